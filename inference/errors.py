@@ -1,0 +1,43 @@
+"""Typed errors of the inference layer.
+
+Each error carries one sentence for the user: what happened and what to do. ``str(error)`` is that sentence;
+the technical cause, where there is one, is chained with ``raise … from``.
+"""
+
+from __future__ import annotations
+
+
+class LarimarError(Exception):
+    """Base of every error that is meant to be read by a user."""
+
+
+class ModelFolderError(LarimarError):
+    """A model folder is missing, incomplete or damaged."""
+
+
+class UnsupportedModelError(LarimarError):
+    """The folder or checkpoint holds something that is not a Gemma 4 model we can run."""
+
+
+class UnsupportedInputError(LarimarError):
+    """The loaded model cannot take this kind of input (an image for a text model, say)."""
+
+
+class ContextFullError(LarimarError):
+    """The conversation is longer than the model's context."""
+
+
+class RuntimeSetupError(LarimarError):
+    """ONNX Runtime is missing, doubled, or cannot use the device that was asked for."""
+
+
+class OutOfMemoryError(LarimarError):
+    """The machine has too little memory for the model or the context."""
+
+
+class CheckpointError(LarimarError):
+    """A checkpoint cannot be converted: a missing shard, a wrong dtype, a damaged file."""
+
+
+class DiskSpaceError(LarimarError):
+    """There is too little room on the disk; nothing was written."""
