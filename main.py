@@ -1,0 +1,250 @@
+"""Larimar's command line: reads the arguments and hands over; nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.version import __version__
+
+if TYPE_CHECKING:
+    from inference.messages import Part, ReplyOptions
+
+EXPORT_PACKAGES = frozenset({"torch", "transformers", "optimum", "onnx", "onnxscript", "onnx_ir", "safetensors"})
+"""What the ``export`` extra installs, by import name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run Larimar and return its exit code: 0 done, 1 a problem (said in one sentence), 2 usage, 130 interrupted."""
+    multiprocessing.freeze_support()
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    _use_utf8()
+    if options.verbose:
+        _log_to_stderr()
+    from inference.errors import LarimarError
+
+    try:
+        return int(options.run(options, parser))
+    except LarimarError as error:
+        logging.getLogger("main").debug("The cause:", exc_info=error)
+        print(f"larimar: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`larimar ask … | head -1`); keep the interpreter from complaining at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; ``run`` in what it parses is the function to call with the options and the parser."""
+    parser = argparse.ArgumentParser(
+        prog="larimar",
+        description="A desktop assistant that sees, hears and answers, wholly on your own machine.",
+        epilog="Without a command the window opens; where there is no display, the chat runs in the terminal.",
+    )
+    parser.add_argument("--version", action="version", version=f"Larimar {__version__}")
+    _add_engine_options(parser, top=True)
+    parser.set_defaults(run=_window)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    ask = commands.add_parser("ask", help="answer one question in the terminal")
+    ask.add_argument("text", nargs="?", help="the question; - reads it from standard input")
+    for medium in ("image", "audio", "video"):
+        ask.add_argument(f"--{medium}", metavar="FILE", type=Path, action="append", default=[], help=f"attach {medium}")
+    _add_reply_options(ask)
+    _add_engine_options(ask)
+    ask.set_defaults(run=_ask)
+
+    chat = commands.add_parser("chat", help="chat in the terminal")
+    _add_reply_options(chat)
+    _add_engine_options(chat)
+    chat.set_defaults(run=_chat)
+
+    convert = commands.add_parser("convert", help="turn a Gemma 4 checkpoint into a model folder")
+    convert.add_argument("checkpoint", type=Path, help="folder of the checkpoint, in Hugging Face layout")
+    convert.add_argument("out", type=Path, help="model folder to write")
+    convert.add_argument(
+        "--precision", choices=("q4", "q8", "fp32"), default="q4", help="of the weights (default: %(default)s)"
+    )
+    _add_verbose_option(convert)
+    convert.set_defaults(run=_convert)
+
+    doctor = commands.add_parser("doctor", help="check this machine and this installation")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    _add_engine_options(doctor)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_engine_options(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
+    # An option of a command must not set back to its default what was given before the command.
+    unset = None if top else argparse.SUPPRESS
+    parser.add_argument("--model", metavar="DIR", type=Path, default=unset, help="model folder to load")
+    _add_verbose_option(parser, top=top)
+
+
+def _add_verbose_option(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        default=False if top else argparse.SUPPRESS,
+        help="log what happens to standard error; never what you or the model say",
+    )
+
+
+def _add_reply_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--think", action="store_true", help="let the model think before it answers")
+    parser.add_argument("--system", metavar="TEXT", help="system prompt")
+    sampling = parser.add_argument_group("sampling", "Where one is not given, the model's own setting applies.")
+    sampling.add_argument(
+        "--temperature",
+        metavar="T",
+        type=_number(float, "0 or more", lambda value: 0 <= value < float("inf")),
+        help="0 always takes the likeliest token",
+    )
+    sampling.add_argument(
+        "--top-k", metavar="K", type=_number(int, "0 or more", lambda value: value >= 0), help="0 switches it off"
+    )
+    sampling.add_argument(
+        "--top-p",
+        metavar="P",
+        type=_number(float, "above 0, at most 1", lambda value: 0 < value <= 1),
+        help="1 switches it off",
+    )
+    sampling.add_argument(
+        "--seed",
+        metavar="N",
+        type=_number(int, "0 or more", lambda value: value >= 0),
+        help="makes an answer repeatable",
+    )
+    sampling.add_argument(
+        "--max-tokens",
+        metavar="N",
+        type=_number(int, "1 or more", lambda value: value >= 1),
+        help="longest answer, in tokens",
+    )
+
+
+def _number(kind: type[int] | type[float], range_words: str, valid: Callable[[float], bool]) -> Callable[[str], float]:
+    """Return a reader of one number for argparse that says which range it takes."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not valid(value):
+            whole = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {whole} {range_words}")
+        return value
+
+    return read
+
+
+def _window(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from app.display import window_problem
+
+    problem = window_problem()
+    if problem is not None:
+        print(f"{problem} The chat goes on here in the terminal.", file=sys.stderr)
+        return _chat(parser.parse_args(["chat"], namespace=options), parser)
+    if sys.platform == "win32":
+        # Qt brings an older C++ runtime; loaded first, it keeps ONNX Runtime's library from starting.
+        import onnxruntime  # noqa: F401
+    from app.application import run
+
+    return run(model=options.model)
+
+
+def _ask(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from inference.messages import Audio, Image, Text, Video
+
+    text = sys.stdin.read().strip() if options.text == "-" else (options.text or "").strip()
+    # Media come before the text that asks about them, as Gemma was trained.
+    parts: list[Part] = [Image(path) for path in options.image]
+    parts += [Video(path) for path in options.video]
+    parts += [Audio(path) for path in options.audio]
+    if text:
+        parts.append(Text(text))
+    if not parts:
+        parser.error("ask needs a question, or - to read it from standard input")
+    from app.terminal import ask
+
+    return ask(parts, model=options.model, system=options.system, options=_reply_options(options))
+
+
+def _chat(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from app.terminal import chat
+
+    return chat(model=options.model, system=options.system, options=_reply_options(options))
+
+
+def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from app.terminal import ProgressLine
+
+    try:
+        from inference.export.convert import convert_checkpoint
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXPORT_PACKAGES:
+            raise
+        print(
+            f"larimar: Converting needs {error.name}, which is not installed; install the export extra: "
+            'pip install -c packaging/constraints.txt -e ".[export]"',
+            file=sys.stderr,
+        )
+        return 1
+    with ProgressLine(log_stages=True) as progress:
+        convert_checkpoint(options.checkpoint, options.out, options.precision, progress.show)
+    print(f"{options.out} is ready: start Larimar with --model to use it.", file=sys.stderr)
+    return 0
+
+
+def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from app.display import window_problem
+    from inference import doctor
+
+    return doctor.run(model=options.model, window_problem=window_problem(), as_json=options.json)
+
+
+def _reply_options(options: argparse.Namespace) -> ReplyOptions:
+    from inference.messages import ReplyOptions
+
+    return ReplyOptions(
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        seed=options.seed,
+        max_tokens=options.max_tokens,
+        thinking=options.think,
+    )
+
+
+def _use_utf8() -> None:
+    """Make pipes and old consoles carry every language."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="replace")
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+    for name in ("main", "app", "inference"):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
