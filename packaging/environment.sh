@@ -96,7 +96,7 @@ prepare_environment() {
     extras=$extra${2:+,$2}
     shift 2
     key="$extras $(cat "$root/pyproject.toml" "$root/packaging/constraints.txt" "$@" | cksum) $root"
-    if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$key" ]; then
+    if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$key" ] && has_one_runtime; then
         return
     fi
     for list in "$@"; do
@@ -115,6 +115,17 @@ prepare_environment() {
     fi
     printf '%s\n' "$key" >"$stamp"
     rm -f "$venv/installing"
+}
+
+# Whether exactly one wheel of ONNX Runtime is there, and the right one: someone may have installed another by hand.
+has_one_runtime() {
+    set -- "$venv"/lib/python3*/site-packages/onnxruntime*.dist-info
+    [ $# = 1 ] || return 1
+    case $1 in
+        */onnxruntime_gpu-*) [ "$extra" = gpu ] ;;
+        */onnxruntime-*) [ "$extra" = cpu ] ;;
+        *) return 1 ;;
+    esac
 }
 
 make_virtual_environment() {
