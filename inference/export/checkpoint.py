@@ -1,0 +1,213 @@
+"""A Hugging Face checkpoint on disk: its configuration, and its tensors read one at a time.
+
+Files are read with plain reads instead of memory maps: pages of a map count as resident memory for as long as the
+kernel likes, and conversion promises a bound that grows with the largest tensor, not with the model.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.errors import CheckpointError, UnsupportedModelError
+
+if TYPE_CHECKING:
+    from transformers import Gemma4TextConfig
+
+_NUMPY_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
+_SUPPORTED_TYPES = ("gemma4", "gemma4_text")
+_MAX_HEADER_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRecord:
+    """Where a tensor lies: file, byte range, shape and safetensors dtype."""
+
+    file: Path
+    offset: int
+    nbytes: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Checkpoint:
+    """A checkpoint folder with ``config.json`` and safetensors files.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        CheckpointError: the folder or one of its shards is missing, incomplete or damaged.
+        UnsupportedModelError: it is not a Gemma 4 checkpoint that can be converted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not folder.is_dir():
+            raise CheckpointError(f"There is no folder {folder}. Give the folder that holds config.json.")
+        self.raw_config = _read_json(folder / "config.json")
+        model_type = self.raw_config.get("model_type")
+        if model_type not in _SUPPORTED_TYPES:
+            raise UnsupportedModelError(
+                f"The checkpoint in {folder} is of the type “{model_type}”; Larimar converts Gemma 4 "
+                f"({', '.join(_SUPPORTED_TYPES)})."
+            )
+        self.text_config = _text_config(self.raw_config)
+        if self.text_config.enable_moe_block:
+            raise UnsupportedModelError(
+                "This checkpoint is a mixture of experts, which Larimar cannot convert yet. Choose a dense Gemma 4."
+            )
+        self._tensors = _index_tensors(folder)
+        self.text_prefix = self._find_text_prefix()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tensors
+
+    def record(self, name: str) -> TensorRecord:
+        """Return where ``name`` lies.
+
+        Raises:
+            CheckpointError: the checkpoint has no such tensor.
+        """
+        try:
+            return self._tensors[name]
+        except KeyError:
+            raise CheckpointError(
+                f"The checkpoint in {self.folder} lacks the tensor “{name}”. Download it again, or check that all "
+                "its files belong to the same model."
+            ) from None
+
+    def read(self, name: str, rows: slice = slice(None)) -> NDArray[np.float32]:
+        """Read a floating-point tensor, or some rows of its first axis, as float32.
+
+        Args:
+            name: the tensor.
+            rows: rows of the first axis, step 1.
+
+        Returns:
+            float32 array of the tensor's shape, or of the rows.
+
+        Raises:
+            CheckpointError: the tensor is missing, of a dtype that holds no weights, or cannot be read.
+        """
+        record = self.record(name)
+        if record.dtype not in ("F64", "F32", "F16", "BF16"):
+            raise CheckpointError(
+                f"The tensor “{name}” has the dtype {record.dtype}; weights must be float32, float16 or bfloat16."
+            )
+        shape = record.shape
+        start, stop, _ = rows.indices(shape[0]) if shape else (0, 1, 1)
+        row_size = prod(shape[1:]) if shape else 1
+        count = (stop - start) * row_size
+        stored = np.dtype(_NUMPY_DTYPES[record.dtype])
+        try:
+            raw = np.fromfile(
+                record.file, dtype=stored, count=count, offset=record.offset + start * row_size * stored.itemsize
+            )
+        except OSError as error:
+            raise CheckpointError(f"{record.file} cannot be read: {error.strerror}.") from error
+        if raw.size != count:
+            raise CheckpointError(f"{record.file} ends too early: it was cut off. Download it again.")
+        if record.dtype == "BF16":
+            wide = raw.astype(np.uint32)
+            np.left_shift(wide, 16, out=wide)
+            values = wide.view(np.float32)
+        else:
+            values = raw.astype(np.float32, copy=False)
+        return values.reshape((stop - start, *shape[1:]) if shape else ())
+
+    def _find_text_prefix(self) -> str:
+        """Return what precedes ``embed_tokens.weight``: it differs between the text model and the multimodal one."""
+        for prefix in ("model.language_model.", "language_model.model.", "model.", ""):
+            if f"{prefix}embed_tokens.weight" in self._tensors:
+                return prefix
+        raise CheckpointError(
+            f"The checkpoint in {self.folder} has no token embedding (embed_tokens.weight): it is incomplete."
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing. Give the folder that holds the whole checkpoint.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: it is damaged. Download it again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} cannot be read: it is damaged. Download it again.")
+    return content
+
+
+def _text_config(raw: dict[str, Any]) -> Gemma4TextConfig:
+    from transformers import Gemma4TextConfig
+
+    source = raw if raw["model_type"] == "gemma4_text" else raw.get("text_config")
+    try:
+        return Gemma4TextConfig(**{key: value for key, value in dict(source).items() if key != "model_type"})
+    except Exception as error:
+        raise UnsupportedModelError(f"The configuration of this checkpoint is not a valid Gemma 4 one: {error}") from error
+
+
+def _index_tensors(folder: Path) -> dict[str, TensorRecord]:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        weight_map = _read_json(index).get("weight_map", {})
+        names = sorted(set(weight_map.values()))
+        if missing := [name for name in names if not (folder / name).exists()]:
+            raise CheckpointError(
+                f"The checkpoint in {folder} is incomplete: {', '.join(missing)} is missing. Download it again."
+            )
+        files = [folder / name for name in names]
+    else:
+        weight_map = None
+        files = sorted(folder.glob("*.safetensors"))
+        if not files:
+            raise CheckpointError(f"There are no safetensors files in {folder}: nothing to convert.")
+    tensors: dict[str, TensorRecord] = {}
+    for file in files:
+        tensors.update(_read_header(file))
+    if weight_map and (absent := sorted(set(weight_map) - set(tensors))):
+        raise CheckpointError(
+            f"{folder / weight_map[absent[0]]} lacks {len(absent)} tensors that the index promises, “{absent[0]}” "
+            "first: it is damaged. Download it again."
+        )
+    return tensors
+
+
+def _read_header(file: Path) -> dict[str, TensorRecord]:
+    """Parse the header of a safetensors file and check that the file is as long as it says."""
+    damaged = CheckpointError(f"{file} is damaged or was cut off. Download it again.")
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            prefix = stream.read(8)
+            if len(prefix) < 8:
+                raise damaged
+            (length,) = struct.unpack("<Q", prefix)
+            if length > min(size, _MAX_HEADER_BYTES):
+                raise damaged
+            header = json.loads(stream.read(length))
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError:
+        raise damaged from None
+    base = 8 + length
+    records: dict[str, TensorRecord] = {}
+    try:
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            start, end = entry["data_offsets"]
+            if base + end > size:
+                raise damaged
+            records[name] = TensorRecord(file, base + start, end - start, tuple(entry["shape"]), entry["dtype"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise damaged from None
+    return records

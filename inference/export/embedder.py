@@ -1,0 +1,66 @@
+"""The embedder graph: token ids to input embeddings, and to per-layer embeddings where the model has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from inference.export.stitching import GraphBuilder
+from inference.export.weights import WeightPlan
+
+if TYPE_CHECKING:
+    from transformers import Gemma4TextConfig
+
+
+def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan) -> GraphBuilder:
+    """Build the graph.
+
+    Inputs and outputs: ``input_ids`` int64 [B, S] → ``inputs_embeds`` float32 [B, S, H], already multiplied by
+    sqrt(H), and ``per_layer_inputs`` float32 [B, S, L, P], already multiplied by sqrt(P), not yet combined with the
+    projection of the input embeddings: that needs the soft tokens of media, so the decoder does it.
+
+    Args:
+        config: the text configuration.
+        text_prefix: what precedes the names of the text model's tensors in the checkpoint.
+        plan: decides how the tables are stored.
+    """
+    builder = GraphBuilder("gemma4_embed_tokens")
+    input_ids = builder.input("input_ids", ir.DataType.INT64, ["batch_size", "sequence_length"])
+    embeds = _lookup(
+        builder, plan, f"{text_prefix}embed_tokens.weight", config.vocab_size, config.hidden_size, input_ids
+    )
+    embeds = builder.node("Mul", [embeds, builder.constant(np.array(config.hidden_size**0.5, np.float32))])
+    builder.output(
+        "inputs_embeds", embeds, ir.DataType.FLOAT, ["batch_size", "sequence_length", config.hidden_size]
+    )
+    size = config.hidden_size_per_layer_input
+    if size:
+        layers = config.num_hidden_layers
+        name = f"{text_prefix}embed_tokens_per_layer.weight"
+        per_layer = _lookup(builder, plan, name, config.vocab_size_per_layer_input, layers * size, input_ids)
+        per_layer = builder.node("Mul", [per_layer, builder.constant(np.array(size**0.5, np.float32))])
+        per_layer = builder.node("Reshape", [per_layer, builder.integers(0, 0, layers, size)])
+        builder.output(
+            "per_layer_inputs", per_layer, ir.DataType.FLOAT, ["batch_size", "sequence_length", layers, size]
+        )
+    del builder.graph.opset_imports["larimar"]
+    return builder
+
+
+def _lookup(
+    builder: GraphBuilder, plan: WeightPlan, name: str, rows: int, columns: int, input_ids: ir.Value
+) -> ir.Value:
+    stored = plan.table(name, rows, columns)
+    for value in stored.values:
+        builder.graph.register_initializer(value)
+    if stored.bits is None:
+        return builder.node("Gather", [stored.values[0], input_ids], {"axis": 0})
+    packed, scales = stored.values
+    attributes = {"bits": stored.bits, "block_size": plan.block_size, "gather_axis": 0, "quantize_axis": 1}
+    rows_found = builder.node("GatherBlockQuantized", [packed, input_ids, scales], attributes, domain="com.microsoft")
+    if columns % plan.block_size == 0:
+        return rows_found
+    padding_starts = builder.integers(columns)
+    return builder.node("Slice", [rows_found, builder.integers(0), padding_starts, builder.integers(2)])

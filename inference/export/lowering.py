@@ -1,0 +1,187 @@
+"""Writes the operators of the domain ``larimar`` in those of ONNX Runtime.
+
+Attention becomes ``GroupQueryAttention``: with the past and the present bound to one buffer it appends in place. A
+layer that shares a donor's cache passes no keys of its own (length 0) and asks for no present, so that nothing is
+copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from inference.export.stitching import GraphBuilder
+from inference.export.weights import WeightPlan
+
+_MICROSOFT = "com.microsoft"
+
+
+def lower(builder: GraphBuilder, plan: WeightPlan) -> None:
+    """Replace every ``larimar`` node of the graph, and give every weight a source.
+
+    Args:
+        builder: the graph, from :mod:`inference.export.decoder` say.
+        plan: decides how each weight is stored.
+    """
+    lowering = _Lowering(builder, plan)
+    for node in list(builder.graph):
+        if node.domain == "larimar":
+            lowering.replace(node)
+    for name, value in builder.weights.items():
+        if value.uses():
+            plan.keep(value, name)
+            builder.graph.register_initializer(value)
+    del builder.graph.opset_imports["larimar"]
+
+
+class _Lowering:
+    def __init__(self, builder: GraphBuilder, plan: WeightPlan) -> None:
+        self._builder = builder
+        self._graph = builder.graph
+        self._plan = plan
+        self._tables: dict[ir.Value, ir.Value] = {}
+        self._rows: dict[ir.Value, ir.Value] = {}
+        self._handlers: dict[str, Callable[[ir.Node], list[ir.Node]]] = {
+            "Attention": self._attention,
+            "SharedAttention": self._shared_attention,
+            "Rotary": self._rotary,
+            "RMSNorm": self._rms_norm,
+            "Linear": self._linear,
+        }
+
+    def replace(self, node: ir.Node) -> None:
+        nodes = self._handlers[node.op_type](node)
+        for position, new in enumerate(nodes[:-1]):
+            new.outputs[0].name = new.name = f"{node.outputs[0].name}.{position}"
+        last = nodes[-1]
+        last.name = node.outputs[0].name
+        for new_value, old in zip(last.outputs, node.outputs, strict=True):
+            new_value.name, new_value.shape, new_value.type = old.name, old.shape, old.type
+        ir.convenience.replace_nodes_and_values(self._graph, node, [node], nodes, node.outputs, last.outputs)
+        for value in node.inputs:
+            self._drop_unused(value)
+
+    def _drop_unused(self, value: ir.Value | None) -> None:
+        producer = None if value is None else value.producer()
+        if producer is not None and producer.op_type == "Transpose" and not value.uses():  # type: ignore[union-attr]
+            self._graph.remove(producer, safe=True)
+
+    def _flat(self, states: ir.Value) -> ir.Node:
+        """Turn heads-first states, [B, H, S, D], into [B, S, H·D], going around the transpose that made them."""
+        transpose = states.producer()
+        assert transpose is not None
+        assert transpose.op_type == "Transpose"
+        source = transpose.inputs[0]
+        return ir.node("Reshape", [source, self._builder.integers(0, 0, -1)])
+
+    def _attention(self, node: ir.Node) -> list[ir.Node]:
+        query, key, value, past_key, past_value, last_index, total_length = node.inputs
+        flats = [self._flat(states) for states in (query, key, value)]  # type: ignore[arg-type]
+        heads, kv_heads = _heads(query), _heads(key)
+        inputs = [flat.outputs[0] for flat in flats] + [past_key, past_value, last_index, total_length]
+        return [*flats, self._grouped_query_attention(node, inputs, heads, kv_heads, outputs=3)]
+
+    def _shared_attention(self, node: ir.Node) -> list[ir.Node]:
+        query, key_cache, value_cache, last_index, total_length = node.inputs
+        flat = self._flat(query)  # type: ignore[arg-type]
+        kv_heads = _heads(key_cache)
+        assert key_cache is not None
+        assert key_cache.shape is not None
+        nothing = self._builder.constant(np.zeros((1, 0, kv_heads * int(key_cache.shape[3])), np.float32))  # type: ignore[arg-type]
+        inputs = [flat.outputs[0], nothing, nothing, key_cache, value_cache, last_index, total_length]
+        return [flat, self._grouped_query_attention(node, inputs, _heads(query), kv_heads, outputs=1)]
+
+    @staticmethod
+    def _grouped_query_attention(
+        node: ir.Node, inputs: list[ir.Value | None], heads: int, kv_heads: int, outputs: int
+    ) -> ir.Node:
+        return ir.node(
+            "GroupQueryAttention",
+            inputs,
+            attributes={
+                "num_heads": heads,
+                "kv_num_heads": kv_heads,
+                "scale": node.attributes["scale"].as_float(),
+                "local_window_size": node.attributes["window"].as_int(),
+            },
+            domain=_MICROSOFT,
+            num_outputs=outputs,
+        )
+
+    def _rotary(self, node: ir.Node) -> list[ir.Node]:
+        states, cos, sin = node.inputs
+        assert states is not None
+        assert states.shape is not None
+        heads, size = int(states.shape[2]), int(states.shape[3])  # type: ignore[arg-type]
+        flat = ir.node("Reshape", [states, self._builder.integers(0, 0, -1)])
+        turned = ir.node(
+            "RotaryEmbedding",
+            [flat.outputs[0], self._row_numbers(cos), self._table(cos), self._table(sin)],  # type: ignore[arg-type]
+            attributes={"num_heads": heads},
+            domain=_MICROSOFT,
+        )
+        return [flat, turned, ir.node("Reshape", [turned.outputs[0], self._builder.integers(0, 0, heads, size)])]
+
+    def _table(self, half: ir.Value) -> ir.Value:
+        """Return [B, S, D/2] cosines or sines as the two-dimensional table that the operator indexes."""
+        if half not in self._tables:
+            size = int(half.shape[-1])  # type: ignore[index, arg-type]
+            self._tables[half] = self._after(half, "Reshape", [half, self._builder.integers(-1, size)])
+        return self._tables[half]
+
+    def _row_numbers(self, half: ir.Value) -> ir.Value:
+        """Return int64 [B, S]: 0, 1, 2, … — the table holds one row per position of this very call."""
+        if half not in self._rows:
+            shape = self._after(half, "Shape", [half], {"start": 0, "end": 2})
+            count = self._after(shape, "ReduceProd", [shape], {"keepdims": 0})
+            zero, one = (self._builder.constant(np.array(number, np.int64)) for number in (0, 1))
+            numbers = self._after(count, "Range", [zero, count, one])
+            self._rows[half] = self._after(numbers, "Reshape", [numbers, shape])
+        return self._rows[half]
+
+    def _after(
+        self, anchor: ir.Value, op_type: str, inputs: list[ir.Value], attributes: dict[str, int] | None = None
+    ) -> ir.Value:
+        """Insert a node right behind the one that makes ``anchor``, so that every later node may read it."""
+        node = ir.node(op_type, inputs, attributes=attributes)
+        node.name = node.outputs[0].name = f"{anchor.name}.{op_type.lower()}"
+        producer = anchor.producer()
+        assert producer is not None
+        self._graph.insert_after(producer, node)
+        return node.outputs[0]
+
+    def _rms_norm(self, node: ir.Node) -> list[ir.Node]:
+        states = node.inputs[0]
+        weight = node.inputs[1] if len(node.inputs) > 1 else None
+        if weight is None:
+            size = int(node.outputs[0].shape[-1])  # type: ignore[index, arg-type]
+            weight = self._builder.constant(np.ones(size, np.float32))
+        attributes = {"axis": -1, "epsilon": node.attributes["epsilon"].as_float(), "stash_type": 1}
+        return [ir.node("SimplifiedLayerNormalization", [states, weight], attributes=attributes)]
+
+    def _linear(self, node: ir.Node) -> list[ir.Node]:
+        states, weight = node.inputs
+        assert weight is not None
+        rows, columns = (int(size) for size in weight.shape)  # type: ignore[arg-type, union-attr]
+        stored = self._plan.linear(weight.name or "", rows, columns)
+        for value in stored.values:
+            self._graph.register_initializer(value)
+        if stored.bits is None:
+            return [ir.node("MatMul", [states, *stored.values])]
+        attributes = {
+            "K": columns,
+            "N": rows,
+            "bits": stored.bits,
+            "block_size": self._plan.block_size,
+            "accuracy_level": 4,
+        }
+        return [ir.node("MatMulNBits", [states, *stored.values], attributes=attributes, domain=_MICROSOFT)]
+
+
+def _heads(states: ir.Value | None) -> int:
+    """Return the number of heads of [B, H, S, D] states."""
+    assert states is not None
+    assert states.shape is not None
+    return int(states.shape[1])  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""Traces one module at a time, without weights, into a piece of an ONNX graph.
+
+A whole model need not be traced: layers of one kind differ only in their weights. So each kind is traced once, on the
+meta device (shapes without memory), and :mod:`inference.export.stitching` lays copies of the pieces one after the
+other.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+import torch
+from onnxscript import optimizer
+
+from inference.export import attention_ops
+
+OPSET = 21
+"""ONNX opset of the graphs: the newest that transformers.js' runtime is known to take."""
+
+LINEAR = "Linear"
+"""Placeholder operator ``larimar::Linear(x [..., K], weight [N, K]) -> [..., N]``, as torch stores its weights."""
+
+DYNAMIC = torch.export.Dim.AUTO
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A traced module: its graph, with weights as initialisers that have a name and a shape but no value."""
+
+    graph: ir.Graph
+    weights: frozenset[str]
+    """Names of the module's parameters and buffers that the graph reads, as in its ``state_dict``."""
+
+
+def trace(
+    module: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    dynamic: Mapping[str, Sequence[int]],
+    outputs: Sequence[str],
+) -> Piece:
+    """Trace ``module`` with example inputs.
+
+    Args:
+        module: on the meta device where its weights should stay out of the graph; tensors of any other device become
+            constants.
+        inputs: arguments of its ``forward`` by name, in order. Dynamic sizes must be at least 2, or the exporter
+            takes them for constants.
+        dynamic: for each input, its dynamic axes.
+        outputs: names of the outputs.
+
+    Returns:
+        The piece; its graph uses the operators of the domain ``larimar`` and of ONNX.
+    """
+    shapes = tuple(dict.fromkeys(dynamic.get(name, ()), DYNAMIC) or None for name in inputs)
+    with attention_ops.custom_ops(), torch.no_grad(), _quiet():
+        program = torch.export.export(module, tuple(inputs.values()), dynamic_shapes=shapes, strict=False)
+        exported = torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            custom_translation_table=attention_ops.translation_table(),
+            optimize=False,
+            verbose=False,
+        )
+        assert exported is not None
+        graph = exported.model.graph
+        weights = set()
+        for name, value in graph.initializers.items():
+            source = getattr(value.const_value, "raw", None)
+            if isinstance(source, torch.Tensor) and source.is_meta:
+                value.const_value = None
+                weights.add(name)
+        optimizer.optimize(exported.model)
+    _restore_linears(graph)
+    return Piece(graph, frozenset(weights & set(graph.initializers)))
+
+
+def _restore_linears(graph: ir.Graph) -> None:
+    """Turn ``MatMul(x, Transpose(weight))`` back into the linear layer that it was."""
+    for node in list(graph):
+        if node.op_type != "MatMul":
+            continue
+        transpose = node.inputs[1].producer()
+        if transpose is None or transpose.op_type != "Transpose" or not transpose.inputs[0].is_initializer():
+            continue
+        linear = ir.node(LINEAR, [node.inputs[0], transpose.inputs[0]], domain=attention_ops.DOMAIN)
+        _take_over(linear.outputs[0], node.outputs[0])
+        ir.convenience.replace_nodes_and_values(graph, node, [node], [linear], node.outputs, linear.outputs)
+        if not transpose.outputs[0].uses():
+            graph.remove(transpose, safe=True)
+
+
+def _take_over(new: ir.Value, old: ir.Value) -> None:
+    new.name, new.shape, new.type = old.name, old.shape, old.type
+
+
+class _quiet:
+    """Keeps the exporter's remarks about packages it does not find, and about values we left out, off the terminal."""
+
+    def __enter__(self) -> None:
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *exception: object) -> None:
+        logging.disable(logging.NOTSET)
+        self._warnings.__exit__(*exception)
