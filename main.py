@@ -161,9 +161,9 @@ def _window(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     if sys.platform == "win32":
         # Qt brings an older C++ runtime; loaded first, it keeps ONNX Runtime's library from starting.
         import onnxruntime  # noqa: F401
-    from app.application import run
+    from app.application import Options, run
 
-    return run(model=options.model)
+    return run(Options(model=options.model))
 
 
 def _ask(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -194,6 +194,9 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
 
     try:
         from inference.export.convert import convert_checkpoint
+
+        with ProgressLine(log_stages=True) as progress:
+            convert_checkpoint(options.checkpoint, options.out, options.precision, progress.show)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXPORT_PACKAGES:
             raise
@@ -203,8 +206,6 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
             file=sys.stderr,
         )
         return 1
-    with ProgressLine(log_stages=True) as progress:
-        convert_checkpoint(options.checkpoint, options.out, options.precision, progress.show)
     print(f"{options.out} is ready: start Larimar with --model to use it.", file=sys.stderr)
     return 0
 

@@ -1,0 +1,185 @@
+"""The doctor's findings on this machine, and on machines that lack something."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from inference import doctor
+from inference.doctor import Finding
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
+    """Pretend about the distributions named (with _ for -); the others are as they are."""
+    asked = {name.replace("_", "-"): version for name, version in versions.items()}
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name not in asked:
+            return real(name)
+        if (found := asked[name]) is None:
+            raise metadata.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+
+
+def finding(name: str, findings: list[Finding]) -> Finding:
+    return next(finding for finding in findings if finding.name == name)
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: "")
+
+
+def test_this_machine_can_run_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run() == 0
+    output = capsys.readouterr()
+    assert output.out.endswith("Larimar can run here.\n")
+    assert "problem" not in output.out
+    assert output.err == ""
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run(as_json=True, window_problem="There is no display.") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is True
+    window = next(finding for finding in report["findings"] if finding["name"] == "Window")
+    assert window == {
+        "name": "Window",
+        "level": "warning",
+        "text": "There is no display.",
+        "advice": "The chat runs in the terminal.",
+    }
+
+
+def test_cpu_provider_is_really_usable() -> None:
+    assert "CPUExecutionProvider" in doctor.usable_providers()
+
+
+def test_add_graph_adds() -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(doctor.ADD_GRAPH, providers=["CPUExecutionProvider"])
+    assert [entry.name for entry in session.get_inputs()] == ["x"]
+    assert session.get_inputs()[0].shape == [1]
+
+
+def test_no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, onnxruntime=None, onnxruntime_gpu=None)
+    found = finding("ONNX Runtime", doctor.examine())
+    assert found.level == "problem"
+    assert "neither the extra cpu nor the extra gpu" in found.text
+    assert '".[cpu]"' in found.advice
+
+
+def test_no_runtime_on_a_machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: "A GPU")
+    installed(monkeypatch, onnxruntime=None, onnxruntime_gpu=None)
+    assert '".[gpu]"' in finding("ONNX Runtime", doctor.examine()).advice
+
+
+def test_both_runtimes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    installed(monkeypatch, onnxruntime="1.32.0", onnxruntime_gpu="1.31.1")
+    assert doctor.run() == 1
+    words = " ".join(capsys.readouterr().out.split())
+    assert "onnxruntime and onnxruntime-gpu are installed together" in words
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in words
+
+
+def test_shell_of_a_removed_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, onnxruntime="1.32.0", onnxruntime_gpu=None)
+
+    def broken() -> list[str]:
+        raise AttributeError("module 'onnxruntime' has no attribute 'SessionOptions'")
+
+    monkeypatch.setattr(doctor, "usable_providers", broken)
+    found = finding("ONNX Runtime", doctor.examine())
+    assert found.level == "problem"
+    assert "cannot be loaded" in found.text
+
+
+def test_gpu_that_lies_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: "A GPU")
+    installed(monkeypatch, onnxruntime="1.32.0", onnxruntime_gpu=None)
+    found = finding("GPU", doctor.examine())
+    assert found.level == "warning"
+    assert '".[gpu]"' in found.advice
+
+
+def test_gpu_wheel_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, onnxruntime=None, onnxruntime_gpu="1.31.1")
+    monkeypatch.setattr(doctor, "usable_providers", lambda: ["CPUExecutionProvider"])
+    assert finding("GPU", doctor.examine()).text == "CUDA cannot be used."
+
+
+def test_missing_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run(model=tmp_path / "none") == 1
+    assert str(tmp_path / "none") in capsys.readouterr().out.replace("\n         ", "")
+
+
+def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, tokenizers=None)
+    assert finding("Packages", doctor.examine()).text == "tokenizers not installed."
+
+
+def test_missing_portaudio(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor.importlib.import_module
+
+    def load(name: str) -> object:
+        if name == "sounddevice":
+            raise OSError("PortAudio library not found")
+        return real(name)
+
+    monkeypatch.setattr(doctor.importlib, "import_module", load)
+    found = finding("Microphone", doctor.examine())
+    assert found.level == "warning"
+    assert "libportaudio2" in found.advice
+
+
+def test_second_qt_in_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, opencv_python="5.0")
+    assert "pip uninstall -y opencv-python" in finding("Camera", doctor.examine()).advice
+
+
+def test_pyside_that_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, PySide6_Essentials="6.12.0")
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 11, 7))
+    assert [found.level for found in doctor.examine() if found.name == "Larimar"] == ["ok", "problem"]
+
+
+def test_conversion_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, torch=None)
+    found = finding("Conversion", doctor.examine())
+    assert found.level == "ok"
+    assert "missing: torch" in found.text
+
+
+def test_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[Finding]:
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr(doctor, "_camera", broken)
+    assert finding("Camera", doctor.examine()).text == "The check itself failed: RuntimeError: oops"
+
+
+def test_small_machine_is_warned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_memory_bytes", lambda: (2 << 30, 1 << 30))
+    found = finding("Memory", doctor.examine())
+    assert (found.level, found.text) == ("warning", "2.0 GiB in all, 1.0 GiB available.")
+
+
+@pytest.mark.parametrize(
+    ("listing", "name"),
+    [("GPU 0: NVIDIA H100 (UUID: GPU-1)\nGPU 1: Other (UUID: GPU-2)\n", "NVIDIA H100"), ("No devices found\n", "")],
+)
+def test_gpu_name(monkeypatch: pytest.MonkeyPatch, listing: str, name: str) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(doctor.shutil, "which", lambda tool: tool)
+    answer = subprocess.CompletedProcess([], 0, stdout=listing)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *arguments, **options: answer)
+    assert doctor._nvidia_gpu() == name
