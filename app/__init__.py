@@ -1,0 +1,1 @@
+"""Larimar's window: everything that knows Qt."""

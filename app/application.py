@@ -1,0 +1,180 @@
+"""The composition root: builds everything, connects it, and takes it down again in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from app.engine_worker import Engine, EngineFactory
+from app.logging_setup import log_to
+from app.paths import Paths
+from app.session import Session
+from app.settings import Settings, SettingsStore
+from app.theme import Theme
+from app.window import MainWindow
+from inference.version import __version__
+
+APP_ID = "io.github.larimar.Larimar"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says about the window."""
+
+    model: Path | None = None
+    """The model folder for this run; ``None`` is the one of the settings, or the default one."""
+    data_dir: Path | None = None
+    """Where every file of the program goes; ``None`` leaves that to the operating system."""
+
+    @property
+    def paths(self) -> Paths:
+        """The folders that follow from the options."""
+        return Paths.under(self.data_dir) if self.data_dir else Paths.of_user()
+
+
+class Larimar(QObject):
+    """The running program, without the event loop."""
+
+    def __init__(
+        self,
+        app: QApplication,
+        options: Options,
+        factory: EngineFactory,
+        *,
+        choose_folder: Callable[[Path | None], Path | None] | None = None,
+    ) -> None:
+        super().__init__(app)
+        self._options = options
+        self._choose_folder = choose_folder or self._ask_for_folder
+        self._store = SettingsStore(options.paths.config / "settings.ini")
+        self.settings = self._store.load()
+        self.theme = Theme(app, self.settings.colour_scheme)
+        self.session = Session(factory, self)
+        self.window = MainWindow(self.session, self.theme)
+        self.window.restore(self.settings.window_geometry)
+        self.window.chat.composer.think.setChecked(self.settings.thinking)
+        self._closed = False
+
+        self.window.closing.connect(self.close)
+        self.window.chat.composer.thinking_changed.connect(self._thinking_changed)
+        self.window.chat.choose_model_requested.connect(self.choose_model)
+        self.window.status.choose_model_requested.connect(self.choose_model)
+
+    def start(self) -> None:
+        """Show the window, then load the model behind it."""
+        self.window.show()
+        folder = self._options.model
+        if folder is None and not os.environ.get("LARIMAR_MODEL"):  # which the default model folder obeys
+            folder = self.settings.model_folder
+        self.session.load(folder)
+
+    def choose_model(self) -> None:
+        """Let the user pick a model folder and load it."""
+        folder = self._choose_folder(self.session.path)
+        if folder is not None:
+            self._change(replace(self.settings, model_folder=folder))
+            self.session.load(folder)
+
+    def close(self) -> None:
+        """Stop the engine, write the settings, and leave no thread behind."""
+        if self._closed:
+            return
+        self._closed = True
+        self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))
+        self.session.close()
+        self._store.close()
+
+    def _change(self, settings: Settings) -> None:
+        self.settings = settings
+        self._store.save(settings)
+
+    def _thinking_changed(self, thinking: bool) -> None:
+        self._change(replace(self.settings, thinking=thinking))
+
+    def _ask_for_folder(self, start: Path | None) -> Path | None:
+        title = self.tr("Choose a model folder")
+        chosen = QFileDialog.getExistingDirectory(self.window, title, str(start or Path.home()))
+        return Path(chosen) if chosen else None
+
+
+def run(model: Path | None = None, data_dir: Path | None = None) -> int:
+    """Open the window and return the exit status when it is closed.
+
+    ``model`` is the model folder for this run and ``data_dir`` the folder for every file of the program;
+    ``None`` leaves either to the settings and the operating system.
+    """
+    options = Options(model, data_dir)
+    log_to(options.paths.logs)
+    app = make_qapplication(sys.argv[:1])
+    larimar = Larimar(app, options, open_engine)
+    with _quit_on_interrupt(app):
+        larimar.start()
+        status = app.exec()
+    larimar.close()
+    return status
+
+
+def make_qapplication(argv: list[str]) -> QApplication:
+    """Return the QApplication with the program's names."""
+    QCoreApplication.setOrganizationName("")  # Qt would put it into every path
+    QCoreApplication.setApplicationName("larimar")
+    QCoreApplication.setApplicationVersion(__version__)
+    app = QApplication(argv or ["larimar"])
+    app.setApplicationDisplayName("Larimar")
+    app.setDesktopFileName(APP_ID)
+    return app
+
+
+def open_engine(path: Path | None) -> Engine:
+    """Load a model; runs on the engine thread, which also pays for the import."""
+    from inference.engine import Engine as RealEngine
+
+    return RealEngine.open(path)
+
+
+class _quit_on_interrupt:  # noqa: N801 — used like a function
+    """Quit in order when the terminal sends Ctrl+C or the system asks to end.
+
+    Python runs its handlers only between two of its own instructions, of which there are none while Qt waits for
+    events; a byte in a socket wakes it up.
+    """
+
+    def __init__(self, app: QApplication) -> None:
+        self._app = app
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._reader.setblocking(False)
+
+    def __enter__(self) -> None:
+        self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read, self._app)
+        self._notifier.activated.connect(lambda *_: self._drain())
+        self._old_fd = signal.set_wakeup_fd(self._writer.fileno())
+        self._old = {number: signal.signal(number, self._quit) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._old_fd)
+        self._notifier.setEnabled(False)
+        self._reader.close()
+        self._writer.close()
+
+    def _drain(self) -> None:
+        try:
+            self._reader.recv(64)
+        except BlockingIOError:
+            return
+
+    def _quit(self, *_: object) -> None:
+        self._app.closeAllWindows()
+        self._app.quit()

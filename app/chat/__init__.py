@@ -1,0 +1,1 @@
+"""The chat pane: conversation, composer and what shows when there is no conversation yet."""

@@ -1,0 +1,199 @@
+"""Paints messages. Layouts are kept by message, version, width and theme, so that painting a row is cheap."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import (
+    QAbstractTextDocumentLayout,
+    QBrush,
+    QColor,
+    QFont,
+    QPainter,
+    QPen,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+)
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from app.chat.documents import text_palette
+from app.chat.layout import Button, Layouter, MessageLayout, Piece, PieceKind
+from app.chat.message import Message, MessageState
+from app.chat.model import Index, MessageRole
+from app.chat.text_selection import TextSelection
+from app.theme import Theme
+
+_LAYOUTS_KEPT = 128
+_CARET = 8.0
+_ICON = 16
+
+
+@dataclass(slots=True)
+class _Kept:
+    version: int
+    unfolded: bool
+    layout: MessageLayout
+
+
+class MessageDelegate(QStyledItemDelegate):
+    """Draws one message in a row."""
+
+    def __init__(self, theme: Theme, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._layouter = Layouter(theme)
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self.unfolded: set[int] = set()
+        """Ids of the messages whose thought is open."""
+        self.selection = TextSelection()
+        self.hovered: tuple[int, int] | None = None
+        """Message id and index of the button under the pointer."""
+        self.just_copied: tuple[int, int] | None = None
+        """Message id and index of the button that says that it has copied."""
+
+    def forget_layouts(self) -> None:
+        """Lay everything out anew; after a change of the theme or the font."""
+        self._kept.clear()
+        self._layouter = Layouter(self._theme)
+
+    def layout_of(self, message: Message, width: int) -> MessageLayout:
+        """Return the layout of ``message``, from the cache when nothing has changed."""
+        kept = self._kept.get(message.id)
+        unfolded = message.id in self.unfolded
+        if kept is None or kept.layout.width != width or kept.version != message.version or kept.unfolded != unfolded:
+            before = kept.layout if kept is not None else None
+            layout = self._layouter.lay_out(message, width, unfolded=unfolded, before=before)
+            kept = self._kept[message.id] = _Kept(message.version, unfolded, layout)
+            while len(self._kept) > _LAYOUTS_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(message.id)
+        return kept.layout
+
+    def estimate(self, message: Message, width: int) -> int:
+        """Return roughly how high a row will be."""
+        return self._layouter.estimate(message, width)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """Return the exact size of a row as wide as ``option.rect``."""
+        width = option.rect.width()
+        return QSize(width, self.layout_of(index.data(MessageRole.MESSAGE), width).height)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Paint one message."""
+        message: Message = index.data(MessageRole.MESSAGE)
+        layout = self.layout_of(message, option.rect.width())
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(option.rect.topLeft())
+        if option.state & QStyle.StateFlag.State_HasFocus:
+            self._paint_focus(painter, layout)
+        for number, piece in enumerate(layout.pieces):
+            self._paint_piece(painter, piece, self.selection.range_in(message.id, number))
+        for number, button in enumerate(layout.buttons):
+            self._paint_button(painter, button, (message.id, number))
+        if message.state is MessageState.STREAMING:
+            self._paint_caret(painter, layout)
+        painter.restore()
+
+    def _paint_focus(self, painter: QPainter, layout: MessageLayout) -> None:
+        rects = [piece.rect for piece in layout.pieces] + [button.rect for button in layout.buttons]
+        if not rects:
+            return
+        around = QRectF(rects[0])
+        for rect in rects:
+            around = around.united(rect)
+        painter.setPen(QPen(QColor(self._theme.colours.accent), 2))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(around.adjusted(-8, -6, 8, 4), 12, 12)
+
+    def _paint_piece(self, painter: QPainter, piece: Piece, selected: tuple[int, int] | None) -> None:
+        colours = self._theme.colours
+        painter.setPen(Qt.PenStyle.NoPen)
+        text = colours.text
+        if piece.kind is PieceKind.BUBBLE:
+            self._box(painter, piece.rect, colours.bubble, 16)
+        elif piece.kind is PieceKind.CODE:
+            self._box(painter, piece.rect, colours.code, 10)
+            self._text(painter, piece.rect.adjusted(14, 0, 0, 0), 32, piece.label, colours.muted)
+        elif piece.kind is PieceKind.ERROR:
+            self._box(painter, piece.rect, colours.danger_soft, 10)
+            icon = self._theme.icon("warning", colours.danger, 20)
+            icon.paint(painter, int(piece.rect.x()) + 14, int(piece.origin.y()), 20, 20)
+        elif piece.kind is PieceKind.RULE:
+            painter.fillRect(piece.rect, QColor(colours.border))
+        elif piece.kind in (PieceKind.QUOTE, PieceKind.THOUGHT):
+            self._box(painter, QRectF(piece.rect.x(), piece.rect.y(), 3, piece.rect.height()), colours.border, 1.5)
+            text = colours.muted
+        elif piece.kind in (PieceKind.STATUS, PieceKind.NOTE):
+            self._text(painter, piece.rect, piece.rect.height(), piece.label, colours.muted)
+        if piece.document is not None:
+            self._document(painter, piece.document, piece.origin, text, selected)
+
+    @staticmethod
+    def _box(painter: QPainter, rect: QRectF, colour: str, radius: float) -> None:
+        painter.setBrush(QColor(colour))
+        painter.drawRoundedRect(rect, radius, radius)
+
+    def _text(self, painter: QPainter, rect: QRectF, height: float, text: str, colour: str) -> None:
+        painter.setFont(self._theme.small_font)
+        painter.setPen(QColor(colour))
+        where = QRectF(rect.x(), rect.y(), rect.width(), height)
+        painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+
+    def _document(
+        self, painter: QPainter, document: QTextDocument, origin: QPointF, colour: str, selected: tuple[int, int] | None
+    ) -> None:
+        painter.save()
+        painter.translate(origin)
+        context = QAbstractTextDocumentLayout.PaintContext()
+        context.palette = text_palette(colour, self._theme)
+        if selected is not None:
+            mark = QAbstractTextDocumentLayout.Selection()
+            end = document.characterCount() - 1
+            mark.cursor = QTextCursor(document)
+            mark.cursor.setPosition(min(selected[0], end))
+            mark.cursor.setPosition(min(selected[1], end), QTextCursor.MoveMode.KeepAnchor)
+            shade = QTextCharFormat()
+            shade.setBackground(QBrush(QColor(self._theme.colours.selection)))
+            shade.setForeground(QBrush(QColor(self._theme.colours.text)))
+            mark.format = shade
+            context.selections = [mark]
+        document.documentLayout().draw(painter, context)
+        painter.restore()
+
+    def _paint_button(self, painter: QPainter, button: Button, key: tuple[int, int]) -> None:
+        colours = self._theme.colours
+        hovered = key == self.hovered
+        colour = colours.text if hovered else colours.muted
+        if hovered:
+            painter.setPen(Qt.PenStyle.NoPen)
+            self._box(painter, button.rect, colours.hover, 6)
+        icon = "check" if key == self.just_copied else button.icon
+        top = button.rect.y() + (button.rect.height() - _ICON) / 2
+        self._theme.icon(icon, colour, _ICON).paint(painter, round(button.rect.x()) + 8, round(top), _ICON, _ICON)
+        painter.setFont(QFont(self._theme.small_font))
+        painter.setPen(QColor(colour))
+        words = button.rect.adjusted(8 + _ICON + 4, 0, 0, 0)
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, button.label)
+
+    def _paint_caret(self, painter: QPainter, layout: MessageLayout) -> None:
+        """Paint a dot where the next word will appear."""
+        if not layout.pieces:
+            return
+        piece = layout.pieces[-1]
+        if piece.document is None:
+            return
+        block = piece.document.lastBlock()
+        lines = block.layout()
+        if lines.lineCount() == 0:
+            return
+        line = lines.lineAt(lines.lineCount() - 1)
+        corner = piece.origin + piece.document.documentLayout().blockBoundingRect(block).topLeft()
+        x = corner.x() + line.x() + line.naturalTextWidth() + 6
+        middle = corner.y() + line.y() + line.ascent() * 0.66
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._theme.colours.accent))
+        painter.drawEllipse(QRectF(x, middle - _CARET / 2, _CARET, _CARET))

@@ -1,0 +1,78 @@
+"""QTextDocuments for the blocks of a message, in the type and colours of the theme."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QColor, QFont, QPalette, QTextBlockFormat, QTextCursor, QTextDocument, QTextOption
+
+from app.chat.markdown import Block, BlockKind
+from app.theme import Theme
+
+LINE_HEIGHT = 138  # per cent
+_LIST_INDENT = 26
+
+
+class DocumentMaker:
+    """Makes documents that fit a width."""
+
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
+
+    def block(self, block: Block, width: float) -> QTextDocument:
+        """Return a document of a block of Markdown."""
+        if block.kind is BlockKind.CODE:
+            return self.plain(block.code, width, self._theme.code_font, line_height=128)
+        document = self._empty(self._theme.body_font)
+        document.setDefaultStyleSheet(self._style())
+        document.setHtml(block.html)
+        document.setTextWidth(width)
+        return document
+
+    def plain(
+        self, text: str, width: float, font: QFont | None = None, *, line_height: int = LINE_HEIGHT
+    ) -> QTextDocument:
+        """Return a document of a text in which nothing is markup."""
+        document = self._empty(font or self._theme.body_font)
+        document.setPlainText(text)
+        cursor = QTextCursor(document)
+        cursor.select(QTextCursor.SelectionType.Document)
+        spacing = QTextBlockFormat()
+        spacing.setLineHeight(line_height, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        cursor.mergeBlockFormat(spacing)
+        document.setTextWidth(width)
+        return document
+
+    @staticmethod
+    def _empty(font: QFont) -> QTextDocument:
+        document = QTextDocument()
+        document.setUndoRedoEnabled(False)
+        document.setDocumentMargin(0)
+        document.setDefaultFont(font)
+        document.setIndentWidth(_LIST_INDENT)
+        option = QTextOption()
+        option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        document.setDefaultTextOption(option)
+        return document
+
+    def _style(self) -> str:
+        colours = self._theme.colours
+        code_family = self._theme.code_font.family().replace("'", "")
+        return f"""
+        p, li {{ margin: 0; line-height: {LINE_HEIGHT}%; }}
+        li {{ margin-top: 3px; margin-bottom: 3px; }}
+        ul, ol {{ margin: 0; }}
+        a {{ color: {colours.link}; text-decoration: underline; }}
+        code, pre {{ font-family: '{code_family}', monospace; }}
+        code {{ background-color: {colours.code}; }}
+        table {{ border-collapse: collapse; border-color: {colours.border}; border-style: solid; }}
+        table.code {{ border-style: none; background-color: {colours.code}; }}
+        th {{ background-color: {colours.code}; font-weight: 600; padding: 6px 12px; }}
+        td {{ padding: 6px 12px; }}
+        """
+
+
+def text_palette(colour: str, theme: Theme) -> QPalette:
+    """Return a palette that paints a document's text in ``colour``."""
+    result = QPalette()
+    result.setColor(QPalette.ColorRole.Text, QColor(colour))
+    result.setColor(QPalette.ColorRole.Link, QColor(theme.colours.link))
+    return result

@@ -1,0 +1,293 @@
+"""The conversation on the screen: what pointer and keyboard do with it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QFocusEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QTextCursor,
+)
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.chat.delegate import MessageDelegate
+from app.chat.layout import Action, MessageLayout
+from app.chat.message import Message
+from app.chat.model import ChatModel, MessageRole
+from app.chat.row_list import RowList
+from app.theme import Theme
+
+_COPIED_MS = 1500
+
+
+class ChatView(RowList):
+    """Shows a :class:`~app.chat.model.ChatModel`."""
+
+    link_activated = Signal(str)
+    """A link was clicked; the address has not been checked."""
+
+    def __init__(self, model: ChatModel, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._pressed = False
+        self._delegate = MessageDelegate(theme, self)
+        self.setItemDelegate(self._delegate)
+        self.setMouseTracking(True)
+        self.setAccessibleName(self.tr("Conversation"))
+        self._copied_timer = QTimer(self)
+        self._copied_timer.setSingleShot(True)
+        self._copied_timer.setInterval(_COPIED_MS)
+        self._copied_timer.timeout.connect(self._forget_copied)
+        self.setModel(model)
+        model.modelReset.connect(self._model_reset)
+        theme.changed.connect(self._theme_changed)
+        self._theme_changed()
+
+    def layout_of(self, row: int) -> MessageLayout:
+        """Return the layout of a row in the present width."""
+        return self._delegate.layout_of(self._message(row), self.viewport().width())
+
+    def estimate(self, row: int) -> int:
+        """Return roughly how high a row is."""
+        return self._delegate.estimate(self._message(row), self.viewport().width())
+
+    def measure(self, row: int) -> int:
+        """Return exactly how high a row is."""
+        return self.layout_of(row).height
+
+    def selected_text(self) -> str:
+        """Return the text that is marked with the pointer."""
+        row = self._row_of(self._delegate.selection.message_id)
+        return self._delegate.selection.text(self.layout_of(row)) if row >= 0 else ""
+
+    def copy(self) -> None:
+        """Copy the marked text, or else the current message, or else the last one."""
+        text = self.selected_text()
+        if not text and self.model().rowCount():
+            row = self.currentIndex().row() if self.currentIndex().isValid() else self.model().rowCount() - 1
+            text = self._message(row).text
+        if text:
+            QGuiApplication.clipboard().setText(text)
+
+    def message_menu(self, row: int, point: QPoint | None = None) -> QMenu:
+        """Return what can be done with a message, and with the link at ``point``."""
+        message, selected = self._message(row), self.selected_text()
+        menu = QMenu(self)
+        if selected:
+            self._offer_copy(menu, self.tr("Copy"), selected)
+        self._offer_copy(menu, self.tr("Copy message"), message.text)
+        for button in self.layout_of(row).buttons:
+            if button.action is Action.COPY_CODE:
+                start = button.payload.strip().partition("\n")[0][:40]
+                self._offer_copy(menu, self.tr("Copy code: {start}").format(start=start), button.payload)
+        if message.thought:
+            folded = message.id not in self._delegate.unfolded
+            words = self.tr("Show the thought") if folded else self.tr("Hide the thought")
+            menu.addAction(words, lambda: self.toggle_thought(row))
+        if point is not None and (address := self._link_at(row, point)):
+            menu.addSeparator()
+            menu.addAction(self.tr("Open link"), lambda: self.link_activated.emit(address))
+            self._offer_copy(menu, self.tr("Copy link"), address)
+        return menu
+
+    def toggle_thought(self, row: int) -> None:
+        """Fold or unfold the thought of a reply."""
+        message = self._message(row)
+        if message.thought:
+            self._delegate.unfolded ^= {message.id}
+            self._delegate.selection.clear()
+            # The reader of a finished thought wants it to stay where it is, not the end of the conversation.
+            self.row_changed(row, keep_in_place=not message.state.under_way)
+
+    @staticmethod
+    def _offer_copy(menu: QMenu, words: str, text: str) -> None:
+        def copy() -> None:
+            QGuiApplication.clipboard().setText(text)
+
+        menu.addAction(words, copy).setEnabled(bool(text))
+
+    def _model_reset(self) -> None:
+        self._delegate.selection.clear()
+        self._delegate.unfolded.clear()
+        self._delegate.forget_layouts()
+        self.rows_reset()
+
+    def _theme_changed(self) -> None:
+        self._delegate.forget_layouts()
+        self.jump_button.setIcon(self._theme.icon("down", self._theme.colours.accent, 16))
+        self.forget_heights()
+
+    # --- pointer ---
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin to mark text."""
+        if event.button() is not Qt.MouseButton.LeftButton:
+            return
+        point = event.position().toPoint()
+        self._pressed = True
+        self._delegate.selection.clear()
+        row = self.indexAt(point).row()
+        if row >= 0:
+            self._delegate.selection.start(self._message(row).id, self._place(row, point))
+        self.viewport().update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Mark text, or show what can be clicked."""
+        point = event.position().toPoint()
+        if not self._pressed:
+            self._hover(point)
+            return
+        row = self._row_of(self._delegate.selection.message_id)
+        if row >= 0:
+            self._delegate.selection.end = self._place(row, point)
+            self.viewport().update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Click, when no text was marked."""
+        if event.button() is not Qt.MouseButton.LeftButton or not self._pressed:
+            return
+        self._pressed = False
+        point = event.position().toPoint()
+        row = self.indexAt(point).row()
+        if row < 0 or not self._delegate.selection.empty:
+            return
+        number = self._button_at(row, point)
+        if number is not None:
+            self._press(row, number)
+        elif address := self._link_at(row, point):
+            self.link_activated.emit(address)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Mark a word."""
+        point = event.position().toPoint()
+        row = self.indexAt(point).row()
+        if row < 0 or self._button_at(row, point) is not None:
+            return
+        layout = self.layout_of(row)
+        number, position = self._place(row, point)
+        document = layout.pieces[number].document if layout.pieces else None
+        if document is None:
+            return
+        cursor = QTextCursor(document)
+        cursor.setPosition(min(position, document.characterCount() - 1))
+        cursor.select(QTextCursor.SelectionType.WordUnderCursor)
+        self._delegate.selection.start(self._message(row).id, (number, cursor.selectionStart()))
+        self._delegate.selection.end = (number, cursor.selectionEnd())
+        self.viewport().update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Show nothing as clickable any more."""
+        self._hover(None)
+
+    def _hover(self, point: QPoint | None) -> None:
+        hovered = None
+        shape = Qt.CursorShape.ArrowCursor
+        if point is not None and (row := self.indexAt(point).row()) >= 0:
+            number = self._button_at(row, point)
+            if number is not None:
+                hovered = (self._message(row).id, number)
+            if number is not None or self._link_at(row, point):
+                shape = Qt.CursorShape.PointingHandCursor
+            elif self._over_text(row, point):
+                shape = Qt.CursorShape.IBeamCursor
+        self.viewport().setCursor(shape)
+        if hovered != self._delegate.hovered:
+            self._delegate.hovered = hovered
+            self.viewport().update()
+
+    def _press(self, row: int, number: int) -> None:
+        button, message = self.layout_of(row).buttons[number], self._message(row)
+        if button.action is Action.FOLD_THOUGHT:
+            self.toggle_thought(row)
+            return
+        QGuiApplication.clipboard().setText(button.payload if button.action is Action.COPY_CODE else message.text)
+        self._delegate.just_copied = (message.id, number)
+        self._copied_timer.start()
+        self.viewport().update()
+
+    def _forget_copied(self) -> None:
+        self._delegate.just_copied = None
+        self.viewport().update()
+
+    # --- what is where ---
+
+    def _inside(self, row: int, point: QPoint) -> QPointF:
+        return QPointF(point - self.visualRect(self.model().index(row, 0)).topLeft())
+
+    def _button_at(self, row: int, point: QPoint) -> int | None:
+        where = self._inside(row, point)
+        hit = (number for number, button in enumerate(self.layout_of(row).buttons) if button.rect.contains(where))
+        return next(hit, None)
+
+    def _link_at(self, row: int, point: QPoint) -> str:
+        where = self._inside(row, point)
+        for piece in self.layout_of(row).pieces:
+            if piece.document is not None and piece.rect.contains(where):
+                return piece.document.documentLayout().anchorAt(where - piece.origin)
+        return ""
+
+    def _over_text(self, row: int, point: QPoint) -> bool:
+        where = self._inside(row, point)
+        return any(piece.document and piece.rect.contains(where) for piece in self.layout_of(row).pieces)
+
+    def _place(self, row: int, point: QPoint) -> tuple[int, int]:
+        layout, where = self.layout_of(row), self._inside(row, point)
+        number = layout.piece_at(where)
+        piece = layout.pieces[number] if number >= 0 else None
+        if piece is None or piece.document is None:
+            return (0, 0)
+        accuracy = Qt.HitTestAccuracy.FuzzyHit
+        return number, max(0, piece.document.documentLayout().hitTest(where - piece.origin, accuracy))
+
+    def _message(self, row: int) -> Message:
+        message: Message = self.model().index(row, 0).data(MessageRole.MESSAGE)
+        return message
+
+    def _row_of(self, message_id: int) -> int:
+        for row in range(self.model().rowCount() - 1, -1, -1):
+            if self._message(row).id == message_id:
+                return row
+        return -1
+
+    # --- keyboard ---
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show which message is the current one, when the keyboard led here."""
+        self.keyboard_focus = event.reason() not in (
+            Qt.FocusReason.MouseFocusReason,
+            Qt.FocusReason.ActiveWindowFocusReason,
+            Qt.FocusReason.PopupFocusReason,
+        )
+        if self.keyboard_focus and not self.currentIndex().isValid() and self.model().rowCount():
+            self.setCurrentIndex(self.model().index(self.model().rowCount() - 1, 0))
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Show no current message any more."""
+        self.keyboard_focus = False
+        self.viewport().update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy, unfold a thought, or move to another message."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copy()
+        elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self.toggle_thought(self.currentIndex().row())
+        else:
+            self.keyboard_focus = True
+            super().keyPressEvent(event)
+            self.viewport().update()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer what can be done with a message."""
+        by_keyboard = event.reason() is QContextMenuEvent.Reason.Keyboard
+        index = self.currentIndex() if by_keyboard else self.indexAt(event.pos())
+        if index.isValid():
+            where = self.visualRect(index).center() if by_keyboard else event.pos()
+            menu = self.message_menu(index.row(), None if by_keyboard else event.pos())
+            menu.exec(self.viewport().mapToGlobal(where))
+            menu.deleteLater()

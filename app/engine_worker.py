@@ -1,0 +1,215 @@
+"""The engine's own thread: opens, uses and closes the engine, and knows nothing of Qt.
+
+Jobs go in through an unbounded queue; what happened comes out through a bounded one, so that a window that lags
+slows the engine down instead of filling the memory. Every job ends in exactly one :class:`Opened`,
+:class:`OpenFailed`, :class:`Ended` or :class:`ReplyFailed`, unless the worker is closed meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from inference.cancellation import CancelToken
+from inference.errors import LarimarError
+from inference.messages import Done, ReplyEvent, ReplyOptions, Turn
+
+log = logging.getLogger(__name__)
+
+EVENTS_AT_MOST = 256
+THREAD_NAME = "larimar-engine"
+_PUT_PATIENCE = 0.02  # seconds between two looks at the cancel token while the queue is full
+
+
+class Engine(Protocol):
+    """The part of :class:`inference.engine.Engine` that the window needs."""
+
+    name: str
+    demo: bool
+    modalities: frozenset[str]
+    context_length: int
+    provider: str
+
+    def reply(
+        self, turns: Sequence[Turn], options: ReplyOptions = ..., cancel: CancelToken | None = None
+    ) -> Iterator[ReplyEvent]:
+        """Yield the events of one reply."""
+
+    def close(self) -> None:
+        """Give the memory back."""
+
+
+EngineFactory = Callable[[Path | None], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the window shows of a loaded model."""
+
+    name: str
+    demo: bool
+    modalities: frozenset[str]
+    context_length: int
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model is loaded."""
+
+    model: ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFailed:
+    """A model could not be loaded. ``sentence`` is for the user; empty when the error is not one of ours."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One event of a reply that goes on."""
+
+    turn: int
+    event: ReplyEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A reply ended in order."""
+
+    turn: int
+    done: Done
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFailed:
+    """A reply ended in an error. ``sentence`` is for the user; empty when the error is not one of ours."""
+
+    turn: int
+    sentence: str
+
+
+WorkerEvent = Opened | OpenFailed | Piece | Ended | ReplyFailed
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    turn: int
+    turns: tuple[Turn, ...]
+    options: ReplyOptions
+    cancel: CancelToken
+
+
+class EngineWorker:
+    """One thread that owns one engine. All methods are for the thread that made the worker and return at once."""
+
+    def __init__(self, factory: EngineFactory, *, events_at_most: int = EVENTS_AT_MOST) -> None:
+        self.events: queue.Queue[WorkerEvent] = queue.Queue(maxsize=events_at_most)
+        self._factory = factory
+        self._jobs: queue.Queue[_Open | _Reply | None] = queue.Queue()
+        self._closing = threading.Event()
+        self._engine: Engine | None = None
+        # A daemon, so that a driver that hangs for ever cannot keep the process alive; join() is the rule.
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def open(self, path: Path | None) -> None:
+        """Load the model in ``path`` in place of the one that is loaded; ``None`` is the default model."""
+        self._jobs.put(_Open(path))
+
+    def reply(self, turn: int, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> None:
+        """Answer ``turns``; the events carry the number ``turn``."""
+        self._jobs.put(_Reply(turn, tuple(turns), options, cancel))
+
+    def close(self) -> None:
+        """Ask the thread to close the engine and end. The reply under way must have been cancelled."""
+        self._closing.set()
+        self._jobs.put(None)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the thread and return whether it ended within ``timeout`` seconds."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # --- everything below runs on the engine thread ---
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None and not self._closing.is_set():
+            if isinstance(job, _Open):
+                self._do_open(job)
+            else:
+                self._do_reply(job)
+        self._close_engine()
+
+    def _do_open(self, job: _Open) -> None:
+        self._close_engine()
+        try:
+            engine = self._engine = self._factory(job.path)
+            model = ModelInfo(engine.name, engine.demo, engine.modalities, engine.context_length, engine.provider)
+        except Exception as error:
+            self._close_engine()
+            self._put(OpenFailed(_sentence(error)))
+        else:
+            self._put(Opened(model))
+
+    def _do_reply(self, job: _Reply) -> None:
+        end: WorkerEvent = ReplyFailed(job.turn, "")
+        try:
+            if self._engine is None:
+                return
+            for event in self._engine.reply(job.turns, job.options, job.cancel):
+                if isinstance(event, Done):
+                    end = Ended(job.turn, event)
+                else:
+                    self._put(Piece(job.turn, event), job.cancel)
+        except Exception as error:
+            end = ReplyFailed(job.turn, _sentence(error))
+        finally:
+            self._put(end)
+
+    def _put(self, event: WorkerEvent, cancel: CancelToken | None = None) -> None:
+        """Hand ``event`` over; wait while the queue is full, but never for somebody who no longer wants it."""
+        while not self._closing.is_set() and not (cancel is not None and cancel.cancelled):
+            try:
+                self.events.put(event, timeout=_PUT_PATIENCE)
+            except queue.Full:
+                continue
+            return
+
+    def _close_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        try:
+            engine.close()
+        except Exception as error:
+            _sentence(error)
+
+
+def _sentence(error: Exception) -> str:
+    """Return the sentence for the user, or "" for an error that nobody foresaw, which goes to the log.
+
+    Only the kind of the error and the place are logged: its message may quote the conversation.
+    """
+    if isinstance(error, LarimarError):
+        return str(error)
+    places = "".join(traceback.format_tb(error.__traceback__))
+    log.error("Unexpected %s in the engine\n%s", type(error).__name__, places.rstrip())
+    return ""

@@ -1,0 +1,252 @@
+"""The border between the window and the engine: the one object that knows both threads.
+
+Panes call the methods here and listen to the signals; all of it happens on the GUI thread. While something is under
+way a timer empties the worker's queue once a frame and what arrived goes out as one :class:`Frame`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
+
+from app.engine_worker import (
+    EVENTS_AT_MOST,
+    Ended,
+    EngineFactory,
+    EngineWorker,
+    ModelInfo,
+    Opened,
+    OpenFailed,
+    Piece,
+    WorkerEvent,
+)
+from inference.cancellation import CancelToken
+from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, Text, Thought, ToolCall, Turn
+
+log = logging.getLogger(__name__)
+
+FRAME_MS = 33
+JOIN_SECONDS = 20.0
+
+
+class SessionState(Enum):
+    """What the engine is doing."""
+
+    LOADING = "loading"
+    READY = "ready"
+    GENERATING = "generating"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """All that arrived of one reply since the last frame."""
+
+    turn: int
+    text: str = ""
+    thought: str = ""
+    prefill: Prefill | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    done: Done | None = None
+    error: str = ""
+    """A sentence for the user when the reply ended in an error."""
+
+    @property
+    def last(self) -> bool:
+        """Whether the reply is over."""
+        return self.done is not None or bool(self.error)
+
+
+class Session(QObject):
+    """The loaded model, as the window sees it."""
+
+    state_changed = Signal(object)
+    """Carries the new :class:`SessionState`."""
+    frame = Signal(object)
+    """Carries a :class:`Frame` of the reply under way, at most one per 33 ms."""
+
+    def __init__(
+        self, factory: EngineFactory, parent: QObject | None = None, *, events_at_most: int = EVENTS_AT_MOST
+    ) -> None:
+        super().__init__(parent)
+        self._worker = EngineWorker(factory, events_at_most=events_at_most)
+        self._events_at_most = events_at_most
+        self._started = False
+        self._state = SessionState.LOADING
+        self._path: Path | None = None
+        self._model: ModelInfo | None = None
+        self._failure = ""
+        self._turn = 0
+        self._cancel: CancelToken | None = None
+        self._jobs_under_way = 0
+        self._timer = QTimer(self)
+        self._timer.setInterval(FRAME_MS)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._drain)
+
+    @property
+    def state(self) -> SessionState:
+        """What the engine is doing now."""
+        return self._state
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """The loaded model, or ``None``."""
+        return self._model
+
+    @property
+    def path(self) -> Path | None:
+        """The model folder that was asked for last; ``None`` is the default one."""
+        return self._path
+
+    @property
+    def failure(self) -> str:
+        """Why the model could not be loaded, in a sentence for the user."""
+        return self._failure
+
+    def load(self, path: Path | None) -> None:
+        """Load the model in ``path``; ``None`` is the default model. A reply under way is given up."""
+        if self._state is SessionState.CLOSED:
+            return
+        self.give_up()
+        if not self._started:
+            self._started = True
+            self._worker.start()
+        self._path = path
+        self._model = None
+        self._failure = ""
+        self._submitted()
+        self._worker.open(path)
+        self._set_state(SessionState.LOADING)
+
+    def retry(self) -> None:
+        """Load the same folder again."""
+        self.load(self._path)
+
+    def ask(self, turns: Sequence[Turn], options: ReplyOptions) -> int | None:
+        """Start a reply to ``turns`` and return its turn number; ``None`` when the session cannot take one now."""
+        if self._state is not SessionState.READY:
+            return None
+        self._turn += 1
+        self._cancel = CancelToken()
+        self._submitted()
+        self._worker.reply(self._turn, turns, options, self._cancel)
+        self._set_state(SessionState.GENERATING)
+        return self._turn
+
+    def stop(self) -> None:
+        """Ask for the end of the reply. What the engine has said so far still arrives, then a last frame."""
+        if self._cancel is not None:
+            self._cancel.cancel()
+            self._drain()
+
+    def give_up(self) -> None:
+        """Stop the reply and let nothing more of it arrive."""
+        if self._cancel is None:
+            return
+        self._cancel.cancel()
+        self._cancel = None
+        self._turn += 1
+        self._set_state(SessionState.READY)
+
+    def close(self) -> bool:
+        """Stop everything, close the engine and wait for its thread. Return whether the thread has ended."""
+        if self._state is not SessionState.CLOSED:
+            if self._cancel is not None:
+                self._cancel.cancel()
+                self._cancel = None
+            self._timer.stop()
+            self._worker.close()
+            self._set_state(SessionState.CLOSED)
+        ended = self._worker.join(JOIN_SECONDS)
+        if not ended:
+            log.warning("The engine did not end within %.0f seconds", JOIN_SECONDS)
+        return ended
+
+    def _submitted(self) -> None:
+        self._jobs_under_way += 1
+        self._timer.start()
+
+    def _set_state(self, state: SessionState) -> None:
+        if state is not self._state:
+            self._state = state
+            self.state_changed.emit(state)
+
+    def _drain(self) -> None:
+        """Take what is in the queue and send it on as one frame."""
+        mine: list[ReplyEvent] = []
+        done: Done | None = None
+        error = ""
+        opened: Opened | OpenFailed | None = None
+        for event in self._arrived():
+            if isinstance(event, Piece):
+                if event.turn == self._turn:
+                    mine.append(event.event)
+                continue
+            self._jobs_under_way -= 1
+            if isinstance(event, Opened | OpenFailed):
+                opened = event
+            elif event.turn == self._turn:
+                if isinstance(event, Ended):
+                    done = event.done
+                else:
+                    error = event.sentence or self._unexpected_reply()
+        if self._jobs_under_way == 0:
+            self._timer.stop()
+        if opened is not None and self._state is SessionState.LOADING and self._jobs_under_way == 0:
+            self._finish_loading(opened)
+        if mine or done is not None or error:
+            self._send(mine, done, error)
+
+    def _arrived(self) -> list[WorkerEvent]:
+        events: list[WorkerEvent] = []
+        # No more than one queue full, or a very fast engine would keep us here.
+        while len(events) < self._events_at_most:
+            try:
+                events.append(self._worker.events.get_nowait())
+            except queue.Empty:
+                break
+        return events
+
+    def _finish_loading(self, event: Opened | OpenFailed) -> None:
+        if isinstance(event, Opened):
+            self._model = event.model
+            self._set_state(SessionState.READY)
+        else:
+            self._failure = event.sentence or self._unexpected_load()
+            self._set_state(SessionState.FAILED)
+
+    def _send(self, events: Sequence[ReplyEvent], done: Done | None, error: str) -> None:
+        frame = Frame(
+            turn=self._turn,
+            text="".join(event.text for event in events if isinstance(event, Text)),
+            thought="".join(event.text for event in events if isinstance(event, Thought)),
+            prefill=next((event for event in reversed(events) if isinstance(event, Prefill)), None),
+            tool_calls=tuple(event for event in events if isinstance(event, ToolCall)),
+            done=done,
+            error=error,
+        )
+        if frame.last:
+            self._cancel = None
+        self.frame.emit(frame)
+        if frame.last and self._state is SessionState.GENERATING and self._cancel is None:
+            self._set_state(SessionState.READY)
+
+    @staticmethod
+    def _unexpected_reply() -> str:
+        return QCoreApplication.translate(
+            "Session", "Something went wrong inside Larimar while it was answering. Please ask again."
+        )
+
+    @staticmethod
+    def _unexpected_load() -> str:
+        return QCoreApplication.translate(
+            "Session", "Something went wrong inside Larimar while it was loading this model. Please try another folder."
+        )

@@ -1,0 +1,76 @@
+"""The style of our own widgets, for a colour scheme."""
+
+from __future__ import annotations
+
+from app.colours import Colours
+
+
+def style_sheet(colours: Colours) -> str:
+    """Return the style of the widgets that are ours; everything else is Fusion with our palette."""
+    c = colours
+    return f"""
+    QToolTip {{ background: {c.text}; color: {c.surface}; border: none; padding: 4px 8px; }}
+    QMenu {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border}; border-radius: 8px; padding: 4px; }}
+    QMenu::item {{ padding: 6px 24px 6px 12px; border-radius: 4px; }}
+    QMenu::item:selected {{ background: {c.hover}; }}
+    QMenu::item:disabled {{ color: {c.border_strong}; }}
+    QMenu::separator {{ height: 1px; background: {c.border}; margin: 4px 8px; }}
+
+    QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
+    QScrollBar::handle:vertical {{ background: {c.border_strong}; border-radius: 3px;
+                                   min-height: 32px; margin: 2px 3px; }}
+    QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
+    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+
+    #rail {{ background: {c.rail}; border-right: 1px solid {c.border}; }}
+    #rail QToolButton {{ border: 2px solid transparent; border-radius: 10px; color: {c.muted};
+                         padding: 6px 2px; min-width: 68px; min-height: 44px; }}
+    #rail QToolButton:hover {{ background: {c.hover}; color: {c.text}; }}
+    #rail QToolButton:checked {{ background: {c.accent_soft}; color: {c.accent}; }}
+    #rail QToolButton:focus {{ border-color: {c.accent}; }}
+
+    #status {{ background: {c.rail}; border-top: 1px solid {c.border}; }}
+    #status QLabel {{ color: {c.muted}; }}
+    #status #badge {{ background: {c.badge}; color: {c.on_badge}; border-radius: 4px; padding: 0 6px; }}
+    #status QToolButton {{ border: 1px solid transparent; border-radius: 4px; padding: 1px 6px; color: {c.text}; }}
+    #status QToolButton:hover {{ background: {c.hover}; }}
+    #status QToolButton:focus {{ border-color: {c.accent}; }}
+    #status QToolButton::menu-indicator {{ image: none; }}
+
+    #header {{ border-bottom: 1px solid {c.border}; }}
+    #title {{ font-weight: 600; }}
+    #composer {{ background: {c.raised}; border: 1px solid {c.border_strong}; border-radius: 14px; }}
+    #composer[focused="yes"] {{ border: 2px solid {c.accent}; }}
+    #composer QPlainTextEdit {{ background: transparent; border: none; selection-background-color: {c.selection}; }}
+    #hint, #room_text, #greeting_text, #notice_text {{ color: {c.muted}; }}
+
+    QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border_strong}; border-radius: 8px;
+                   padding: 7px 16px; }}
+    QPushButton:hover {{ background: {c.hover}; }}
+    QPushButton:focus {{ border: 2px solid {c.accent}; padding: 6px 15px; }}
+    QPushButton:disabled {{ color: {c.border_strong}; border-color: {c.border}; background: transparent; }}
+    QPushButton[kind="primary"] {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent}; }}
+    QPushButton[kind="primary"]:hover {{ background: {c.accent_hover}; }}
+    QPushButton[kind="primary"]:focus {{ border: 2px solid {c.text}; }}
+    QPushButton[kind="example"] {{ text-align: left; padding: 11px 16px; border-color: {c.border};
+                                   border-radius: 12px; }}
+    QPushButton[kind="example"]:hover {{ border-color: {c.accent}; background: {c.accent_soft}; }}
+    QPushButton[kind="example"]:focus {{ border: 2px solid {c.accent}; padding: 10px 15px; }}
+    QPushButton[kind="toggle"] {{ border-radius: 12px; padding: 4px 14px; color: {c.muted}; border-color: {c.border}; }}
+    QPushButton[kind="toggle"]:hover {{ color: {c.text}; }}
+    QPushButton[kind="toggle"]:checked {{ background: {c.accent_soft}; color: {c.accent}; border-color: {c.accent}; }}
+    QPushButton[kind="toggle"]:focus {{ border: 2px solid {c.accent}; padding: 3px 13px; }}
+    QPushButton[kind="flat"] {{ border-color: transparent; background: transparent; color: {c.muted};
+                                padding: 5px 10px; }}
+    QPushButton[kind="flat"]:hover {{ background: {c.hover}; color: {c.text}; }}
+    QPushButton[kind="flat"]:focus {{ border: 2px solid {c.accent}; padding: 4px 9px; }}
+    QPushButton[kind="flat"]:disabled {{ color: {c.border_strong}; }}
+    QPushButton[kind="send"] {{ background: {c.accent}; border: 2px solid {c.accent}; border-radius: 18px; padding: 0;
+                                min-width: 32px; max-width: 32px; min-height: 32px; max-height: 32px; }}
+    QPushButton[kind="send"]:hover {{ background: {c.accent_hover}; border-color: {c.accent_hover}; }}
+    QPushButton[kind="send"]:focus {{ border-color: {c.text}; }}
+    QPushButton[kind="send"]:disabled {{ background: {c.hover}; border-color: {c.hover}; }}
+    QPushButton[kind="jump"] {{ border-radius: 16px; padding: 6px 16px; background: {c.raised};
+                                border-color: {c.border_strong}; }}
+    QPushButton[kind="jump"]:hover {{ background: {c.hover}; }}
+    """

@@ -1,0 +1,130 @@
+"""The line at the bottom: which model, on what, what it is doing, and how fast the last reply was."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
+
+from app.session import Frame, Session, SessionState
+from app.theme import GRID, Theme
+from inference.messages import ReplyStats
+
+translate = QCoreApplication.translate  # the name that lupdate looks for
+_DOT = 8
+_PROVIDERS = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA", "cpu": "CPU", "cuda": "CUDA"}
+
+
+class StateDot(QWidget):
+    """A coloured dot; what it means is also said in words beside it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._colour = QColor()
+        self.setFixedSize(_DOT, _DOT)
+
+    def set_colour(self, colour: str) -> None:
+        """Change the colour."""
+        self._colour = QColor(colour)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the dot."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._colour)
+        painter.drawEllipse(self.rect())
+
+
+class StatusLine(QFrame):
+    """Follows the session."""
+
+    choose_model_requested = Signal()
+
+    def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("status")
+        self._session = session
+        self._theme = theme
+        self._dot = StateDot(self)
+        self.state_label = QLabel(self)
+        self.model_button = QToolButton(self)
+        self.model_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.model_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.model_button.setMenu(self._menu())
+        self.badge = QLabel(self.tr("demo"), self)
+        self.badge.setObjectName("badge")
+        self.badge.setToolTip(self.tr("A tiny model that comes with Larimar to show how it works"))
+        self.provider_label = QLabel(self)
+        self.stats_label = QLabel(self)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(2 * GRID, 5, 2 * GRID, 5)
+        line.setSpacing(GRID)
+        line.addWidget(self._dot)
+        line.addWidget(self.state_label)
+        line.addStretch(1)
+        line.addWidget(self.stats_label)
+        line.addSpacing(GRID)
+        for widget in (self.model_button, self.badge, self.provider_label):
+            line.addWidget(widget)
+        session.state_changed.connect(self._refresh)
+        session.frame.connect(self._frame_arrived)
+        theme.changed.connect(self._refresh)
+        self._refresh()
+
+    def _menu(self) -> QMenu:
+        menu = QMenu(self)
+        choose = QAction(self.tr("Choose a model folder…"), menu)
+        choose.triggered.connect(lambda _checked=False: self.choose_model_requested.emit())
+        menu.addAction(choose)
+        return menu
+
+    def _refresh(self) -> None:
+        state, colours = self._session.state, self._theme.colours
+        for widget in (self.state_label, self.model_button, self.badge, self.provider_label, self.stats_label):
+            widget.setFont(self._theme.small_font)
+        dot, words = {
+            SessionState.LOADING: (colours.accent, self.tr("Loading …")),
+            SessionState.READY: (colours.good, self.tr("Ready")),
+            SessionState.GENERATING: (colours.accent, self.tr("Reading …")),
+            SessionState.FAILED: (colours.danger, self.tr("No model")),
+            SessionState.CLOSED: (colours.muted, self.tr("Closed")),
+        }[state]
+        self._dot.set_colour(dot)
+        self.state_label.setText(words)
+        model = self._session.model
+        name = model.name if model else self.tr("Model")
+        self.model_button.setText(name)
+        self.model_button.setAccessibleName(self.tr("Model: {name}").format(name=name))
+        self.model_button.setToolTip(str(self._session.path or ""))
+        self.badge.setVisible(bool(model and model.demo))
+        self.provider_label.setText(_PROVIDERS.get(model.provider, model.provider) if model else "")
+        self.provider_label.setVisible(model is not None)
+        if model is None:
+            self.stats_label.clear()
+
+    def _frame_arrived(self, frame: Frame) -> None:
+        if frame.done is not None:
+            self.stats_label.setText(stats_words(frame.done.stats))
+        elif frame.text or frame.tool_calls:
+            self.state_label.setText(self.tr("Answering …"))
+        elif frame.thought:
+            self.state_label.setText(self.tr("Thinking …"))
+        elif frame.prefill is not None and frame.prefill.total > 0:
+            percent = 100 * frame.prefill.done // frame.prefill.total
+            self.state_label.setText(self.tr("Reading … {percent} %").format(percent=percent))
+
+
+def stats_words(stats: ReplyStats) -> str:
+    """Return the speed of a reply in words; empty when nothing was generated."""
+    if not stats.generated_tokens:
+        return ""
+    parts = []
+    if stats.tokens_per_second:
+        digits = 0 if stats.tokens_per_second >= 10 else 1
+        speed = f"{stats.tokens_per_second:.{digits}f}"
+        parts.append(translate("StatusLine", "{speed} tokens/s").format(speed=speed))
+    first = f"{stats.time_to_first_token:.2f}"
+    parts.append(translate("StatusLine", "first token after {seconds} s").format(seconds=first))
+    return " · ".join(parts)

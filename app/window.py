@@ -1,0 +1,100 @@
+"""The main window: the rail, the panes and the status line."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from app.chat.pane import ChatPane
+from app.microphone.pane import MicrophonePane
+from app.session import Session
+from app.theme import Theme
+from app.webcam.pane import WebcamPane
+from app.widgets.rail import Rail
+from app.widgets.status_line import StatusLine
+
+_SIZE = QSize(1080, 760)
+_SMALLEST = QSize(520, 420)
+
+
+class MainWindow(QMainWindow):
+    """Everything the user sees."""
+
+    closing = Signal()
+    """The user closed the window; it is hidden already."""
+
+    def __init__(self, session: Session, theme: Theme) -> None:
+        super().__init__()
+        self.setWindowTitle(self.tr("Larimar"))
+        self.setWindowIcon(theme.icon("larimar", "#000000", 64))
+        self.setMinimumSize(_SMALLEST)
+        self.resize(_SIZE)
+        self.rail = Rail(theme, self)
+        self.panes = QStackedWidget(self)
+        self.chat = ChatPane(session, theme, self)
+        self.webcam = WebcamPane(theme, self)
+        self.microphone = MicrophonePane(theme, self)
+        self.status = StatusLine(session, theme, self)
+        for icon, name, pane in (
+            ("chat", self.tr("Chat"), self.chat),
+            ("camera", self.tr("Webcam"), self.webcam),
+            ("microphone", self.tr("Microphone"), self.microphone),
+        ):
+            self.rail.add(icon, name)
+            self.panes.addWidget(pane)
+        self.rail.chosen.connect(self.panes.setCurrentIndex)
+        self.rail.choose(0)
+
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addWidget(self.rail)
+        body.addWidget(self.panes, 1)
+        centre = QWidget(self)
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(body, 1)
+        column.addWidget(self.status)
+        self.setCentralWidget(centre)
+
+        for keys, step in (("F6", 1), ("Shift+F6", -1)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.activated.connect(lambda step=step: self._next_stop(step))
+        leave = QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self)
+        leave.activated.connect(self.close)
+        self.chat.composer.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def restore(self, geometry: bytes) -> None:
+        """Put the window where it was, if that place still exists."""
+        if geometry:
+            self.restoreGeometry(QByteArray(geometry))
+
+    def geometry_to_keep(self) -> bytes:
+        """Return what :meth:`restore` understands."""
+        return bytes(self.saveGeometry().data())
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Vanish at once, then let the rest end in order."""
+        event.accept()
+        self.hide()
+        self.closing.emit()
+
+    def _stops(self) -> list[QWidget]:
+        checked = next(button for button in self.rail.buttons if button.isChecked())
+        stops: list[QWidget] = [checked]
+        if self.panes.currentWidget() is self.chat:
+            stops.extend(self.chat.stops())
+        stops.append(self.status.model_button)
+        return stops
+
+    def _next_stop(self, step: int) -> None:
+        stops = self._stops()
+        focused = QApplication.focusWidget()
+        here = next((n for n, stop in enumerate(stops) if focused is not None and self._in(focused, stop)), None)
+        there = (here + step) % len(stops) if here is not None else (0 if step > 0 else len(stops) - 1)
+        stops[there].setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    @staticmethod
+    def _in(focused: QWidget, stop: QWidget) -> bool:
+        return focused is stop or stop.isAncestorOf(focused) or focused.parentWidget() is stop.parentWidget()

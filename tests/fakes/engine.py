@@ -1,0 +1,92 @@
+"""Engines that say what a test tells them to, and that a test can hold still."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inference.cancellation import CancelToken
+from inference.errors import ModelFolderError
+from inference.messages import Done, FinishReason, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Text, Thought, Turn
+
+Script = Sequence[ReplyEvent | Exception | threading.Event]
+WAIT = 10.0  # seconds after which a held engine gives up, so that a broken test ends
+
+
+@dataclass
+class FakeEngine:
+    """Plays one script for each reply: events are yielded, errors raised, and a ``threading.Event`` holds the engine
+    until the test sets it or the reply is cancelled. Ends with ``Done`` like the real one."""
+
+    scripts: list[Script] = field(default_factory=list)
+    name: str = "Fake 1B"
+    demo: bool = True
+    modalities: frozenset[str] = frozenset()
+    context_length: int = 4096
+    provider: str = "CPU"
+    asked: list[tuple[tuple[Turn, ...], ReplyOptions]] = field(default_factory=list)
+    tokens: list[CancelToken] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+    closed: bool = False
+    gone: int = 0
+    """How many events were yielded."""
+
+    def reply(
+        self,
+        turns: Sequence[Turn],
+        options: ReplyOptions = ReplyOptions(),  # noqa: B008
+        cancel: CancelToken | None = None,
+    ) -> Iterator[ReplyEvent]:
+        cancel = cancel or CancelToken()
+        self.asked.append((tuple(turns), options))
+        self.tokens.append(cancel)
+        self.threads.add(threading.current_thread().name)
+        script = self.scripts[min(len(self.asked), len(self.scripts)) - 1]
+        said = 0
+        reason: FinishReason = "stop"
+        for step in script:
+            if isinstance(step, threading.Event):
+                hold(step, cancel)
+            if cancel.cancelled:
+                reason = "cancelled"
+                break
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, Done):
+                yield step
+                return
+            if not isinstance(step, threading.Event):
+                said += isinstance(step, Text | Thought)
+                self.gone += 1
+                yield step
+        yield Done(reason, ReplyStats(12, 0, said, 0.25, said / 40, context_length=self.context_length))
+
+    def close(self) -> None:
+        self.closed = True
+        self.threads.add(threading.current_thread().name)
+
+
+def hold(event: threading.Event, cancel: CancelToken) -> None:
+    """Wait for ``event`` or for a stop, as a run of ONNX Runtime can be ended from outside."""
+    with cancel.terminating(event.set):
+        if not event.wait(WAIT):
+            raise TimeoutError("nobody released the fake engine")
+
+
+def words(text: str) -> list[ReplyEvent]:
+    """Return ``text`` as an engine would stream it: read the prompt, then a piece for each word."""
+    pieces = text.split(" ")
+    events: list[ReplyEvent] = [Prefill(0, 12), Prefill(12, 12)]
+    return events + [Text(piece if number == 0 else f" {piece}") for number, piece in enumerate(pieces)]
+
+
+def opens(engine: FakeEngine) -> Callable[[Path | None], FakeEngine]:
+    """Return a factory that always opens ``engine``."""
+    return lambda _path: engine
+
+
+def missing(path: Path | None) -> FakeEngine:
+    """Fail as the real engine does when there is no folder."""
+    raise ModelFolderError(f"There is no model folder at {path}; choose another folder.")

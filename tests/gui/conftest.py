@@ -1,0 +1,70 @@
+"""What the tests of the window share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fakes.engine import FakeEngine, opens
+from pytestqt.qtbot import QtBot
+
+from app.application import Larimar, Options
+from app.engine_worker import EngineFactory
+from app.session import Session, SessionState
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Fail when a test leaves one of our threads, daemon or not, running."""
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("larimar")]
+    assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture
+def make_session(qtbot: QtBot) -> Iterator[Callable[..., Session]]:
+    """Return a function that makes a session with a fake engine, loaded unless told otherwise."""
+    made: list[Session] = []
+
+    def make(engine: FakeEngine | EngineFactory, *, load: bool = True, **options: int) -> Session:
+        session = Session(opens(engine) if isinstance(engine, FakeEngine) else engine, **options)
+        made.append(session)
+        if load:
+            session.load(None)
+            qtbot.waitUntil(lambda: session.state is SessionState.READY)
+        return session
+
+    yield make
+    for session in made:
+        assert session.close()
+
+
+@pytest.fixture
+def make_app(qtbot: QtBot, qapp: object, tmp_path: Path) -> Iterator[Callable[..., Larimar]]:
+    """Return a function that makes the whole program around a fake engine, window shown, model loading."""
+    made: list[Larimar] = []
+
+    def make(
+        engine: FakeEngine | EngineFactory,
+        *,
+        model: Path | None = None,
+        choose_folder: Callable[[Path | None], Path | None] | None = None,
+        wait: bool = True,
+    ) -> Larimar:
+        factory = opens(engine) if isinstance(engine, FakeEngine) else engine
+        larimar = Larimar(qapp, Options(model, tmp_path), factory, choose_folder=choose_folder)  # type: ignore[arg-type]
+        made.append(larimar)
+        larimar.start()
+        qtbot.waitExposed(larimar.window)
+        if wait:
+            qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
+        return larimar
+
+    yield make
+    for larimar in made:
+        larimar.window.close()
+        larimar.close()
+        larimar.window.deleteLater()
+        larimar.deleteLater()
