@@ -57,7 +57,7 @@ TEXT_CONFIGS: dict[str, dict[str, Any]] = {
         "global_head_dim": 40,
         "sliding_window": 5,
         "num_hidden_layers": 7,
-        "layer_types": [SLIDING, FULL, SLIDING, SLIDING, SLIDING, FULL, SLIDING],
+        "layer_types": [SLIDING, FULL, SLIDING, SLIDING, FULL, SLIDING, FULL],
         "num_kv_shared_layers": 2,
         "hidden_size_per_layer_input": 24,
         "use_double_wide_mlp": False,
@@ -67,7 +67,6 @@ TEXT_CONFIGS: dict[str, dict[str, Any]] = {
 
 def build_checkpoint(folder: Path, kind: str, seed: int = 0, **overrides: Any) -> Path:
     """Write a random checkpoint of the given kind in Hugging Face layout, float32."""
-    import torch
     from transformers import Gemma4ForCausalLM, Gemma4TextConfig
 
     config = Gemma4TextConfig(**{**TEXT_CONFIGS[kind], **overrides})

@@ -21,7 +21,9 @@ from inference.errors import CheckpointError, UnsupportedModelError
 if TYPE_CHECKING:
     from transformers import Gemma4TextConfig
 
-_NUMPY_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
+_FLOAT_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+"""Stored form of each safetensors dtype that can hold weights; bfloat16 is the upper half of a float32."""
+
 _SUPPORTED_TYPES = ("gemma4", "gemma4_text")
 _MAX_HEADER_BYTES = 100_000_000
 
@@ -98,7 +100,7 @@ class Checkpoint:
             CheckpointError: the tensor is missing, of a dtype that holds no weights, or cannot be read.
         """
         record = self.record(name)
-        if record.dtype not in ("F64", "F32", "F16", "BF16"):
+        if record.dtype not in _FLOAT_DTYPES:
             raise CheckpointError(
                 f"The tensor “{name}” has the dtype {record.dtype}; weights must be float32, float16 or bfloat16."
             )
@@ -106,7 +108,7 @@ class Checkpoint:
         start, stop, _ = rows.indices(shape[0]) if shape else (0, 1, 1)
         row_size = prod(shape[1:]) if shape else 1
         count = (stop - start) * row_size
-        stored = np.dtype(_NUMPY_DTYPES[record.dtype])
+        stored = np.dtype(_FLOAT_DTYPES[record.dtype])
         try:
             raw = np.fromfile(
                 record.file, dtype=stored, count=count, offset=record.offset + start * row_size * stored.itemsize
@@ -148,11 +150,11 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _text_config(raw: dict[str, Any]) -> Gemma4TextConfig:
     from transformers import Gemma4TextConfig
 
-    source = raw if raw["model_type"] == "gemma4_text" else raw.get("text_config")
+    source: dict[str, Any] = raw if raw["model_type"] == "gemma4_text" else raw.get("text_config") or {}
     try:
-        return Gemma4TextConfig(**{key: value for key, value in dict(source).items() if key != "model_type"})
+        return Gemma4TextConfig(**{key: value for key, value in source.items() if key != "model_type"})
     except Exception as error:
-        raise UnsupportedModelError(f"The configuration of this checkpoint is not a valid Gemma 4 one: {error}") from error
+        raise UnsupportedModelError(f"The checkpoint's configuration is not a valid Gemma 4 one: {error}") from error
 
 
 def _index_tensors(folder: Path) -> dict[str, TensorRecord]:

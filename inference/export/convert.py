@@ -94,7 +94,9 @@ def convert_checkpoint(
         staging.rename(out)
     except OSError as error:
         if error.errno == 28:  # ENOSPC
-            raise DiskSpaceError(f"The disk of {out.parent} is full. Nothing was written; make room and try again.") from error
+            raise DiskSpaceError(
+                f"The disk of {out.parent} is full. Nothing was written; make room and try again."
+            ) from error
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)

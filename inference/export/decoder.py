@@ -92,8 +92,10 @@ class _PerLayerInputs(torch.nn.Module):
         self.per_layer_model_projection = text_model.per_layer_model_projection
         self.per_layer_projection_norm = text_model.per_layer_projection_norm
         self._project: Callable[..., torch.Tensor] = type(text_model).project_per_layer_inputs
-        for name in ("config", "hidden_size_per_layer_input", "per_layer_model_projection_scale", "per_layer_input_scale"):
-            setattr(self, name, getattr(text_model, name))
+        self.config = text_model.config
+        self.hidden_size_per_layer_input = text_model.hidden_size_per_layer_input
+        self.per_layer_model_projection_scale = text_model.per_layer_model_projection_scale
+        self.per_layer_input_scale = text_model.per_layer_input_scale
 
     def forward(self, inputs_embeds: torch.Tensor, per_layer_inputs: torch.Tensor) -> torch.Tensor:
         return self._project(self, inputs_embeds, per_layer_inputs)
@@ -196,8 +198,9 @@ def build_decoder(
         hidden, *present = builder.add(pieces[kind], inputs, prefix, names)
         if present:
             caches[layer_type] = (present[0], present[1])
-            for part, value in zip(("key", "value"), present, strict=True):
-                presents.append((f"present.{index}.{part}", value, ["batch_size", heads, "total_sequence_length", size]))
+            shape: list[int | str] = ["batch_size", heads, "total_sequence_length", size]
+            presents.append((f"present.{index}.key", present[0], shape))
+            presents.append((f"present.{index}.value", present[1], shape))
         report((index + 1) / (layer_count + 1))
     if owners == layer_count:
         hidden = kept_rows.of(hidden)
@@ -266,11 +269,9 @@ def _add_per_layer_inputs(
     with torch.device("meta"):
         inputs = {
             "inputs_embeds": torch.zeros(1, _LENGTH, config.hidden_size),
-            "per_layer_inputs": torch.zeros(
-                1, _LENGTH, config.num_hidden_layers, config.hidden_size_per_layer_input
-            ),
+            "per_layer_inputs": torch.zeros(1, _LENGTH, config.num_hidden_layers, config.hidden_size_per_layer_input),
         }
-    piece = trace(_PerLayerInputs(text_model), inputs, dict.fromkeys(inputs, [1]), ["per_layer"])
+    piece = trace(_PerLayerInputs(text_model), inputs, {name: [1] for name in inputs}, ["per_layer"])
     names = {name: text_prefix + name for name in piece.weights}
     values = {"inputs_embeds": inputs_embeds, "per_layer_inputs": per_layer_inputs}
     return builder.add(piece, values, "per_layer.", names)[0]
@@ -293,8 +294,8 @@ def _trace_layer(
         if config.hidden_size_per_layer_input:
             inputs["per_layer_input"] = torch.zeros(1, _LENGTH, config.hidden_size_per_layer_input)
     dynamic = {
-        **dict.fromkeys(("hidden_states", "cos", "sin", "per_layer_input"), [1]),
-        **dict.fromkeys(("past_key", "past_value"), [2]),
+        **{name: [1] for name in ("hidden_states", "cos", "sin", "per_layer_input")},
+        **{name: [2] for name in ("past_key", "past_value")},
     }
     outputs = ["hidden"] if shared else ["hidden", "present_key", "present_value"]
     return trace(_Layer(layer, layer_type), inputs, dynamic, outputs)

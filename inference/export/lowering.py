@@ -61,35 +61,32 @@ class _Lowering:
             new_value.name, new_value.shape, new_value.type = old.name, old.shape, old.type
         ir.convenience.replace_nodes_and_values(self._graph, node, [node], nodes, node.outputs, last.outputs)
         for value in node.inputs:
-            self._drop_unused(value)
+            if value is not None:
+                self._drop_unused(value)
 
-    def _drop_unused(self, value: ir.Value | None) -> None:
-        producer = None if value is None else value.producer()
-        if producer is not None and producer.op_type == "Transpose" and not value.uses():  # type: ignore[union-attr]
+    def _drop_unused(self, value: ir.Value) -> None:
+        producer = value.producer()
+        if producer is not None and producer.op_type == "Transpose" and not value.uses():
             self._graph.remove(producer, safe=True)
 
     def _flat(self, states: ir.Value) -> ir.Node:
         """Turn heads-first states, [B, H, S, D], into [B, S, H·D], going around the transpose that made them."""
         transpose = states.producer()
-        assert transpose is not None
-        assert transpose.op_type == "Transpose"
-        source = transpose.inputs[0]
-        return ir.node("Reshape", [source, self._builder.integers(0, 0, -1)])
+        assert transpose.op_type == "Transpose", "transformers' attention hands over transposed states"
+        return ir.node("Reshape", [transpose.inputs[0], self._builder.integers(0, 0, -1)])
 
     def _attention(self, node: ir.Node) -> list[ir.Node]:
         query, key, value, past_key, past_value, last_index, total_length = node.inputs
-        flats = [self._flat(states) for states in (query, key, value)]  # type: ignore[arg-type]
+        flats = [self._flat(states) for states in (query, key, value)]
         heads, kv_heads = _heads(query), _heads(key)
         inputs = [flat.outputs[0] for flat in flats] + [past_key, past_value, last_index, total_length]
         return [*flats, self._grouped_query_attention(node, inputs, heads, kv_heads, outputs=3)]
 
     def _shared_attention(self, node: ir.Node) -> list[ir.Node]:
         query, key_cache, value_cache, last_index, total_length = node.inputs
-        flat = self._flat(query)  # type: ignore[arg-type]
+        flat = self._flat(query)
         kv_heads = _heads(key_cache)
-        assert key_cache is not None
-        assert key_cache.shape is not None
-        nothing = self._builder.constant(np.zeros((1, 0, kv_heads * int(key_cache.shape[3])), np.float32))  # type: ignore[arg-type]
+        nothing = self._builder.constant(np.zeros((1, 0, kv_heads * int(key_cache.shape[3])), np.float32))
         inputs = [flat.outputs[0], nothing, nothing, key_cache, value_cache, last_index, total_length]
         return [flat, self._grouped_query_attention(node, inputs, _heads(query), kv_heads, outputs=1)]
 
@@ -112,13 +109,11 @@ class _Lowering:
 
     def _rotary(self, node: ir.Node) -> list[ir.Node]:
         states, cos, sin = node.inputs
-        assert states is not None
-        assert states.shape is not None
-        heads, size = int(states.shape[2]), int(states.shape[3])  # type: ignore[arg-type]
+        heads, size = int(states.shape[2]), int(states.shape[3])
         flat = ir.node("Reshape", [states, self._builder.integers(0, 0, -1)])
         turned = ir.node(
             "RotaryEmbedding",
-            [flat.outputs[0], self._row_numbers(cos), self._table(cos), self._table(sin)],  # type: ignore[arg-type]
+            [flat.outputs[0], self._row_numbers(cos), self._table(cos), self._table(sin)],
             attributes={"num_heads": heads},
             domain=_MICROSOFT,
         )
@@ -127,7 +122,7 @@ class _Lowering:
     def _table(self, half: ir.Value) -> ir.Value:
         """Return [B, S, D/2] cosines or sines as the two-dimensional table that the operator indexes."""
         if half not in self._tables:
-            size = int(half.shape[-1])  # type: ignore[index, arg-type]
+            size = int(half.shape[-1])
             self._tables[half] = self._after(half, "Reshape", [half, self._builder.integers(-1, size)])
         return self._tables[half]
 
@@ -147,24 +142,21 @@ class _Lowering:
         """Insert a node right behind the one that makes ``anchor``, so that every later node may read it."""
         node = ir.node(op_type, inputs, attributes=attributes)
         node.name = node.outputs[0].name = f"{anchor.name}.{op_type.lower()}"
-        producer = anchor.producer()
-        assert producer is not None
-        self._graph.insert_after(producer, node)
+        self._graph.insert_after(anchor.producer(), node)
         return node.outputs[0]
 
     def _rms_norm(self, node: ir.Node) -> list[ir.Node]:
         states = node.inputs[0]
         weight = node.inputs[1] if len(node.inputs) > 1 else None
         if weight is None:
-            size = int(node.outputs[0].shape[-1])  # type: ignore[index, arg-type]
+            size = int(node.outputs[0].shape[-1])
             weight = self._builder.constant(np.ones(size, np.float32))
         attributes = {"axis": -1, "epsilon": node.attributes["epsilon"].as_float(), "stash_type": 1}
         return [ir.node("SimplifiedLayerNormalization", [states, weight], attributes=attributes)]
 
     def _linear(self, node: ir.Node) -> list[ir.Node]:
         states, weight = node.inputs
-        assert weight is not None
-        rows, columns = (int(size) for size in weight.shape)  # type: ignore[arg-type, union-attr]
+        rows, columns = (int(size) for size in weight.shape)
         stored = self._plan.linear(weight.name or "", rows, columns)
         for value in stored.values:
             self._graph.register_initializer(value)
@@ -180,8 +172,6 @@ class _Lowering:
         return [ir.node("MatMulNBits", [states, *stored.values], attributes=attributes, domain=_MICROSOFT)]
 
 
-def _heads(states: ir.Value | None) -> int:
+def _heads(states: ir.Value) -> int:
     """Return the number of heads of [B, H, S, D] states."""
-    assert states is not None
-    assert states.shape is not None
-    return int(states.shape[1])  # type: ignore[arg-type]
+    return int(states.shape[1])

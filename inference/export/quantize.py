@@ -50,10 +50,9 @@ def quantize_blockwise(
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(scales == 0, np.float32(0), np.float32(1) / scales)
     stored = np.clip(np.rint(grouped * inverse), low, high).astype(np.int16) + offset
-    packed = stored.astype(np.uint8)
     if bits == 4:
-        packed = packed[..., 0::2] | (packed[..., 1::2] << 4)
-    return packed, scales[..., 0].astype(np.float32)
+        stored = stored[..., 0::2] | (stored[..., 1::2] << 4)
+    return stored.astype(np.uint8), scales[..., 0].astype(np.float32)
 
 
 def dequantize_blockwise(
@@ -65,9 +64,7 @@ def dequantize_blockwise(
         float32 [N, columns].
     """
     if bits == 4:
-        values = np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:-1], -1)
-        offset = 8
-    else:
-        values, offset = packed, 128
-    wide = (values.astype(np.float32) - offset) * scales[..., None]
+        packed = np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:-1], -1)
+    offset = np.float32(1 << (bits - 1))
+    wide = (packed.astype(np.float32) - offset) * scales[..., None]
     return wide.reshape(packed.shape[0], -1)[:, :columns]

@@ -79,7 +79,9 @@ class GraphBuilder:
         self.graph.append(node)
         return node.outputs[0]
 
-    def add(self, piece: Piece, inputs: Mapping[str, ir.Value], prefix: str, weights: Mapping[str, str]) -> list[ir.Value]:
+    def add(
+        self, piece: Piece, inputs: Mapping[str, ir.Value], prefix: str, weights: Mapping[str, str]
+    ) -> list[ir.Value]:
         """Append a copy of ``piece``.
 
         Args:
@@ -97,16 +99,14 @@ class GraphBuilder:
                 values[value] = inputs[value.name or ""]
         for name, value in piece.graph.initializers.items():
             if name in piece.weights:
-                assert value.shape is not None
-                values[value] = self.weight(weights[name], [int(size) for size in value.shape])  # type: ignore[arg-type]
+                values[value] = self.weight(weights[name], [int(size) for size in value.shape])
             else:
-                assert value.const_value is not None
                 values[value] = self.constant(value.const_value.numpy())
         for node in piece.graph:
             copy = ir.node(
                 node.op_type,
                 [None if value is None else values[value] for value in node.inputs],
-                attributes={name: attribute for name, attribute in node.attributes.items()},
+                attributes=dict(node.attributes),
                 domain=node.domain,
                 num_outputs=len(node.outputs),
             )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -100,15 +101,13 @@ def _take_over(new: ir.Value, old: ir.Value) -> None:
     new.name, new.shape, new.type = old.name, old.shape, old.type
 
 
-class _quiet:
-    """Keeps the exporter's remarks about packages it does not find, and about values we left out, off the terminal."""
-
-    def __enter__(self) -> None:
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks about packages it does not find, and values we left out, off the terminal."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
-
-    def __exit__(self, *exception: object) -> None:
-        logging.disable(logging.NOTSET)
-        self._warnings.__exit__(*exception)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)

@@ -14,12 +14,15 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from inference.errors import CheckpointError
 from inference.export.checkpoint import Checkpoint
 from inference.export.quantize import BLOCK_SIZE, Bits, quantize_blockwise
 
 Precision = Literal["q4", "q8", "fp32"]
 
 PRECISIONS: tuple[Precision, ...] = ("q4", "q8", "fp32")
+
+_BITS: dict[Precision, Bits | None] = {"q4": 4, "q8": 8, "fp32": None}
 
 _CHUNK_WEIGHTS = 1 << 23
 """Weights converted at a time: bounds the float32 copies that quantisation makes."""
@@ -41,7 +44,7 @@ class WeightPlan:
 
     def __init__(self, checkpoint: Checkpoint, precision: Precision, block_size: int = BLOCK_SIZE) -> None:
         self._checkpoint = checkpoint
-        self._bits: Bits | None = {"q4": 4, "q8": 8, "fp32": None}[precision]  # type: ignore[assignment]
+        self._bits = _BITS[precision]
         self.block_size = block_size
         self._last: tuple[str, tuple[NDArray[np.uint8], NDArray[np.float32]]] | None = None
         self._stored: dict[tuple[str, bool], StoredMatrix] = {}
@@ -62,8 +65,7 @@ class WeightPlan:
 
     def keep(self, value: ir.Value, name: str) -> None:
         """Give the initialiser ``value`` the content of the tensor ``name``, unchanged in float32."""
-        assert value.shape is not None
-        shape = tuple(int(size) for size in value.shape)  # type: ignore[arg-type]
+        shape = tuple(int(size) for size in value.shape)
         self._expect(name, shape)
         value.const_value = _lazy(value.name or name, ir.DataType.FLOAT, shape, lambda: self._checkpoint.read(name))
 
@@ -127,8 +129,6 @@ class WeightPlan:
         return self._last[1]
 
     def _expect(self, name: str, shape: tuple[int, ...]) -> None:
-        from inference.errors import CheckpointError
-
         found = self._checkpoint.record(name).shape
         if found != shape:
             raise CheckpointError(

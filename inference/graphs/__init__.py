@@ -1,0 +1,1 @@
+"""The ONNX graphs of a model folder, one file each; they know tensors, never text."""

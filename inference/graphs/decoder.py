@@ -1,0 +1,108 @@
+"""The decoder graph with its KV cache bound in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from inference.cancellation import CancelToken
+from inference.errors import ModelFolderError
+from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
+from inference.kv_cache import CacheSpec, KVCache
+
+_DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_PAST, _PRESENT = "past_key_values.", "present."
+_KEEP = "num_logits_to_keep"
+
+
+class Decoder:
+    """Runs the decoder over rows of embeddings; owns the KV cache.
+
+    Args:
+        path: the ``.onnx`` file.
+        context_length: most positions.
+        provider: see :func:`inference.graphs.session.open_session`.
+        threads: of one operator; ``None`` takes one per physical core.
+
+    Raises:
+        ModelFolderError: the graph is missing, damaged, or not a decoder of the expected form.
+    """
+
+    def __init__(
+        self, path: Path, context_length: int, provider: ProviderChoice = "auto", threads: int | None = None
+    ) -> None:
+        self._session = open_session(path, provider, threads)
+        self.provider = provider_name(self._session)
+        inputs = {node.name: node for node in self._session.get_inputs()}
+        outputs = {node.name: node for node in self._session.get_outputs()}
+        # an input with a default is not among the inputs proper
+        self._keeps_rows = _KEEP in {node.name for node in self._session.get_overridable_initializers()} | set(inputs)
+        past = [name for name in inputs if name.startswith(_PAST)]
+        if not past or "inputs_embeds" not in inputs or "logits" not in outputs:
+            raise ModelFolderError(f"{path} is not a decoder graph with a KV cache. Convert or download it again.")
+        self._takes = frozenset(inputs)
+        self._row_dtype = _DTYPES[inputs["inputs_embeds"].type]
+        self.vocab_size = int(outputs["logits"].shape[-1])
+        specs = {
+            name: CacheSpec(int(inputs[name].shape[1]), int(inputs[name].shape[3]), _DTYPES[inputs[name].type])
+            for name in past
+        }
+        self.cache = KVCache(specs, context_length, "cuda" if self.provider == "CUDA" else "cpu")
+        self._logits_dtype = _DTYPES[outputs["logits"].type]
+        self._binding = self._session.io_binding()
+        self._bind_cache()
+
+    def __call__(
+        self, rows: dict[str, NDArray[np.floating]], ids: list[int], cancel: CancelToken
+    ) -> NDArray[np.float32]:
+        """Append rows to the cache.
+
+        Args:
+            rows: what the embedder gave for ``ids``: ``inputs_embeds`` [1, S, H], perhaps ``per_layer_inputs``.
+            ids: the tokens, S of them, S ≥ 1.
+            cancel: ends the run early.
+
+        Returns:
+            Logits after the last row, float32 [V].
+
+        Raises:
+            RunCancelled: the run was ended; the cache holds what it held before.
+            ContextFullError: the context is full.
+        """
+        if self.cache.reserve(len(ids)):
+            self._bind_cache()
+        start, stop = len(self.cache), len(self.cache) + len(ids)
+        feeds: dict[str, NDArray[Any]] = {
+            **{name: np.ascontiguousarray(value, self._row_dtype) for name, value in rows.items()},
+            "attention_mask": np.ones((1, stop), np.int64),
+            "position_ids": np.arange(start, stop, dtype=np.int64)[None],
+        }
+        feeds = {name: value for name, value in feeds.items() if name in self._takes}
+        if self._keeps_rows:
+            feeds[_KEEP] = np.array(1, np.int64)
+        logits = np.empty((1, 1 if self._keeps_rows else len(ids), self.vocab_size), self._logits_dtype)
+        with cancellable(cancel) as options:
+            self._run(feeds, logits, options)
+        self.cache.append(ids)
+        last: NDArray[np.float32] = logits[0, -1].astype(np.float32, copy=False)
+        return last
+
+    def _run(self, feeds: dict[str, NDArray[Any]], logits: NDArray[Any], options: onnxruntime.RunOptions) -> None:
+        """Run once, writing into ``logits`` and, in place, into the cache."""
+        for name, array in feeds.items():
+            # not bind_cpu_input, which refuses inputs that have a default, as num_logits_to_keep has
+            self._binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+        self._binding.bind_ortvalue_output("logits", onnxruntime.OrtValue.ortvalue_from_numpy(logits))
+        self._session.run_with_iobinding(self._binding, options)
+
+    def _bind_cache(self) -> None:
+        """Bind past inputs and present outputs to the same buffers: attention then appends in place."""
+        self._binding.clear_binding_inputs()
+        self._binding.clear_binding_outputs()
+        for name, buffer in self.cache.buffers.items():
+            self._binding.bind_ortvalue_input(name, buffer)
+            self._binding.bind_ortvalue_output(name.replace(_PAST, _PRESENT), buffer)
