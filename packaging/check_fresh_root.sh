@@ -1,0 +1,126 @@
+#!/bin/sh
+# Proves the two commands of the README on a bare system: makes a minimal Debian or Ubuntu with nothing but Python in a
+# folder, puts the committed checkout into it, and there runs packaging/run.sh and packaging/test.sh, timed; then opens
+# the window on a virtual display, types a question and takes a picture. As root, with debootstrap installed:
+#
+#   sh packaging/check_fresh_root.sh [--copy-host-config "FILE ..."] [--bind "FOLDER ..."] [--skip-tests] FOLDER
+#
+# --copy-host-config  files that the bare system needs from this one to reach the network (certificates, pip's settings)
+# --bind              folders of this machine that are visible there, read-only (local wheels, say)
+# --skip-tests        leaves test.sh out
+# FOLDER/root is made anew; the picture and the logs are left in FOLDER. The mirror and the release are this machine's;
+# variables that begin with PIP_ are passed through.
+set -eu
+
+usage() {
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+if [ $# = 0 ] || [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
+    usage
+fi
+# In namespaces of its own, so that no mount and no process is left behind.
+if [ -z "${LARIMAR_FRESH_ROOT:-}" ]; then
+    LARIMAR_FRESH_ROOT=yes exec unshare --mount --pid --fork --kill-child sh "$0" "$@"
+fi
+
+copied=
+bound=
+tests=yes
+while [ $# -gt 0 ]; do
+    case $1 in
+        --copy-host-config) copied=$2 && shift 2 ;;
+        --bind) bound=$2 && shift 2 ;;
+        --skip-tests) tests=no && shift ;;
+        -*) usage ;;
+        *) break ;;
+    esac
+done
+[ $# = 1 ] || usage
+checkout=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+root=$folder/root
+rm -rf "$root"
+
+say() { printf '== %s\n' "$*"; }
+
+# timed NAME COMMAND...: runs the command, keeps what it says in FOLDER/NAME.log, and prints how long it took.
+timed() {
+    name=$1
+    shift
+    start=$(date +%s)
+    status=0
+    "$@" >"$folder/$name.log" 2>&1 || status=$?
+    say "$name: $(($(date +%s) - start)) s, exit code $status"
+    if [ $status != 0 ]; then
+        tail -n 40 "$folder/$name.log"
+        exit 1
+    fi
+}
+
+make_root() {
+    release=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $release" | head -n 1)
+    debootstrap --variant=minbase --include=ca-certificates,python3 "$release" "$root" "$mirror"
+}
+
+# inside COMMAND...: in the bare system, in the checkout, with a clean environment.
+inside() {
+    # shellcheck disable=SC2046  # one word a variable; PIP_ variables have no spaces here
+    chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+        $(env | grep '^PIP_' || true) sh -c "cd '/home/a user/larimar' && $*"
+}
+
+timed debootstrap make_root
+mount --make-rprivate /
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+for file in /etc/resolv.conf /etc/hosts $copied; do
+    mkdir -p "$root$(dirname "$file")"
+    cp -L "$file" "$root$file"
+done
+for shared in $bound; do
+    mkdir -p "$root$shared"
+    mount --bind -o ro "$shared" "$root$shared"
+done
+mkdir -p "$root/home/a user/larimar"
+git -C "$checkout" archive HEAD | tar -x -C "$root/home/a user/larimar"
+say "$(inside python3 --version), $(inside 'dpkg -l | grep -c ^ii') packages"
+
+timed first-answer inside "echo 'Who are you?' | sh packaging/run.sh"
+tail -n 3 "$folder/first-answer.log"
+timed second-answer inside "echo 'Who are you?' | sh packaging/run.sh"
+timed doctor inside "sh packaging/run.sh doctor"
+cat "$folder/doctor.log"
+if [ $tests = yes ]; then
+    timed tests inside "CI=true sh packaging/test.sh"
+    tail -n 1 "$folder/tests.log"
+    timed tests-again inside "CI=true sh packaging/test.sh"
+fi
+
+timed window-tools inside "apt-get install -y --no-install-recommends xvfb xdotool imagemagick"
+cat >"$root/window.sh" <<'END'
+set -eu
+Xvfb :7 -screen 0 1280x800x24 -nolisten tcp >/dev/null 2>&1 &
+export DISPLAY=:7
+until xdotool getdisplaygeometry >/dev/null 2>&1; do :; done
+mkfifo /tmp/said
+sh packaging/run.sh --verbose 2>/tmp/said &
+exec 3</tmp/said
+until_said() { while read -r line <&3; do case $line in *"$1"*) return ;; esac; done; exit 1; }
+window=$(xdotool search --sync --onlyvisible --name '^Larimar$')
+until_said 'The session is ready'
+xdotool windowfocus --sync "$window"
+xdotool type 'Who are you?'
+xdotool key Return
+until_said 'The session is generating'
+until_said 'The session is ready'
+import -window root /tmp/window.png
+xdotool key ctrl+q
+wait %2
+END
+timed window inside "sh /window.sh"
+cp "$root/tmp/window.png" "$folder/window.png"
+say "The picture: $folder/window.png"
