@@ -177,6 +177,7 @@ class Session(QObject):
     def _set_state(self, state: SessionState) -> None:
         if state is not self._state:
             self._state = state
+            log.debug("The session is %s", state.value)
             self.state_changed.emit(state)
 
     def _drain(self) -> None:

@@ -62,6 +62,7 @@ timed() {
 
 make_root() {
     release=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
+    # shellcheck disable=SC2016  # apt's own placeholder
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $release" | head -n 1)
     debootstrap --variant=minbase --include=ca-certificates,python3 "$release" "$root" "$mirror"
 }

@@ -12,9 +12,7 @@ from journeys.program import DEADLINE_SECONDS, ROOT
 pytestmark = pytest.mark.journey
 
 
-def larimar(
-    *arguments: str, environment: dict[str, str], standard_input: str = ""
-) -> subprocess.CompletedProcess[str]:
+def larimar(*arguments: str, environment: dict[str, str], standard_input: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "main.py"), *arguments],
         env=environment,
