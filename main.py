@@ -161,9 +161,9 @@ def _window(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     if sys.platform == "win32":
         # Qt brings an older C++ runtime; loaded first, it keeps ONNX Runtime's library from starting.
         import onnxruntime  # noqa: F401
-    from app.application import Options, run
+    from app.application import run
 
-    return run(Options(model=options.model))
+    return run(options.model)
 
 
 def _ask(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
