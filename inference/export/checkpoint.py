@@ -86,6 +86,19 @@ class Checkpoint:
                 "its files belong to the same model."
             ) from None
 
+    def weights_record(self, name: str) -> TensorRecord:
+        """Return where ``name`` lies, having checked that it can hold weights.
+
+        Raises:
+            CheckpointError: the checkpoint has no such tensor, or one of integers.
+        """
+        record = self.record(name)
+        if record.dtype not in _FLOAT_DTYPES:
+            raise CheckpointError(
+                f"The tensor “{name}” has the dtype {record.dtype}; weights must be float32, float16 or bfloat16."
+            )
+        return record
+
     def read(self, name: str, rows: slice = slice(None)) -> NDArray[np.float32]:
         """Read a floating-point tensor, or some rows of its first axis, as float32.
 
@@ -99,11 +112,7 @@ class Checkpoint:
         Raises:
             CheckpointError: the tensor is missing, of a dtype that holds no weights, or cannot be read.
         """
-        record = self.record(name)
-        if record.dtype not in _FLOAT_DTYPES:
-            raise CheckpointError(
-                f"The tensor “{name}” has the dtype {record.dtype}; weights must be float32, float16 or bfloat16."
-            )
+        record = self.weights_record(name)
         shape = record.shape
         start, stop, _ = rows.indices(shape[0]) if shape else (0, 1, 1)
         row_size = prod(shape[1:]) if shape else 1

@@ -130,16 +130,26 @@ def _save(builder: GraphBuilder, path: Path, name: str, report: Progress) -> Non
     def on_tensor(_: Any, info: Any) -> None:
         report(stage, (info.index + 1) / max(1, info.total))
 
-    ir.save(
-        builder.model(),
-        path,
-        external_data=f"{path.name}_data",
-        callback=on_tensor,
-        # one tensor at a time: values and scales of a matrix come from one quantisation, and memory stays bounded
-        max_workers=1,
-        max_in_flight_bytes=1 << 26,
-        alignment=_ALIGNMENT,
-    )
+    try:
+        ir.save(
+            builder.model(),
+            path,
+            external_data=f"{path.name}_data",
+            callback=on_tensor,
+            # one tensor at a time: values and scales of a matrix come from one quantisation, and memory stays bounded
+            max_workers=1,
+            max_in_flight_bytes=1 << 26,
+            alignment=_ALIGNMENT,
+        )
+    except ir.serde.SerdeError as error:
+        raise _innermost(error) from error
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return what went wrong while a weight was read, from under the wrappings of the serialiser."""
+    while isinstance(error, ir.serde.SerdeError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _config(raw: dict[str, Any], graphs: dict[str, GraphBuilder], precision: Precision) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class WeightPlan:
         return self._last[1]
 
     def _expect(self, name: str, shape: tuple[int, ...]) -> None:
-        found = self._checkpoint.record(name).shape
+        found = self._checkpoint.weights_record(name).shape
         if found != shape:
             raise CheckpointError(
                 f"The tensor “{name}” has the shape {list(found)}, but the configuration asks for {list(shape)}: the "
