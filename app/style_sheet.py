@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from app.colours import Colours
 
+SCROLL_BAR_WIDTH = 12
+
 
 def style_sheet(colours: Colours) -> str:
     """Return the style of the widgets that are ours; everything else is Fusion with our palette."""
@@ -16,9 +18,10 @@ def style_sheet(colours: Colours) -> str:
     QMenu::item:disabled {{ color: {c.border_strong}; }}
     QMenu::separator {{ height: 1px; background: {c.border}; margin: 4px 8px; }}
 
-    QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
-    QScrollBar::handle:vertical {{ background: {c.border_strong}; border-radius: 3px;
-                                   min-height: 32px; margin: 2px 3px; }}
+    QScrollBar:vertical {{ background: transparent; width: {SCROLL_BAR_WIDTH}px; margin: 0; }}
+    QScrollBar::handle:vertical {{ background: {c.border_strong}; border-radius: 2px;
+                                   min-height: 32px; margin: 3px 4px; }}
+    QScrollBar::handle:vertical:disabled {{ background: transparent; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
@@ -37,7 +40,7 @@ def style_sheet(colours: Colours) -> str:
     #status QToolButton:focus {{ border-color: {c.accent}; }}
     #status QToolButton::menu-indicator {{ image: none; }}
 
-    #header {{ border-bottom: 1px solid {c.border}; }}
+    #header {{ background: {c.surface}; border-bottom: 1px solid {c.border}; }}
     #title {{ font-weight: 600; }}
     #composer {{ background: {c.raised}; border: 1px solid {c.border_strong}; border-radius: 14px; }}
     #composer[focused="yes"] {{ border: 2px solid {c.accent}; }}
@@ -70,7 +73,7 @@ def style_sheet(colours: Colours) -> str:
     QPushButton[kind="send"]:hover {{ background: {c.accent_hover}; border-color: {c.accent_hover}; }}
     QPushButton[kind="send"]:focus {{ border-color: {c.text}; }}
     QPushButton[kind="send"]:disabled {{ background: {c.hover}; border-color: {c.hover}; }}
-    QPushButton[kind="jump"] {{ border-radius: 16px; padding: 6px 16px; background: {c.raised};
+    QPushButton[kind="jump"] {{ border-radius: 14px; padding: 7px 16px; background: {c.raised};
                                 border-color: {c.border_strong}; }}
     QPushButton[kind="jump"]:hover {{ background: {c.hover}; }}
     """

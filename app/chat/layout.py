@@ -208,7 +208,7 @@ class Layouter:
             layout.pieces.append(Piece(PieceKind.QUOTE, rect, QPointF(left + _QUOTE_INDENT, y), document))
             return rect.bottom()
         if block.kind is BlockKind.HEADING and layout.pieces:
-            y += 6  # a little more air before a new section
+            y += 10  # a little more air before a new section
         rect = QRectF(left, y, column, height)
         layout.pieces.append(Piece(PieceKind.PROSE, rect, rect.topLeft(), document))
         return rect.bottom()
@@ -217,7 +217,7 @@ class Layouter:
         self, layout: MessageLayout, message: Message, left: float, column: float, y: float, unfolded: bool
     ) -> float:
         icon = "unfold" if unfolded else "fold"
-        layout.buttons.append(self._button(Action.FOLD_THOUGHT, left - 6, y, thought_label(message), icon))
+        layout.buttons.append(self._button(Action.FOLD_THOUGHT, left - 12, y, thought_label(message), icon))
         y += _LINE + 4
         if unfolded:
             document = self._documents.plain(message.thought.strip(), column - _QUOTE_INDENT, self._theme.small_font)

@@ -57,7 +57,7 @@ class ChatPane(QWidget):
             self.tr("Choose a model folder…"), self.choose_model_requested.emit, primary=True
         )
         self.retry_button = self.failure.add_button(self.tr("Retry"), session.retry)
-        self.new_button = QPushButton(self.tr("New chat"), self)
+        self.new_button = QPushButton(" " + self.tr("New chat"), self)
         self._pages = QStackedWidget(self)
         self._arrange()
 
@@ -149,12 +149,20 @@ class ChatPane(QWidget):
         self.greeting.set_ready(ready)
         self.new_button.setEnabled(self.model.rowCount() > 0)
         if state is SessionState.FAILED:
-            self.failure.set_text(self._session.failure)
-            self._pages.setCurrentWidget(self.failure)
+            self._show_failure()
         else:
             if state in (SessionState.LOADING, SessionState.CLOSED):
                 self.model.abandon_reply()
             self._pages.setCurrentWidget(self.view if self.model.rowCount() else self.greeting)
+
+    def _show_failure(self) -> None:
+        self.failure.set_text(self._session.failure)
+        if self._pages.currentWidget() is self.failure:
+            return
+        self._pages.setCurrentWidget(self.failure)
+        if not self.composer.text:
+            self.choose_button.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._announce(self._session.failure)
 
     def _frame_arrived(self, frame: Frame) -> None:
         self.model.apply(frame)
@@ -163,13 +171,17 @@ class ChatPane(QWidget):
 
     def _announce_reply(self) -> None:
         """Let a screen reader say the reply, now that it is complete."""
-        if not QAccessible.isActive() or not self.model.messages:
+        if not self.model.messages:
             return
         message = self.model.messages[-1]
         text = message.error or message.text or self.tr("The reply was stopped.")
         if message.text and message.state is MessageState.STOPPED:
             text = self.tr("{text} (stopped)").format(text=text)
-        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self.view, text))
+        self._announce(text)
+
+    def _announce(self, text: str) -> None:
+        if QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
     def _link_clicked(self, address: str) -> None:
         if not is_safe_link(address):

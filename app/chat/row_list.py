@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QPushButton,
 
 from app.chat.model import Index
 from app.chat.row_heights import RowHeights
+from app.style_sheet import SCROLL_BAR_WIDTH
 
 _AT_THE_END = 24  # pixels from the end that still count as the end
 _TOP = 12  # space above the first row
@@ -40,6 +41,10 @@ class RowList(QListView):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # Always there, so that the width never changes under the text; as much room at the other side keeps the
+        # column in the middle. An idle bar is disabled and the style hides it.
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setViewportMargins(SCROLL_BAR_WIDTH, 0, 0, 0)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
@@ -246,6 +251,7 @@ class RowList(QListView):
             bar = self.verticalScrollBar()
             bar.setPageStep(room)
             bar.setRange(0, end)
+            bar.setEnabled(end > 0)
             bar.setValue(end if self._follow else _TOP + self._heights.top(anchor) + inside)
             self._place_jump(end > 0 and not self._follow)
         finally:
@@ -261,6 +267,6 @@ class RowList(QListView):
         self._jump.setVisible(visible)
         if visible:
             size = self._jump.sizeHint()
-            x = (self.viewport().width() - size.width()) // 2
+            x = (self.width() - size.width()) // 2
             self._jump.setGeometry(x, self.viewport().height() - size.height() - 12, size.width(), size.height())
             self._jump.raise_()

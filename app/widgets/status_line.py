@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
@@ -51,6 +51,8 @@ class StatusLine(QFrame):
         self.state_label = QLabel(self)
         self.model_button = QToolButton(self)
         self.model_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.model_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.model_button.setIconSize(QSize(12, 12))
         self.model_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.model_button.setMenu(self._menu())
         self.badge = QLabel(self.tr("demo"), self)
@@ -94,8 +96,9 @@ class StatusLine(QFrame):
         self._dot.set_colour(dot)
         self.state_label.setText(words)
         model = self._session.model
-        name = model.name if model else self.tr("Model")
-        self.model_button.setText(name)
+        name = model.name if model else self.tr("none")
+        self.model_button.setText(model.name if model else self.tr("Choose a model"))
+        self.model_button.setIcon(self._theme.icon("unfold", colours.muted, 12))
         self.model_button.setAccessibleName(self.tr("Model: {name}").format(name=name))
         self.model_button.setToolTip(str(self._session.path or ""))
         self.badge.setVisible(bool(model and model.demo))

@@ -1,0 +1,176 @@
+"""What a screen reader, a keyboard and tired eyes find."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from fakes.engine import FakeEngine, missing, words
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QAccessibleInterface
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.application import Larimar
+from app.colours import DARK, LIGHT, Colours
+from app.session import SessionState
+from inference.messages import Text, Thought
+
+MakeApp = Callable[..., Larimar]
+
+
+def walk(interface: QAccessibleInterface) -> Iterator[QAccessibleInterface]:
+    yield interface
+    for number in range(interface.childCount()):
+        child = interface.child(number)
+        if child is not None:
+            yield from walk(child)
+
+
+def nameless(window: QWidget) -> list[str]:
+    root = QAccessible.queryAccessibleInterface(window)
+    assert root is not None
+    found = []
+    for interface in walk(root):
+        state = interface.state()
+        if not state.focusable or state.invisible:
+            continue
+        if not interface.text(QAccessible.Text.Name).strip():
+            thing = interface.object()
+            found.append(f"{interface.role()} {thing.metaObject().className() if thing else ''}")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def accessibility() -> Iterator[None]:
+    QAccessible.setActive(True)
+    yield
+    QAccessible.setActive(False)
+
+
+def test_every_control_has_a_name_in_every_pane(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine([[Thought("hm"), Text("answer")]]))
+    assert nameless(larimar.window) == []
+    larimar.window.chat.ask("question")
+    qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
+    for pane in range(3):
+        larimar.window.rail.choose(pane)
+        assert nameless(larimar.window) == []
+
+
+def test_every_control_has_a_name_when_there_is_no_model(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(missing, wait=False)
+    qtbot.waitUntil(larimar.window.chat.failure.isVisible)
+    assert nameless(larimar.window) == []
+
+
+def test_the_walk_finds_a_control_without_a_name(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    larimar.window.chat.composer.edit.setAccessibleName("")
+    assert len(nameless(larimar.window)) == 1
+
+
+def test_messages_are_read_with_who_said_them(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine([words("An answer.")]))
+    larimar.window.chat.ask("A question?")
+    qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
+    root = QAccessible.queryAccessibleInterface(larimar.window.chat.view)
+    assert root is not None
+    names = [interface.text(QAccessible.Text.Name) for interface in walk(root)]
+    assert "You: A question?" in names
+    assert "Larimar: An answer." in names
+
+
+def test_a_complete_reply_is_announced_once(qtbot: QtBot, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("app.chat.pane.QAccessible.updateAccessibility", lambda event: said.append(event.message()))
+    hold = threading.Event()
+    larimar = make_app(FakeEngine([[Text("half "), hold, Text("whole")]]))
+    larimar.window.chat.ask("question")
+    qtbot.waitUntil(lambda: larimar.window.chat.model.messages[-1].text == "half ")
+    assert said == []
+    hold.set()
+    qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
+    assert said == ["half whole"]
+
+
+def test_f6_goes_round(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine([words("ok")]))
+    window = larimar.window
+    window.chat.ask("question")
+    qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
+    window.activateWindow()
+    window.chat.composer.edit.setFocus()
+    qtbot.waitUntil(window.chat.composer.edit.hasFocus)
+    order = [window.status.model_button, window.rail.buttons[0], window.chat.view, window.chat.composer.edit]
+    for stop in order:
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_F6)
+        assert QApplication.focusWidget() is stop
+    for stop in [*order[-2::-1], order[-1]]:
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_F6, Qt.KeyboardModifier.ShiftModifier)
+        assert QApplication.focusWidget() is stop
+
+
+def test_tab_reaches_every_control_and_comes_back(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    window = larimar.window
+    window.activateWindow()
+    window.chat.composer.edit.setFocus()
+    qtbot.waitUntil(window.chat.composer.edit.hasFocus)
+    qtbot.keyClicks(window.chat.composer.edit, "text")  # so that Send can be reached
+    reached: list[QWidget] = []
+    while (widget := QApplication.focusWidget()) not in reached:
+        assert widget is not None
+        reached.append(widget)
+        qtbot.keyClick(widget, Qt.Key.Key_Tab)
+    composer = window.chat.composer
+    expected = [composer.edit, composer.think, composer.button, window.status.model_button, window.rail.buttons[0]]
+    assert {*expected, *window.chat.greeting.buttons} == set(reached)
+
+
+def test_the_rail_by_keyboard(qtbot: QtBot, make_app: MakeApp) -> None:
+    window = make_app(FakeEngine()).window
+    window.activateWindow()
+    window.rail.buttons[0].setFocus()
+    qtbot.waitUntil(window.rail.buttons[0].hasFocus)
+    for pane in (1, 2, 0):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
+        assert window.panes.currentIndex() == pane
+        assert QApplication.focusWidget() is window.rail.buttons[pane]
+    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.panes.currentWidget() is window.webcam)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+TEXT_ON = {
+    "text": ("surface", "rail", "raised", "hover", "bubble", "code", "selection", "danger_soft"),
+    "muted": ("surface", "rail", "raised", "code", "hover"),
+    "accent": ("surface", "accent_soft", "rail"),
+    "on_accent": ("accent", "accent_hover"),
+    "link": ("surface", "code"),
+    "danger": ("surface", "danger_soft"),
+    "on_badge": ("badge",),
+}
+SHAPE_ON = {"border_strong": ("surface", "raised", "rail"), "accent": ("surface", "raised"), "good": ("rail",)}
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_contrast_passes_wcag_aa(colours: Colours) -> None:
+    values = dataclasses.asdict(colours)
+    for wanted, pairs in ((4.5, TEXT_ON), (3.0, SHAPE_ON)):
+        for front, backs in pairs.items():
+            for back in backs:
+                ratio = contrast(values[front], values[back])
+                assert ratio >= wanted, f"{front} on {back}: {ratio:.2f}"

@@ -1,0 +1,322 @@
+"""The border between the window and the engine thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes.engine import FakeEngine, missing, opens, words
+from pytestqt.qtbot import QtBot
+
+from app.engine_worker import THREAD_NAME
+from app.session import Frame, Session, SessionState
+from inference.errors import ContextFullError, ModelFolderError
+from inference.messages import Prefill, ReplyOptions, Text, Thought, ToolCall, Turn
+
+QUESTION = (Turn.of("user", "Who are you?"),)
+MakeSession = Callable[..., Session]
+
+
+def collect(session: Session) -> list[Frame]:
+    frames: list[Frame] = []
+    session.frame.connect(frames.append)
+    return frames
+
+
+def ask(session: Session) -> int:
+    turn = session.ask(QUESTION, ReplyOptions())
+    assert turn is not None
+    return turn
+
+
+def finish(qtbot: QtBot, session: Session, frames: list[Frame]) -> None:
+    qtbot.waitUntil(lambda: bool(frames) and frames[-1].last and session.state is SessionState.READY)
+
+
+def test_a_reply_arrives_whole_and_in_order(qtbot: QtBot, make_session: MakeSession) -> None:
+    text = " ".join(f"word{number}" for number in range(500))
+    engine = FakeEngine([[Thought("hm "), Thought("yes"), *words(text), ToolCall("clock")]])
+    session = make_session(engine)
+    frames = collect(session)
+    ask(session)
+    finish(qtbot, session, frames)
+    assert "".join(frame.text for frame in frames) == text
+    assert "".join(frame.thought for frame in frames) == "hm yes"
+    assert [call for frame in frames for call in frame.tool_calls] == [ToolCall("clock")]
+    assert [frame.last for frame in frames].count(True) == 1
+    done = frames[-1].done
+    assert done is not None
+    assert done.reason == "stop"
+    assert done.stats.generated_tokens == 502
+
+
+def test_pieces_are_joined_into_frames(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+    session = make_session(FakeEngine([[*(Text("a") for _ in range(50)), hold, Text("b")]]))
+    frames = collect(session)
+    ask(session)
+    qtbot.waitUntil(lambda: sum(len(frame.text) for frame in frames) == 50)
+    assert len(frames) < 25
+    hold.set()
+    finish(qtbot, session, frames)
+
+
+def test_the_latest_prefill_of_a_frame_counts(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+    session = make_session(FakeEngine([[Prefill(0, 90), Prefill(30, 90), Prefill(60, 90), hold, Text("x")]]))
+    frames = collect(session)
+    ask(session)
+    qtbot.waitUntil(lambda: any(frame.prefill == Prefill(60, 90) for frame in frames))
+    hold.set()
+    finish(qtbot, session, frames)
+
+
+def test_the_engine_lives_on_one_thread(qtbot: QtBot, make_session: MakeSession) -> None:
+    engine = FakeEngine([words("one"), words("two")])
+    opened_on: list[str] = []
+
+    def factory(path: Path | None) -> FakeEngine:
+        opened_on.append(threading.current_thread().name)
+        return engine
+
+    session = make_session(factory)
+    for _ in range(2):
+        frames = collect(session)
+        ask(session)
+        finish(qtbot, session, frames)
+    assert session.close()
+    assert engine.closed
+    assert {*engine.threads, *opened_on} == {THREAD_NAME}
+
+
+def test_stop_reaches_the_engine_and_keeps_what_was_said(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+    engine = FakeEngine([[*words("half an"), hold, Text(" answer")]])
+    session = make_session(engine)
+    frames = collect(session)
+    ask(session)
+    qtbot.waitUntil(lambda: "".join(frame.text for frame in frames) == "half an")
+    session.stop()
+    finish(qtbot, session, frames)
+    assert engine.tokens[0].cancelled
+    assert frames[-1].done is not None
+    assert frames[-1].done.reason == "cancelled"
+    assert "".join(frame.text for frame in frames) == "half an"
+
+
+def test_late_pieces_of_a_given_up_turn_are_dropped(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+
+    class Stubborn(FakeEngine):
+        """Says one thing more after a stop, as an engine does that was inside a run."""
+
+        def reply(self, turns, options=None, cancel=None):  # type: ignore[no-untyped-def]
+            if not self.asked:
+                self.asked.append((tuple(turns), options))
+                yield Text("old")
+                hold.wait(10)
+                yield Text("late")
+            yield from super().reply(turns, options, cancel)
+
+    session = make_session(Stubborn([words("old"), words("new answer")]))
+    frames = collect(session)
+    first = ask(session)
+    qtbot.waitUntil(lambda: any(frame.text for frame in frames))
+    session.give_up()
+    assert session.state is SessionState.READY
+    frames.clear()
+    second = ask(session)
+    assert second > first
+    hold.set()
+    finish(qtbot, session, frames)
+    assert {frame.turn for frame in frames} == {second}
+    assert "".join(frame.text for frame in frames) == "new answer"
+
+
+def test_a_full_queue_holds_the_engine_back_and_stop_still_works(qtbot: QtBot, make_session: MakeSession) -> None:
+    engine = FakeEngine([[Text("x") for _ in range(10_000)]])
+    session = make_session(engine, events_at_most=64)
+    session._timer.stop()  # the window does not draw
+    frames = collect(session)
+    ask(session)
+    session._timer.stop()
+    qtbot.waitUntil(lambda: session._worker.events.full())
+    assert engine.gone <= 64 + 2
+    session.stop()
+    session._timer.start()
+    finish(qtbot, session, frames)
+    assert engine.gone <= 2 * 64 + 4
+
+
+def test_ten_thousand_pieces_pass_a_small_queue(qtbot: QtBot, make_session: MakeSession) -> None:
+    session = make_session(FakeEngine([[Text("x") for _ in range(10_000)]]), events_at_most=512)
+    frames = collect(session)
+    ask(session)
+    finish(qtbot, session, frames)
+    assert sum(len(frame.text) for frame in frames) == 10_000
+
+
+def test_closing_with_a_full_queue_ends_the_thread(qtbot: QtBot, make_session: MakeSession) -> None:
+    engine = FakeEngine([[Text("x") for _ in range(10_000)]])
+    session = make_session(engine, events_at_most=8)
+    session._timer.stop()
+    ask(session)
+    session._timer.stop()
+    qtbot.waitUntil(lambda: session._worker.events.full())
+    assert session.close()
+    assert engine.closed
+    assert session.state is SessionState.CLOSED
+
+
+def test_closing_while_generating_ends_the_thread(qtbot: QtBot, make_session: MakeSession) -> None:
+    engine = FakeEngine([[Text("a"), threading.Event(), Text("b")]])
+    session = make_session(engine)
+    frames = collect(session)
+    ask(session)
+    qtbot.waitUntil(lambda: bool(frames))
+    assert session.close()
+    assert engine.tokens[0].cancelled
+    assert engine.closed
+
+
+def test_the_timer_rests_while_nothing_is_under_way(qtbot: QtBot, make_session: MakeSession) -> None:
+    session = make_session(FakeEngine([words("hi")]))
+    assert not session._timer.isActive()
+    frames = collect(session)
+    ask(session)
+    assert session._timer.isActive()
+    finish(qtbot, session, frames)
+    assert not session._timer.isActive()
+
+
+def test_our_errors_arrive_as_their_sentence(qtbot: QtBot, make_session: MakeSession) -> None:
+    sentence = "The conversation is full; begin a new chat."
+    session = make_session(FakeEngine([[Text("well"), ContextFullError(sentence)], words("again")]))
+    frames = collect(session)
+    ask(session)
+    finish(qtbot, session, frames)
+    assert frames[-1].error == sentence
+    frames.clear()
+    ask(session)
+    finish(qtbot, session, frames)
+    assert "".join(frame.text for frame in frames) == "again"
+
+
+def test_unforeseen_errors_become_a_general_sentence_and_the_log_keeps_the_prompt_out(
+    qtbot: QtBot, make_session: MakeSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = make_session(FakeEngine([[RuntimeError("cannot tokenize 'my secret diary'")]]))
+    frames = collect(session)
+    with caplog.at_level(logging.DEBUG):
+        ask(session)
+        finish(qtbot, session, frames)
+    assert "Something went wrong" in frames[-1].error
+    assert "RuntimeError" in caplog.text
+    assert "fakes" in caplog.text  # the place is there
+    assert "secret" not in caplog.text
+
+
+def test_an_engine_that_never_says_done_counts_as_failed(qtbot: QtBot, make_session: MakeSession) -> None:
+    class Silent(FakeEngine):
+        def reply(self, turns, options=None, cancel=None):  # type: ignore[no-untyped-def]
+            yield Text("…")
+
+    session = make_session(Silent())
+    frames = collect(session)
+    ask(session)
+    finish(qtbot, session, frames)
+    assert frames[-1].error
+
+
+def test_a_model_that_cannot_be_loaded_says_why_and_retry_loads_it(qtbot: QtBot, make_session: MakeSession) -> None:
+    broken = True
+
+    def factory(path: Path | None) -> FakeEngine:
+        return missing(path) if broken else FakeEngine([words("hi")])
+
+    session = make_session(factory, load=False)
+    session.load(Path("nowhere"))
+    qtbot.waitUntil(lambda: session.state is SessionState.FAILED)
+    assert "nowhere" in session.failure
+    assert session.ask(QUESTION, ReplyOptions()) is None
+    broken = False
+    session.retry()
+    qtbot.waitUntil(lambda: session.state is SessionState.READY)
+    assert session.failure == ""
+    assert session.model is not None
+    assert session.model.name == "Fake 1B"
+
+
+def test_an_unforeseen_error_while_loading_has_a_sentence_too(qtbot: QtBot, make_session: MakeSession) -> None:
+    def factory(path: Path | None) -> FakeEngine:
+        raise OSError("boom")
+
+    session = make_session(factory, load=False)
+    session.load(None)
+    qtbot.waitUntil(lambda: session.state is SessionState.FAILED)
+    assert "Something went wrong" in session.failure
+
+
+def test_loading_another_model_closes_the_first(qtbot: QtBot, make_session: MakeSession) -> None:
+    engines = [FakeEngine(name="First"), FakeEngine(name="Second")]
+    waiting = list(engines)
+    session = make_session(lambda path: waiting.pop(0))
+    session.load(Path("other"))
+    qtbot.waitUntil(lambda: session.state is SessionState.READY)
+    assert session.model is not None
+    assert session.model.name == "Second"
+    assert [engine.closed for engine in engines] == [True, False]
+
+
+def test_of_two_loads_in_a_row_the_last_one_counts(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+
+    def factory(path: Path | None) -> FakeEngine:
+        hold.wait(10)
+        if path == Path("bad"):
+            raise ModelFolderError("bad folder")
+        return FakeEngine(name=str(path))
+
+    session = make_session(factory, load=False)
+    states: list[SessionState] = []
+    session.state_changed.connect(states.append)
+    session.load(Path("bad"))
+    session.load(Path("good"))
+    hold.set()
+    qtbot.waitUntil(lambda: session.state is SessionState.READY)
+    assert session.model is not None
+    assert session.model.name == "good"
+    assert SessionState.FAILED not in states
+
+
+def test_closing_while_loading_ends_the_thread(make_session: MakeSession) -> None:
+    hold = threading.Event()
+    engine = FakeEngine()
+
+    def factory(path: Path | None) -> FakeEngine:
+        hold.wait(10)
+        return engine
+
+    session = make_session(factory, load=False)
+    session.load(None)
+    hold.set()
+    assert session.close()
+
+
+def test_closing_a_session_that_never_loaded_anything(make_session: MakeSession) -> None:
+    session = make_session(opens(FakeEngine()), load=False)
+    assert session.close()
+    session.load(None)
+    assert session.state is SessionState.CLOSED
+
+
+def test_only_one_question_at_a_time(qtbot: QtBot, make_session: MakeSession) -> None:
+    session = make_session(FakeEngine([[threading.Event()]]))
+    ask(session)
+    assert session.ask(QUESTION, ReplyOptions()) is None
+    frames = collect(session)
+    session.stop()
+    finish(qtbot, session, frames)
