@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ import onnx_ir as ir
 
 from inference.errors import CheckpointError, DiskSpaceError
 from inference.export.checkpoint import Checkpoint
-from inference.export.decoder import build_decoder
-from inference.export.embedder import build_embedder
-from inference.export.lowering import lower
+from inference.export.quantize import BLOCK_SIZE
+from inference.export.recipes import RECIPES, GraphRecipe
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import PRECISIONS, Precision, WeightPlan
 from inference.version import __version__
@@ -69,11 +68,11 @@ def convert_checkpoint(
         if not (checkpoint / name).exists():
             raise CheckpointError(f"{checkpoint / name} is missing. Give the folder that holds the whole checkpoint.")
 
-    plan = WeightPlan(source, precision)
-    decoder = build_decoder(source.text_config, source.text_prefix, lambda done: report("Tracing the decoder", done))
-    lower(decoder, plan)
-    embedder = build_embedder(source.text_config, source.text_prefix, WeightPlan(source, precision))
-    graphs = {"decoder_model_merged": decoder, "embed_tokens": embedder}
+    graphs = {
+        recipe.name: _build(recipe, source, WeightPlan(source, precision), report)
+        for recipe in RECIPES
+        if recipe.applies(source)
+    }
 
     out.parent.mkdir(parents=True, exist_ok=True)
     _check_room(out.parent, sum(_weight_bytes(builder) for builder in graphs.values()))
@@ -87,7 +86,7 @@ def convert_checkpoint(
                 shutil.copyfile(checkpoint / name, staging / name)
         report("Writing the model card", 0.0)
         _write_json(staging / "config.json", _config(source.raw_config, graphs, precision))
-        _write_json(staging / "larimar.json", _record(source, precision, plan.block_size))
+        _write_json(staging / "larimar.json", _record(source, precision, graphs))
         staging.chmod(0o755)
         if out.exists():
             out.rmdir()
@@ -102,6 +101,11 @@ def convert_checkpoint(
         shutil.rmtree(staging, ignore_errors=True)
     report("Done", 1.0)
     return out
+
+
+def _build(recipe: GraphRecipe, source: Checkpoint, plan: WeightPlan, report: Progress) -> GraphBuilder:
+    stage = f"Tracing {recipe.name.replace('_', ' ')}"
+    return recipe.build(source, plan, lambda done: report(stage, done))
 
 
 def _check_out(out: Path) -> None:
@@ -158,11 +162,10 @@ def _config(raw: dict[str, Any], graphs: dict[str, GraphBuilder], precision: Pre
     return {**raw, "transformers.js_config": {"use_external_data_format": files}}
 
 
-def _record(source: Checkpoint, precision: Precision, block_size: int) -> dict[str, Any]:
+def _record(source: Checkpoint, precision: Precision, graphs: Iterable[str]) -> dict[str, Any]:
     """Return what larimar.json says about where the folder came from."""
     own = source.folder / "larimar.json"
     carried = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {}
-    towers = {"vision_config": "vision encoder", "audio_config": "audio encoder"}
     return {
         **{key: carried[key] for key in ("name", "demo") if key in carried},
         "converter": f"larimar {__version__}",
@@ -170,8 +173,12 @@ def _record(source: Checkpoint, precision: Precision, block_size: int) -> dict[s
             "name": source.raw_config.get("_name_or_path") or source.folder.resolve().name,
             "sha256": {file.name: _sha256(file) for file in sorted(source.folder.glob("*.safetensors"))},
         },
-        "quantization": {"precision": precision, **({} if precision == "fp32" else {"block_size": block_size})},
-        "left_out": [name for key, name in towers.items() if source.raw_config.get(key)],
+        "quantization": {"precision": precision, **({} if precision == "fp32" else {"block_size": BLOCK_SIZE})},
+        "left_out": [
+            graph.replace("_", " ")
+            for key, graph in (("vision_config", "vision_encoder"), ("audio_config", "audio_encoder"))
+            if source.raw_config.get(key) and graph not in graphs
+        ],
     }
 
 
