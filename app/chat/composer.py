@@ -146,6 +146,11 @@ class Composer(QWidget):
         self._edit.setPlaceholderText(placeholder)
         self._refresh()
 
+    def type(self, text: str) -> None:
+        """Take what was typed elsewhere in the pane."""
+        self._edit.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._edit.insertPlainText(text)
+
     def clear(self) -> None:
         """Empty the field."""
         self._edit.clear()

@@ -29,6 +29,7 @@ from app.theme import Theme
 _LAYOUTS_KEPT = 128
 _CARET = 8.0
 _ICON = 16
+_PROGRESS = 200.0
 
 
 @dataclass(slots=True)
@@ -129,6 +130,8 @@ class MessageDelegate(QStyledItemDelegate):
             text = colours.muted
         elif piece.kind in (PieceKind.STATUS, PieceKind.NOTE):
             self._text(painter, piece.rect, piece.rect.height(), piece.label, colours.muted)
+            if piece.progress is not None:
+                self._progress(painter, piece.rect, piece.progress)
         if piece.document is not None:
             self._document(painter, piece.document, piece.origin, text, selected)
 
@@ -142,6 +145,13 @@ class MessageDelegate(QStyledItemDelegate):
         painter.setPen(QColor(colour))
         where = QRectF(rect.x(), rect.y(), rect.width(), height)
         painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+
+    def _progress(self, painter: QPainter, rect: QRectF, progress: float) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        track = QRectF(rect.x(), rect.bottom() + 2, min(rect.width(), _PROGRESS), 4)
+        self._box(painter, track, self._theme.colours.hover, 2)
+        track.setWidth(max(4.0, track.width() * progress))
+        self._box(painter, track, self._theme.colours.accent, 2)
 
     def _document(
         self, painter: QPainter, document: QTextDocument, origin: QPointF, colour: str, selected: tuple[int, int] | None

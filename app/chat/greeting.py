@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont, QPixmap
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, Theme
 
@@ -44,7 +44,7 @@ class Greeting(QWidget):
             grid.addWidget(button, number // 2, number % 2)
             self.buttons.append(button)
         inside = QWidget(self)
-        inside.setMaximumWidth(600)
+        inside.setMaximumWidth(560)
         column = QVBoxLayout(inside)
         column.setSpacing(GRID)
         column.addWidget(stone)
@@ -56,7 +56,11 @@ class Greeting(QWidget):
         outside = QVBoxLayout(self)
         outside.setContentsMargins(3 * GRID, GRID, 3 * GRID, GRID)
         outside.addStretch(2)
-        outside.addWidget(inside, 0, Qt.AlignmentFlag.AlignHCenter)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(inside, 100)
+        row.addStretch(1)
+        outside.addLayout(row)
         outside.addStretch(3)
         theme.changed.connect(self._restyle)
         self._restyle()
@@ -71,7 +75,7 @@ class Greeting(QWidget):
             self.tr("Who are you?"),
             self.tr("What can this app do?"),
             self.tr("What is 12 + 7?"),
-            self.tr("Does anything leave my computer?"),
+            self.tr("Do my chats stay private?"),
         )
 
     def _restyle(self) -> None:

@@ -59,6 +59,8 @@ class Piece:
     origin: QPointF
     document: QTextDocument | None = None
     label: str = ""
+    progress: float | None = None
+    """How far something is, from 0 to 1; ``None`` when nobody knows."""
 
 
 @dataclass(slots=True)
@@ -160,9 +162,10 @@ class Layouter:
             y = self._error(layout, message.error, left, column, y) + _GAP
         status = self._status(message)
         if status:
-            layout.pieces.append(
-                Piece(PieceKind.STATUS, QRectF(left, y, column, _LINE), QPointF(left, y), None, status)
-            )
+            done, total = message.prefill or (0, 0)
+            progress = done / total if total > 0 and done < total else None
+            rect = QRectF(left, y, column, _LINE)
+            layout.pieces.append(Piece(PieceKind.STATUS, rect, rect.topLeft(), None, status, progress))
             y += _LINE
         if not message.state.under_way:
             y = self._footer(layout, message, left, column, y)

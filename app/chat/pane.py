@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QShortcut,
 )
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -67,6 +68,7 @@ class ChatPane(QWidget):
         self.composer.stop_requested.connect(session.stop)
         self.greeting.chosen.connect(self.ask)
         self.view.link_activated.connect(self._link_clicked)
+        self.view.typed.connect(self.composer.type)
         self.new_button.clicked.connect(self.new_chat)
         theme.changed.connect(self._restyle)
         stop = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
@@ -153,6 +155,8 @@ class ChatPane(QWidget):
         else:
             if state in (SessionState.LOADING, SessionState.CLOSED):
                 self.model.abandon_reply()
+            if self.failure.isAncestorOf(QApplication.focusWidget() or self):
+                self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
             self._pages.setCurrentWidget(self.view if self.model.rowCount() else self.greeting)
 
     def _show_failure(self) -> None:

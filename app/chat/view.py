@@ -22,6 +22,7 @@ from app.chat.row_list import RowList
 from app.theme import Theme
 
 _COPIED_MS = 1500
+_COMMANDS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
 
 class ChatView(RowList):
@@ -29,6 +30,8 @@ class ChatView(RowList):
 
     link_activated = Signal(str)
     """A link was clicked; the address has not been checked."""
+    typed = Signal(str)
+    """Letters were typed here that belong into the composer."""
 
     def __init__(self, model: ChatModel, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -277,6 +280,8 @@ class ChatView(RowList):
             self.copy()
         elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
             self.toggle_thought(self.currentIndex().row())
+        elif event.text().isprintable() and event.text().strip() and not event.modifiers() & _COMMANDS:
+            self.typed.emit(event.text())
         else:
             self.keyboard_focus = True
             super().keyPressEvent(event)

@@ -157,6 +157,7 @@ def shoot(folder: Path, model: Path | None) -> int:
         halfway.set()
         wait(lambda: larimar.session.state is SessionState.READY)
         chat.view.toggle_thought(1)
+        chat.view.jump_to_latest()
         chat.composer.edit.setPlainText("And with gzip?\nThe file is compressed.")
         save(larimar, "finished-end")
         chat.view.verticalScrollBar().setValue(0)

@@ -216,6 +216,16 @@ def test_the_keyboard_moves_between_messages_and_copies(qtbot: QtBot, view: Chat
     view.setParent(None)
 
 
+def test_letters_typed_in_the_conversation_are_not_lost(qtbot: QtBot, view: ChatView) -> None:
+    answered(view, "Q", "A")
+    typed: list[str] = []
+    view.typed.connect(typed.append)
+    qtbot.keyClicks(view, "hé!")
+    qtbot.keyClick(view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(view, Qt.Key.Key_Down)
+    assert typed == ["h", "é", "!"]
+
+
 def test_only_the_last_block_of_a_growing_reply_is_laid_out_again(view: ChatView) -> None:
     begin(view, "Q", "one\n\ntwo\n\nthree")
     before = [piece.document for piece in view.layout_of(1).pieces]
