@@ -31,6 +31,10 @@ class RuntimeSetupError(LarimarError):
     """ONNX Runtime is missing, doubled, or cannot use the device that was asked for."""
 
 
+class EngineBusyError(LarimarError):
+    """The engine answers one question at a time, and is at it; or it was closed."""
+
+
 class OutOfMemoryError(LarimarError):
     """The machine has too little memory for the model or the context."""
 

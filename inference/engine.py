@@ -1,0 +1,261 @@
+"""Text in, events out: the one object that the rest of the program uses to talk to a model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from inference.cancellation import CancelToken
+from inference.chat_template import ChatTemplate
+from inference.errors import EngineBusyError, ModelFolderError, UnsupportedInputError
+from inference.generation import Finished, LanguageModelLike, Token, generate_tokens
+from inference.generation_config import GenerationConfig
+from inference.messages import (
+    Audio,
+    Done,
+    Image,
+    Prefill,
+    ReplyEvent,
+    ReplyOptions,
+    ReplyStats,
+    ToolCall,
+    Turn,
+    Video,
+)
+from inference.model_folder import ModelFolder, default_model_folder
+from inference.reply_parser import ReplyParser, ReplyPart, ends_inside_thought
+from inference.tokenizer import StreamingDetokenizer, Tokenizer
+
+if TYPE_CHECKING:
+    from inference.graphs.session import ProviderChoice
+
+_AGAIN: Final = "Convert or download the model again, or choose another folder."
+_MEDIA: Final = ((Image, "image", "an image"), (Audio, "audio", "a recording"), (Video, "video", "a video"))
+_PLURAL: Final = {"image": "images", "audio": "sound", "video": "videos"}
+
+
+class ModelLike(LanguageModelLike, Protocol):
+    """What the engine needs of :class:`inference.language_model.LanguageModel`."""
+
+    @property
+    def provider(self) -> str:
+        """What the model really runs on."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids."""
+
+    def close(self) -> None:
+        """Give the memory back."""
+
+
+class Engine:
+    """A loaded model that answers one conversation at a time.
+
+    It keeps the last conversation in its KV cache, so that the next turn of the same one only reads what is new.
+    One reply at a time; the thread may change between replies.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        tokenizer: Tokenizer,
+        template: ChatTemplate,
+        generation_config: GenerationConfig,
+        model: ModelLike,
+    ) -> None:
+        self.name: str = folder.name
+        self.demo: bool = folder.demo
+        """Whether this is the small model that ships with the program."""
+        self.modalities: frozenset[str] = folder.modalities
+        """What the model takes besides text: of "image", "audio", "video"."""
+        self.context_length: int = model.context_length
+        """Most tokens that a conversation can have."""
+        self.provider: str = model.provider
+        """What the model really runs on: "CPU" or "CUDA"."""
+        self._tokenizer = tokenizer
+        self._template = template
+        self._generation_config = generation_config
+        self._model = model
+        self._busy = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls, path: Path | str | None = None, *, provider: ProviderChoice = "auto", threads: int | None = None
+    ) -> Engine:
+        """Load a model folder; ``None`` is the one that ships with the program, or that ``LARIMAR_MODEL`` names.
+
+        Raises:
+            ModelFolderError: the folder is missing, incomplete or damaged.
+            UnsupportedModelError: it holds a model that is not Gemma 4.
+            RuntimeSetupError: ONNX Runtime is missing or cannot use ``provider``.
+            OutOfMemoryError: the model does not fit into memory.
+        """
+        folder = ModelFolder.open(default_model_folder() if path is None else path)
+        tokenizer = Tokenizer.open(folder.tokenizer_path)
+        template = _template(folder, tokenizer)
+        generation_config = GenerationConfig.of(folder, tokenizer)
+
+        from inference.language_model import LanguageModel  # brings ONNX Runtime
+
+        model = LanguageModel.open(folder, provider=provider, threads=threads)
+        if tokenizer.vocab_size > model.vocab_size:
+            model.close()
+            raise ModelFolderError(
+                f"In the model folder {folder.path} the tokenizer and the graphs do not belong together. {_AGAIN}"
+            )
+        return cls(folder, tokenizer, template, generation_config, model)
+
+    def reply(
+        self, turns: Sequence[Turn], options: ReplyOptions | None = None, cancel: CancelToken | None = None
+    ) -> Generator[ReplyEvent]:
+        """Answer a conversation.
+
+        Yields :class:`Prefill` while the conversation is read, then thoughts, text and tool calls as they come, and
+        last exactly one :class:`Done`. Work is done only while the next event is asked for. Whether the iterator is
+        read to its end, cancelled or closed early: the next reply goes on from what the KV cache then holds.
+
+        Raises, from the iterator:
+            EngineBusyError: another reply has not ended, or the engine was closed.
+            UnsupportedInputError: a turn holds media that the model cannot take; nothing was computed.
+            ContextFullError: the conversation is longer than the context; nothing was computed.
+            ModelFolderError: the model's chat template cannot write the conversation.
+            ValueError: an option is out of range.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise EngineBusyError("The model is still answering; wait for the end of the answer, or stop it.")
+        try:
+            if self._closed:
+                raise EngineBusyError("The model was closed; load it again.")
+            yield from self._reply(turns, options or ReplyOptions(), cancel or CancelToken())
+        finally:
+            self._busy.release()
+
+    def close(self) -> None:
+        """Give the model's memory back. Raises :class:`EngineBusyError` while a reply is under way; idempotent."""
+        if not self._busy.acquire(blocking=False):
+            raise EngineBusyError("The model is still answering; stop the answer before closing the model.")
+        try:
+            if not self._closed:
+                self._closed = True
+                self._model.close()
+        finally:
+            self._busy.release()
+
+    def _reply(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Generator[ReplyEvent]:
+        clock = _Clock()
+        self._check_media(turns)
+        sampler = self._generation_config.sampler(options)
+        stop_ids = self._generation_config.stop_ids
+        prompt_ids = self._prompt_ids(turns, options)
+        reader = _ReplyReader(self._tokenizer, prompt_ids)
+        reused = None
+        calls = 0
+        for event in generate_tokens(self._model, prompt_ids, sampler, stop_ids, options.max_tokens, cancel):
+            parts: list[ReplyPart] = []
+            match event:
+                case Prefill(done, _):
+                    reused = done if reused is None else reused
+                    yield event
+                case Token(token):
+                    clock.tick()
+                    if token not in stop_ids:
+                        parts = reader.read(token)
+                case Finished():
+                    parts = reader.finish()
+            for part in parts:
+                calls += isinstance(part, ToolCall)
+                yield part
+            if isinstance(event, Finished):
+                reason = "tool_calls" if event.reason == "stop" and calls else event.reason
+                yield Done(
+                    reason,
+                    ReplyStats(
+                        prompt_tokens=len(prompt_ids),
+                        reused_tokens=reused or 0,
+                        generated_tokens=clock.ticks,
+                        time_to_first_token=clock.first,
+                        decode_seconds=clock.between,
+                        context_length=self.context_length,
+                    ),
+                )
+
+    def _prompt_ids(self, turns: Sequence[Turn], options: ReplyOptions) -> list[int]:
+        """Return the ids of the prompt. Each medium is one placeholder token, to be replaced by its soft tokens."""
+        prompt = self._template.render(turns, options.tools, thinking=options.thinking)
+        ids = self._tokenizer.encode_prompt(prompt.text, prompt.typed)
+        if not ids:
+            raise ModelFolderError("The model's chat template wrote an empty prompt; choose another model.")
+        return ids
+
+    def _check_media(self, turns: Sequence[Turn]) -> None:
+        for part in (part for turn in turns for part in turn.parts):
+            for kind, modality, name in _MEDIA:
+                if isinstance(part, kind) and modality not in self.modalities:
+                    takes = ["text", *(_PLURAL[other] for other in _PLURAL if other in self.modalities)]
+                    listed = " and ".join([", ".join(takes[:-1]), takes[-1]]) if len(takes) > 1 else "only text"
+                    raise UnsupportedInputError(
+                        f"{self.name} cannot take {name}: it understands {listed}. "
+                        "Remove it from the conversation, or choose another model."
+                    )
+
+
+class _ReplyReader:
+    """Token ids to parts of a reply."""
+
+    def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int]) -> None:
+        self._control_names = tokenizer.control_names
+        self._detokenizer: StreamingDetokenizer = tokenizer.detokenizer()
+        inside_thought = ends_inside_thought(prompt_ids, self._control_names)
+        self._parser = ReplyParser(self._control_names, inside_thought=inside_thought)
+
+    def read(self, token: int) -> list[ReplyPart]:
+        marker = token in self._control_names
+        return self._parser.feed(token, self._detokenizer.finalize() if marker else self._detokenizer.add_token(token))
+
+    def finish(self) -> list[ReplyPart]:
+        return self._parser.finish(self._detokenizer.finalize())
+
+
+class _Clock:
+    """Counts tokens and takes their times, in seconds."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self.ticks = 0
+        self.first = 0.0
+        self.between = 0.0
+
+    def tick(self) -> None:
+        since = time.perf_counter() - self._started
+        if not self.ticks:
+            self.first = since
+        self.between = since - self.first
+        self.ticks += 1
+
+
+def _template(folder: ModelFolder, tokenizer: Tokenizer) -> ChatTemplate:
+    if not folder.chat_template.strip():
+        raise ModelFolderError(
+            f"The model in {folder.path} has no chat template: it continues texts but does not chat. "
+            "Choose an instruction-tuned model, whose name ends in -it."
+        )
+    return ChatTemplate(
+        folder.chat_template,
+        bos_token=_token(folder, tokenizer, "bos_token_id", "<bos>"),
+        eos_token=_token(folder, tokenizer, "eos_token_id", "<eos>"),
+        guarded=tokenizer.guarded_characters,
+    )
+
+
+def _token(folder: ModelFolder, tokenizer: Tokenizer, key: str, default: str) -> str:
+    """Return how the token is spelt whose id, or first id, the folder gives under ``key``."""
+    index = folder.generation_config.get(key, folder.text_config.get(key))
+    if isinstance(index, list):
+        index = index[0] if index else None
+    name = tokenizer.token_name(index) if isinstance(index, int) and index >= 0 else None
+    return default if name is None else name

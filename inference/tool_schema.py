@@ -1,0 +1,121 @@
+"""Bring a tool's JSON schema into the part of JSON schema that Gemma 4's chat template writes.
+
+The template knows description, type, properties, required, nullable, items and enum, and silently drops the rest;
+without a type it even leaves a brace open. So references and alternatives are resolved here, before rendering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeGuard
+
+MAX_DEPTH: Final = 12
+"""Deeper levels of a schema are declared as plain objects."""
+
+_NO_REFERENCES: Final[frozenset[str]] = frozenset()
+
+
+def flatten_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a tool's parameters without references and alternatives; empty stays empty."""
+    if not parameters:
+        return {}
+    return {**_Flattener(parameters).flat(parameters, _NO_REFERENCES, 0), "type": "object"}
+
+
+class _Flattener:
+    """Carries the whole schema, which references point into.
+
+    ``followed`` in the methods is the set of references that led here: a schema that contains itself ends there.
+    """
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+
+    def flat(self, schema: Any, followed: frozenset[str], depth: int) -> dict[str, Any]:
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+            return {"type": "object", "properties": {}} if isinstance(schema, Mapping) else {"type": "string"}
+        merged, followed = self._resolved(schema, followed)
+        merged, followed = self._combined(merged, followed, depth)
+        kind, nullable = _type(merged)
+        flat: dict[str, Any] = {"type": kind}
+        if merged.get("description"):
+            flat["description"] = str(merged["description"])
+        if nullable or merged.get("nullable"):
+            flat["nullable"] = True
+        values = [merged["const"]] if "const" in merged else merged.get("enum")
+        if kind == "string" and _is_list(values):
+            flat["enum"] = [str(value) for value in values if value is not None]
+        if isinstance(merged.get("properties"), Mapping):
+            flat["properties"] = {
+                str(name): self.flat(value, followed, depth + 1) for name, value in merged["properties"].items()
+            }
+        elif kind == "object":
+            # Without them the template takes the schema's own keys for properties.
+            flat["properties"] = {}
+        if isinstance(merged.get("items"), Mapping):
+            flat["items"] = self.flat(merged["items"], followed, depth + 1)
+        if _is_list(merged.get("required")) and merged["required"]:
+            flat["required"] = list(dict.fromkeys(str(name) for name in merged["required"]))
+        return flat
+
+    def _resolved(
+        self, schema: Mapping[str, Any], followed: frozenset[str]
+    ) -> tuple[Mapping[str, Any], frozenset[str]]:
+        """Follow ``$ref``; one that leads nowhere, or back to where it came from, is dropped."""
+        while isinstance(reference := schema.get("$ref"), str):
+            target: Any = self._root
+            for step in filter(None, reference.removeprefix("#").split("/")):
+                key = step.replace("~1", "/").replace("~0", "~")
+                target = target.get(key) if isinstance(target, Mapping) else None
+            rest = {key: value for key, value in schema.items() if key != "$ref"}
+            if not isinstance(target, Mapping) or reference in followed:
+                return rest, followed
+            followed |= {reference}
+            schema = {**target, **rest}
+        return schema, followed
+
+    def _combined(
+        self, schema: Mapping[str, Any], followed: frozenset[str], depth: int
+    ) -> tuple[Mapping[str, Any], frozenset[str]]:
+        """Merge all of ``allOf``, and of ``anyOf`` and ``oneOf`` the first alternative that is not null."""
+        for combination in ("allOf", "anyOf", "oneOf"):
+            alternatives = schema.get(combination)
+            merged = {key: value for key, value in schema.items() if key != combination}
+            if _is_list(alternatives) and depth <= MAX_DEPTH:
+                options = [option for option in alternatives if isinstance(option, Mapping)]
+                chosen = [option for option in options if option.get("type") != "null"]
+                if len(chosen) < len(options):
+                    merged["nullable"] = True
+                for option in chosen if combination == "allOf" else chosen[:1]:
+                    option, followed = self._resolved(option, followed)
+                    option, followed = self._combined(option, followed, depth + 1)
+                    merged = _merge(merged, option)
+            schema = merged
+        return schema, followed
+
+
+def _merge(schema: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**other, **schema}
+    if isinstance(schema.get("properties"), Mapping) and isinstance(other.get("properties"), Mapping):
+        merged["properties"] = {**other["properties"], **schema["properties"]}
+    if _is_list(schema.get("required")) and _is_list(other.get("required")):
+        merged["required"] = [*schema["required"], *other["required"]]
+    return merged
+
+
+def _type(schema: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the type, guessed where the schema names none, and whether null is among several types."""
+    kind = schema.get("type")
+    if isinstance(kind, str) and kind:
+        return kind, False
+    if _is_list(kind):
+        return next((str(name) for name in kind if name != "null"), "string"), "null" in kind
+    if isinstance(schema.get("properties"), Mapping):
+        return "object", False
+    if isinstance(schema.get("items"), Mapping):
+        return "array", False
+    return "string", False
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)

@@ -1,0 +1,173 @@
+"""How turns become messages, beyond what the renderings of the templates show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.messages import Image, Part, Role, Text, Thought, Tool, ToolCall, ToolResult, Turn
+from inference.template_messages import declarations_of, messages_of
+
+HI = Turn.of("user", "Hi")
+
+
+def test_texts_side_by_side_are_joined_with_their_spaces() -> None:
+    assert messages_of([Turn("user", (Text("a "), Text(" b")))]) == [{"role": "user", "content": "a  b"}]
+
+
+def test_media_keep_their_place() -> None:
+    parts = (Text("a"), Text("b"), Image(b""), Text("c"))
+    content = [{"type": "text", "text": "ab"}, {"type": "image"}, {"type": "text", "text": "c"}]
+    assert messages_of([Turn("user", parts)]) == [{"role": "user", "content": content}]
+
+
+def test_an_empty_system_prompt_is_none() -> None:
+    assert messages_of([Turn.of("system", ""), HI])[0]["role"] == "system"
+    assert messages_of([Turn("system", ()), HI]) == messages_of([HI])
+
+
+def test_an_empty_question_is_still_a_question() -> None:
+    assert messages_of([Turn("user", ())]) == [{"role": "user", "content": ""}]
+
+
+def test_a_reply_of_thoughts_alone_is_left_out() -> None:
+    assert messages_of([HI, Turn("assistant", (Thought("hm"),)), HI]) == messages_of([HI, HI])
+
+
+def test_unanswered_calls_of_older_turns_are_left_out() -> None:
+    stopped = Turn("assistant", (Text("Let me look."), ToolCall("f")))
+    messages = messages_of([HI, stopped, HI])
+    assert messages[1] == {"role": "assistant", "content": "Let me look."}
+    assert len(messages) == 3
+
+
+def test_an_order_of_its_own_becomes_several_messages() -> None:
+    parts = (Thought("1"), Text("2"), Thought("3"), ToolCall("f"), ToolResult("f", "4"), ToolCall("g"), Text("5"))
+    roles = [
+        (message["role"], message["content"], message.get("reasoning_content"), "tool_calls" in message)
+        for message in messages_of([HI, Turn("assistant", parts)])
+    ]
+    assert roles == [
+        ("user", "Hi", None, False),
+        ("assistant", "2", "1", False),
+        ("assistant", "", "3", True),
+        ("tool", "4", None, False),
+        ("assistant", "5", None, True),
+    ]
+
+
+def test_results_are_matched_by_id_then_by_name_then_by_order() -> None:
+    calls = (ToolCall("f", {}, "x"), ToolCall("f", {}, "y"), ToolCall("g"), ToolCall("h"))
+    results = (ToolResult("f", "for y", "y"), ToolResult("g", "for g"), ToolResult("f", "for x"), ToolResult("?", "h"))
+    messages = messages_of([HI, Turn("assistant", calls), Turn("tool", results)])
+    names = {call["id"]: call["function"]["name"] for call in messages[1]["tool_calls"]}
+    ids = {message["content"]: message["tool_call_id"] for message in messages[2:]}
+    assert ids["for y"] == messages[1]["tool_calls"][1]["id"]
+    assert ids["for x"] == messages[1]["tool_calls"][0]["id"]
+    assert names[ids["for g"]] == "g"
+    assert names[ids["h"]] == "h"
+
+
+def test_a_plain_text_of_a_tool_is_its_result() -> None:
+    messages = messages_of([HI, Turn("assistant", (ToolCall("f"),)), Turn.of("tool", "42")])
+    assert messages[2]["content"] == "42"
+    assert messages[2]["name"] == "f"
+
+
+def test_a_result_without_a_call_is_left_out() -> None:
+    assert messages_of([HI, Turn("tool", (ToolResult("f", "x"),))]) == messages_of([HI])
+
+
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+texts = st.text(alphabet="ab<", max_size=3)
+parts: st.SearchStrategy[Part] = st.one_of(
+    st.builds(Text, texts),
+    st.builds(Thought, texts),
+    st.just(Image(b"")),
+    st.builds(ToolCall, st.sampled_from("fg"), st.just({"a": 1}), st.sampled_from(["", "1", "2"])),
+    st.builds(ToolResult, st.sampled_from("fg"), texts, st.sampled_from(["", "1", "2"])),
+)
+turns = st.builds(Turn, st.sampled_from(ROLES), st.lists(parts, max_size=5).map(tuple))
+
+
+@given(st.lists(turns, max_size=6))
+def test_no_visible_text_is_lost_whatever_the_turns(conversation: list[Turn]) -> None:
+    messages = messages_of(conversation)
+    said = "".join(turn.text for turn in conversation if turn.role != "tool")
+    assert "".join(_text(message) for message in messages if message["role"] != "tool") == said
+    calls: dict[str, Any] = {}
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            assert call["id"] not in calls
+            calls[call["id"]] = call
+        if message["role"] == "tool":
+            assert calls[message["tool_call_id"]]["function"]["name"] == message["name"]
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(item.get("text", "") for item in content)
+
+
+class TestDeclarations:
+    """Schemas are simplified to what the template can write."""
+
+    def flat(self, parameters: dict[str, Any]) -> Any:
+        (declaration,) = declarations_of([Tool("f", "does", parameters)])
+        return declaration["function"]["parameters"]
+
+    def property(self, schema: Any, **root: Any) -> Any:
+        return self.flat({"type": "object", "properties": {"x": schema}, **root})["properties"]["x"]
+
+    def test_no_parameters(self) -> None:
+        assert self.flat({}) == {}
+
+    def test_what_the_template_knows_stays(self) -> None:
+        schema = {"type": "string", "description": "which", "enum": ["a", "b"]}
+        assert self.property(schema) == schema
+        assert self.flat({"type": "object", "properties": {}, "required": ["x"]})["required"] == ["x"]
+
+    def test_the_outer_type_is_filled_in(self) -> None:
+        assert self.flat({"properties": {"x": {"type": "string"}}})["type"] == "object"
+
+    @pytest.mark.parametrize(
+        ("schema", "expected"),
+        [
+            ({"type": ["string", "null"]}, {"type": "string", "nullable": True}),
+            ({"type": ["null"]}, {"type": "string", "nullable": True}),
+            ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, {"type": "integer", "nullable": True}),
+            ({"oneOf": [{"type": "number"}, {"type": "string"}]}, {"type": "number"}),
+            ({"const": "a"}, {"type": "string", "enum": ["a"]}),
+            ({"enum": ["a", None]}, {"type": "string", "enum": ["a"]}),
+            ({"items": {"type": "integer"}}, {"type": "array", "items": {"type": "integer"}}),
+            ({"type": "object"}, {"type": "object", "properties": {}}),
+            ({"minimum": 1, "type": "integer"}, {"type": "integer"}),
+            (True, {"type": "string"}),
+            ({"$ref": "#/nowhere"}, {"type": "string"}),
+            ({"$ref": "#/$defs/Unit", "description": "d"}, {"type": "string", "enum": ["C"], "description": "d"}),
+            ({"items": {"$ref": "#/$defs/Unit"}}, {"type": "array", "items": {"type": "string", "enum": ["C"]}}),
+            (
+                {"allOf": [{"$ref": "#/$defs/A"}, {"properties": {"b": {"type": "integer"}}, "required": ["b"]}]},
+                {
+                    "type": "object",
+                    "properties": {"a": {"type": "string"}, "b": {"type": "integer"}},
+                    "required": ["a", "b"],
+                },
+            ),
+        ],
+    )
+    def test_everything_else_is_resolved(self, schema: Any, expected: Any) -> None:
+        definitions = {
+            "Unit": {"enum": ["C"]},
+            "A": {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+        }
+        assert self.property(schema, **{"$defs": definitions}) == expected
+
+    def test_a_schema_that_contains_itself_ends(self) -> None:
+        tree = {"type": "object", "properties": {"left": {"$ref": "#"}, "next": {"$ref": "#/$defs/T"}}}
+        flat = self.flat({**tree, "$defs": {"T": {"anyOf": [{"$ref": "#/$defs/T"}, {"type": "null"}]}}})
+        assert flat["properties"]["next"] == {"type": "string", "nullable": True}
+        assert flat["properties"]["left"]["type"] == "object"
