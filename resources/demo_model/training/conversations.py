@@ -1,0 +1,113 @@
+"""Whole conversations: a system prompt now and then, several turns, things told and asked back, thinking on or off."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .exchange import Exchange, Intent, State
+from .topics import app_help, arithmetic, echo, facts, identity, memory, out_of_scope, small_talk, system_prompts
+from .topics.words import NAMES, made_up_word
+from .wordings import choose
+
+INTENTS: tuple[Intent, ...] = tuple(
+    intent
+    for topic in (identity, app_help, small_talk, facts, arithmetic, echo, out_of_scope)
+    for intent in topic.INTENTS
+)
+
+_TURNS = ((1, 2, 3, 4, 6, 9, 14, 24), (34, 20, 15, 12, 10, 5, 2.5, 1.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation to be rendered with the chat template."""
+
+    system: str
+    """Empty when there is no system turn."""
+    exchanges: tuple[Exchange, ...]
+    thinking: bool = False
+
+    def messages(self, turns: int | None = None) -> list[dict[str, Any]]:
+        """Return the chat template's ``messages`` of the first ``turns`` exchanges (all by default)."""
+        messages: list[dict[str, Any]] = [{"role": "system", "content": self.system}] if self.system else []
+        for exchange in self.exchanges[:turns]:
+            messages.append({"role": "user", "content": exchange.question})
+            answer: dict[str, Any] = {"role": "assistant", "content": exchange.answer}
+            if self.thinking:
+                answer["reasoning"] = exchange.thought
+            messages.append(answer)
+        return messages
+
+
+@dataclass(slots=True)
+class _Builder:
+    rng: random.Random
+    held_out: bool
+    state: State = field(default_factory=State)
+
+    def system(self) -> str:
+        rng = self.rng
+        if rng.random() > 0.28:
+            return ""
+        sentences = []
+        if rng.random() < 0.30:
+            name = rng.choice(NAMES) if rng.random() < 0.7 else made_up_word(rng).capitalize()
+            sentences.append(choose(rng.choice(system_prompts.OWN_NAME), rng).replace("{name}", name))
+            self.state = replace(self.state, own_name=name)
+        if rng.random() < 0.35:
+            sentences.append(choose(rng.choice(system_prompts.BRIEF), rng))
+            self.state = replace(self.state, brief=True)
+        if rng.random() < 0.20:
+            name = memory.value_of("name", rng)
+            sentences.append(choose(rng.choice(system_prompts.USER_NAME), rng).replace("{name}", name))
+            self.state.memory["name"] = name
+        if not sentences or rng.random() < 0.35:
+            sentences.insert(rng.randint(0, len(sentences)), choose(rng.choice(system_prompts.NEUTRAL), rng))
+        return " ".join(sentences)
+
+    def next(self, recent_memory: bool) -> Exchange:
+        rng = self.rng
+        if rng.random() < (0.30 if recent_memory else 0.13):
+            kind = rng.choices(memory.KINDS, memory.KIND_WEIGHTS)[0]
+            known = [k for k in memory.KINDS if k in self.state.memory]
+            roll = rng.random()
+            if known and roll < 0.60:
+                return memory.ask(rng.choice(known), rng, self.state, self.held_out)
+            if roll < (0.68 if known else 0.22):
+                return memory.ask(kind, rng, self.state, self.held_out)
+            value = memory.value_of(kind, rng)
+            exchange = memory.tell(kind, value, rng, self.state, self.held_out)
+            self.state.memory[kind] = value
+            return exchange
+        intent = rng.choices(INTENTS, [intent.weight for intent in INTENTS])[0]
+        return self.of(intent)
+
+    def of(self, intent: Intent) -> Exchange:
+        try:
+            return intent.source(self.rng, self.state, self.held_out)
+        except LookupError:  # every wording of the intent is on the training side
+            return intent.source(self.rng, self.state, False)
+
+
+def conversation(rng: random.Random) -> Conversation:
+    """Return one conversation to train on."""
+    builder = _Builder(rng, held_out=False, state=State())
+    system = builder.system()
+    turns = rng.choices(*_TURNS)[0]
+    turns = max(1, turns + rng.choice((-1, 0, 1)) if turns > 3 else turns)
+    thinking = rng.random() < 0.22
+    remembers = rng.random() < 0.45
+    exchanges = []
+    for _ in range(turns):
+        exchanges.append(builder.next(remembers))
+    return Conversation(system, tuple(exchanges), thinking)
+
+
+def conversations(seed: int) -> Iterator[Conversation]:
+    """Yield conversations to train on without end; equal seeds give equal conversations."""
+    rng = random.Random(seed)
+    while True:
+        yield conversation(rng)

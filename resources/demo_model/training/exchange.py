@@ -1,0 +1,82 @@
+"""One question with its answer: the unit of the generated text."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .noise import vary
+from .wordings import choose, fill, pick
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A user's message and the model's answer to it."""
+
+    intent: str
+    question: str
+    answer: str
+    thought: str
+    """What the model thinks before the answer when thinking is on."""
+    accepted: tuple[str, ...]
+    """Every right answer, of which ``answer`` is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the conversation has established so far and the system prompt asks for."""
+
+    own_name: str | None = None
+    """The name that the system prompt gives the model."""
+    brief: bool = False
+    """The system prompt asks for short answers."""
+    memory: dict[str, str] = field(default_factory=dict)
+    """What the user said: name, colour, number, …"""
+
+
+Source = Callable[[random.Random, State, bool], Exchange]
+"""Makes one exchange from a random generator, the state, and whether to use a held-out wording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Something that people say, and how often it is trained."""
+
+    name: str
+    source: Source
+    weight: float = 1.0
+    opening_only: bool = False
+    """Never said later in a conversation."""
+
+
+def exchange(
+    intent: str,
+    rng: random.Random,
+    patterns: list[str],
+    answers: list[str],
+    *,
+    thought: str,
+    held_out: bool,
+    slots: Mapping[str, str] | None = None,
+    literal: bool = False,
+) -> Exchange:
+    """Word one question of ``patterns`` and answer it with one of ``answers`` (both may hold slots)."""
+    slots = slots or {}
+    question = fill(pick(patterns, rng, held_out=held_out), slots)
+    accepted = tuple(fill(answer, slots) for answer in answers)
+    return Exchange(
+        intent, vary(question, rng, literal=literal), rng.choice(accepted), fill(choose(thought, rng), slots), accepted
+    )
+
+
+def talk(
+    name: str, patterns: list[str], answers: list[str], thought: str, *, weight: float = 1.0, brief: str = ""
+) -> Intent:
+    """Return an intent whose answers do not depend on the question's details; ``brief`` is its short answer."""
+
+    def source(rng: random.Random, state: State, held_out: bool) -> Exchange:
+        chosen = [brief] if state.brief and brief else answers
+        return exchange(name, rng, patterns, chosen, thought=thought, held_out=held_out)
+
+    return Intent(name, source, weight)
