@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from inference.cancellation import CancelToken
 from inference.chat_template import ChatTemplate
-from inference.errors import EngineBusyError, ModelFolderError, UnsupportedInputError
+from inference.errors import EngineBusyError, ModelFolderError, RuntimeSetupError, UnsupportedInputError
 from inference.generation import Finished, LanguageModelLike, Token, generate_tokens
 from inference.generation_config import GenerationConfig
 from inference.messages import (
@@ -100,8 +100,13 @@ class Engine:
         template = _template(folder, tokenizer)
         generation_config = GenerationConfig.of(folder, tokenizer)
 
-        from inference.language_model import LanguageModel  # brings ONNX Runtime
-
+        try:
+            from inference.language_model import LanguageModel  # brings ONNX Runtime
+        except ImportError as error:
+            raise RuntimeSetupError(
+                "ONNX Runtime is missing or broken. Install exactly one of the extras “cpu” and “gpu”; "
+                "“main.py doctor” says what it finds."
+            ) from error
         model = LanguageModel.open(folder, provider=provider, threads=threads)
         if tokenizer.vocab_size > model.vocab_size:
             model.close()

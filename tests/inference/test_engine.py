@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,13 @@ import tokenizers
 from inference.cancellation import CancelToken
 from inference.chat_template import ChatTemplate
 from inference.engine import Engine
-from inference.errors import ContextFullError, EngineBusyError, ModelFolderError, UnsupportedInputError
+from inference.errors import (
+    ContextFullError,
+    EngineBusyError,
+    ModelFolderError,
+    RuntimeSetupError,
+    UnsupportedInputError,
+)
 from inference.generation_config import GenerationConfig
 from inference.messages import (
     Audio,
@@ -369,6 +376,12 @@ def test_a_tokenizer_that_does_not_belong_to_the_graphs(folder: Path, loaded: An
     with pytest.raises(ModelFolderError, match="do not belong together"):
         Engine.open(folder)
     assert loaded.closed
+
+
+def test_without_onnx_runtime(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "inference.language_model", None)
+    with pytest.raises(RuntimeSetupError, match="ONNX Runtime is missing"):
+        Engine.open(folder)
 
 
 def test_a_model_that_does_not_chat(folder: Path, loaded: Any) -> None:
