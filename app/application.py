@@ -15,7 +15,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.engine_worker import Engine, EngineFactory
-from app.logging_setup import log_to
+from app.logging_setup import log_to, stop_logging_qt
 from app.paths import Paths
 from app.session import Session
 from app.settings import Settings, SettingsStore
@@ -121,6 +121,7 @@ def run(model: Path | None = None, data_dir: Path | None = None) -> int:
         larimar.start()
         status = app.exec()
     larimar.close()
+    stop_logging_qt()
     return status
 
 

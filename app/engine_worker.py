@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from app.error_report import describe
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError
 from inference.messages import Done, ReplyEvent, ReplyOptions, Turn
@@ -204,12 +204,8 @@ class EngineWorker:
 
 
 def _sentence(error: Exception) -> str:
-    """Return the sentence for the user, or "" for an error that nobody foresaw, which goes to the log.
-
-    Only the kind of the error and the place are logged: its message may quote the conversation.
-    """
+    """Return the sentence for the user, or "" for an error that nobody foresaw, which goes to the log."""
     if isinstance(error, LarimarError):
         return str(error)
-    places = "".join(traceback.format_tb(error.__traceback__))
-    log.error("Unexpected %s in the engine\n%s", type(error).__name__, places.rstrip())
+    log.error("Unexpected in the engine: %s", describe(error))
     return ""

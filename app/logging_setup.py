@@ -1,12 +1,19 @@
-"""Where log lines go: a file in the log folder. What is said to or by the model is never among them."""
+"""Where log lines and crash reports go: files in the log folder, which never leave the machine by themselves.
+
+What is said to or by the model is never among them.
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TextIO
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+from app.error_report import log_uncaught
 
 _BYTES_AT_MOST = 1_000_000
 _FILES = 3
@@ -18,6 +25,7 @@ _LEVELS = {
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
 _qt = logging.getLogger("qt")
+_crash_file: TextIO | None = None  # must stay open as long as the process lives
 
 
 def log_to(folder: Path) -> None:
@@ -36,6 +44,23 @@ def log_to(folder: Path) -> None:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     qInstallMessageHandler(_from_qt)
+    log_uncaught()
+    _report_crashes(folder)
+
+
+def stop_logging_qt() -> None:
+    """Leave Qt's messages alone again; at the end of the program they would come too late for Python."""
+    qInstallMessageHandler(None)
+
+
+def _report_crashes(folder: Path) -> None:
+    """Let a fault in native code (Qt, ONNX Runtime, a driver) leave its traces in a file."""
+    global _crash_file
+    try:
+        _crash_file = (folder / "crash.log").open("a", encoding="utf-8")
+    except OSError:
+        return
+    faulthandler.enable(_crash_file)
 
 
 def _from_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:

@@ -126,7 +126,8 @@ class MessageDelegate(QStyledItemDelegate):
         elif piece.kind is PieceKind.RULE:
             painter.fillRect(piece.rect, QColor(colours.border))
         elif piece.kind in (PieceKind.QUOTE, PieceKind.THOUGHT):
-            self._box(painter, QRectF(piece.rect.x(), piece.rect.y(), 3, piece.rect.height()), colours.accent_soft, 1.5)
+            bar = colours.border_strong if piece.kind is PieceKind.QUOTE else colours.border
+            self._box(painter, QRectF(piece.rect.x(), piece.rect.y(), 3, piece.rect.height()), bar, 1.5)
             text = colours.muted
         elif piece.kind in (PieceKind.STATUS, PieceKind.NOTE):
             self._text(painter, piece.rect, piece.rect.height(), piece.label, colours.muted)

@@ -103,6 +103,9 @@ class Layouter:
         self._theme = theme
         self._documents = DocumentMaker(theme)
         self._growing: tuple[int, MarkdownBlocks] = (0, MarkdownBlocks())
+        metrics = QFontMetricsF(theme.body_font)
+        self._letter_width = max(metrics.averageCharWidth(), 1.0)
+        self._line_height = metrics.lineSpacing() * LINE_HEIGHT / 100
 
     def lay_out(self, message: Message, width: int, *, unfolded: bool, before: MessageLayout | None) -> MessageLayout:
         """Return the layout of ``message``. ``before`` is that of an earlier version in the same width and theme."""
@@ -120,10 +123,9 @@ class Layouter:
     def estimate(self, message: Message, width: int) -> int:
         """Return roughly how high ``message`` will be, without laying it out."""
         column = max(120, min(COLUMN_AT_MOST, width - 2 * SIDE))
-        metrics = QFontMetricsF(self._theme.body_font)
-        letters = max(1.0, column / max(metrics.averageCharWidth(), 1.0))
+        letters = max(1.0, column / self._letter_width)
         lines = 1 + message.text.count("\n") + len(message.text) / letters
-        return round(lines * metrics.lineSpacing() * 1.4 + 60)
+        return round(lines * self._line_height + 60)
 
     def _question(self, layout: MessageLayout, message: Message, left: float, column: float) -> float:
         widest = column * _MAX_BUBBLE - 2 * _BUBBLE_PAD_X

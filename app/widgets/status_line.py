@@ -12,6 +12,7 @@ from inference.messages import ReplyStats
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 _DOT = 8
+_NAME_AT_MOST = 200  # pixels
 _PROVIDERS = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA", "cpu": "CPU", "cuda": "CUDA"}
 
 
@@ -97,10 +98,11 @@ class StatusLine(QFrame):
         self.state_label.setText(words)
         model = self._session.model
         name = model.name if model else self.tr("none")
-        self.model_button.setText(model.name if model else self.tr("Choose a model"))
+        shown = self.model_button.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, _NAME_AT_MOST)
+        self.model_button.setText(shown if model else self.tr("Choose a model"))
         self.model_button.setIcon(self._theme.icon("unfold", colours.muted, 12))
         self.model_button.setAccessibleName(self.tr("Model: {name}").format(name=name))
-        self.model_button.setToolTip(str(self._session.path or ""))
+        self.model_button.setToolTip(str(self._session.path or name))
         self.badge.setVisible(bool(model and model.demo))
         self.provider_label.setText(_PROVIDERS.get(model.provider, model.provider) if model else "")
         self.provider_label.setVisible(model is not None)
