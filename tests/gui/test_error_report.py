@@ -33,10 +33,9 @@ def test_kind_and_place_without_the_message() -> None:
 
 def test_values_never_appear() -> None:
     secret = "".join(["s", "3", "cret"])
-    try:
+    with pytest.raises(ValueError, match=secret) as caught:
         int(secret)
-    except ValueError as error:
-        assert secret not in describe(error)
+    assert secret not in describe(caught.value)
 
 
 def test_uncaught_errors_are_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
