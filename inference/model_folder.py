@@ -17,7 +17,7 @@ from inference.errors import ModelFolderError, UnsupportedModelError
 SUFFIXES = ("_q4", "_quantized", "_q4f16", "_fp16", "")
 """Precisions by the suffix of a graph's name, the one that we would rather run first."""
 
-_SUPPORTED_TYPES = ("gemma4", "gemma4_text")
+_SUPPORTED_TYPES = ("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text")
 _NEEDED_GRAPHS = ("decoder_model_merged", "embed_tokens")
 _AGAIN = "Convert or download the model again, or choose another folder."
 

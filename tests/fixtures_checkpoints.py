@@ -62,20 +62,39 @@ TEXT_CONFIGS: dict[str, dict[str, Any]] = {
         "hidden_size_per_layer_input": 24,
         "use_double_wide_mlp": False,
     },
+    # 12B Unified: its own classes in transformers; one global head, k = v
+    "unified": {
+        **{key: value for key, value in _COMMON.items() if key != "vocab_size_per_layer_input"},
+        "num_attention_heads": 6,
+        "num_key_value_heads": 3,
+        "num_global_key_value_heads": 1,
+        "num_hidden_layers": 5,
+        "layer_types": [SLIDING, SLIDING, FULL, SLIDING, FULL],
+        "num_kv_shared_layers": 0,
+        "attention_k_eq_v": True,
+        "use_bidirectional_attention": "vision",
+    },
 }
 
 
 def build_checkpoint(folder: Path, kind: str, seed: int = 0, **overrides: Any) -> Path:
     """Write a random checkpoint of the given kind in Hugging Face layout, float32."""
-    from transformers import Gemma4ForCausalLM, Gemma4TextConfig
-
-    config = Gemma4TextConfig(**{**TEXT_CONFIGS[kind], **overrides})
-    model = Gemma4ForCausalLM(config).eval()
+    config_class, model_class = text_classes(kind)
+    config = config_class(**{**TEXT_CONFIGS[kind], **overrides})
+    model = model_class(config).eval()
     randomize(model, seed)
     model.save_pretrained(folder)
     write_tokenizer(folder, config.vocab_size)
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 106, 50]}))
     return folder
+
+
+def text_classes(kind: str) -> tuple[Any, Any]:
+    """Return transformers' configuration and model class for a kind of checkpoint."""
+    import transformers
+
+    prefix = "Gemma4Unified" if kind == "unified" else "Gemma4"
+    return getattr(transformers, f"{prefix}TextConfig"), getattr(transformers, f"{prefix}ForCausalLM")
 
 
 def randomize(model: Any, seed: int) -> None:

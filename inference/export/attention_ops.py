@@ -24,7 +24,8 @@ import onnx
 import torch
 from onnxscript import values
 from transformers import AttentionInterface
-from transformers.models.gemma4 import modeling_gemma4
+
+from inference.export.families import TOWERS, UNIFIED
 
 IMPLEMENTATION = "larimar"
 """Name under which the operators are registered with transformers' attention interface."""
@@ -254,15 +255,17 @@ def _apply_rotary(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsquee
 @contextmanager
 def custom_ops() -> Iterator[None]:
     """Within the block, Gemma 4's RMS norm and rotary embedding go through the custom operators."""
-    norm_forward = modeling_gemma4.Gemma4RMSNorm.forward
-    apply_rotary = modeling_gemma4.apply_rotary_pos_emb
-    modeling_gemma4.Gemma4RMSNorm.forward = _norm_forward
-    modeling_gemma4.apply_rotary_pos_emb = _apply_rotary
+    families = (TOWERS, UNIFIED)
+    originals = [(family.rms_norm.forward, family.modeling.apply_rotary_pos_emb) for family in families]
+    for family in families:
+        family.rms_norm.forward = _norm_forward
+        family.modeling.apply_rotary_pos_emb = _apply_rotary
     try:
         yield
     finally:
-        modeling_gemma4.Gemma4RMSNorm.forward = norm_forward
-        modeling_gemma4.apply_rotary_pos_emb = apply_rotary
+        for family, (norm_forward, apply_rotary) in zip(families, originals, strict=True):
+            family.rms_norm.forward = norm_forward
+            family.modeling.apply_rotary_pos_emb = apply_rotary
 
 
 def _register_schemas() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import CheckpointError, UnsupportedModelError
+from inference.export.families import FAMILIES, Family
 
 if TYPE_CHECKING:
     from transformers import Gemma4TextConfig
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _FLOAT_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """Stored form of each safetensors dtype that can hold weights; bfloat16 is the upper half of a float32."""
 
-_SUPPORTED_TYPES = ("gemma4", "gemma4_text")
 _MAX_HEADER_BYTES = 100_000_000
 
 
@@ -56,13 +56,14 @@ class Checkpoint:
             raise CheckpointError(f"There is no folder {folder}. Give the folder that holds config.json.")
         self.raw_config = _read_json(folder / "config.json")
         model_type = self.raw_config.get("model_type")
-        if model_type not in _SUPPORTED_TYPES:
+        if model_type not in FAMILIES:
             raise UnsupportedModelError(
                 f"The checkpoint in {folder} is of the type “{model_type}”; Larimar converts Gemma 4 "
-                f"({', '.join(_SUPPORTED_TYPES)})."
+                f"({', '.join(FAMILIES)})."
             )
-        self.text_config = _text_config(self.raw_config)
-        if self.text_config.enable_moe_block:
+        self.family = FAMILIES[model_type]
+        self.text_config = _text_config(self.raw_config, self.family)
+        if getattr(self.text_config, "enable_moe_block", False):
             raise UnsupportedModelError(
                 "This checkpoint is a mixture of experts, which Larimar cannot convert yet. Choose a dense Gemma 4."
             )
@@ -156,12 +157,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _text_config(raw: dict[str, Any]) -> Gemma4TextConfig:
-    from transformers import Gemma4TextConfig
-
-    source: dict[str, Any] = raw if raw["model_type"] == "gemma4_text" else raw.get("text_config") or {}
+def _text_config(raw: dict[str, Any], family: Family) -> Gemma4TextConfig:
+    text_only = raw["model_type"] == family.text_model_type
+    source: dict[str, Any] = raw if text_only else raw.get("text_config") or {}
     try:
-        return Gemma4TextConfig(**{key: value for key, value in source.items() if key != "model_type"})
+        return family.text_config(**{key: value for key, value in source.items() if key != "model_type"})
     except Exception as error:
         raise UnsupportedModelError(f"The checkpoint's configuration is not a valid Gemma 4 one: {error}") from error
 

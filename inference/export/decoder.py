@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx_ir as ir
 import torch
-from transformers import Gemma4ForCausalLM
 
 from inference.export import attention_ops
+from inference.export.families import Family
 from inference.export.stitching import GraphBuilder
 from inference.export.tracing import Piece, trace
 
@@ -58,7 +58,7 @@ class _Layer(torch.nn.Module):
         with attention_ops.attention_context(context):
             hidden_states = self.layer(
                 hidden_states,
-                per_layer_input,
+                **({} if per_layer_input is None else {"per_layer_input": per_layer_input}),
                 shared_kv_states={self.layer_type: (past_key, past_value)},
                 position_embeddings=(cos, sin),
                 attention_mask=None,
@@ -119,12 +119,13 @@ class _Head(torch.nn.Module):
 
 
 def build_decoder(
-    config: Gemma4TextConfig, text_prefix: str, progress: Callable[[float], None] | None = None
+    config: Gemma4TextConfig, family: Family, text_prefix: str, progress: Callable[[float], None] | None = None
 ) -> GraphBuilder:
     """Build the decoder graph from the configuration alone.
 
     Args:
         config: the text configuration.
+        family: its branch of Gemma 4.
         text_prefix: what precedes the names of the text model's tensors in the checkpoint.
         progress: called with the fraction done.
 
@@ -134,11 +135,11 @@ def build_decoder(
     report = progress or (lambda _: None)
     config._attn_implementation = attention_ops.IMPLEMENTATION
     with torch.device("meta"):
-        model = Gemma4ForCausalLM(config).eval()
+        model = family.causal_lm(config).eval()
     text_model = model.model
     layer_count = config.num_hidden_layers
     owners = layer_count - config.num_kv_shared_layers
-    per_layer_size = config.hidden_size_per_layer_input
+    per_layer_size = getattr(config, "hidden_size_per_layer_input", 0)
 
     builder = GraphBuilder("gemma4_decoder")
     inputs_embeds = builder.input("inputs_embeds", _FLOAT, ["batch_size", "sequence_length", config.hidden_size])
@@ -153,7 +154,7 @@ def build_decoder(
     lengths = _lengths(builder, attention_mask)
     kept_rows = _KeptRows(builder, inputs_embeds, kept)
     layer_types = sorted(set(config.layer_types))
-    tables = dict(zip(layer_types, _rotary_tables(builder, config, layer_types, position_ids), strict=True))
+    tables = dict(zip(layer_types, _rotary_tables(builder, config, family, layer_types, position_ids), strict=True))
     per_layer: ir.Value | None = None
     if per_layer_size:
         per_layer = _add_per_layer_inputs(builder, text_model, text_prefix, inputs_embeds, per_layer_inputs)
@@ -250,11 +251,9 @@ class _KeptRows:
 
 
 def _rotary_tables(
-    builder: GraphBuilder, config: Gemma4TextConfig, layer_types: list[str], position_ids: ir.Value
+    builder: GraphBuilder, config: Gemma4TextConfig, family: Family, layer_types: list[str], position_ids: ir.Value
 ) -> Iterator[tuple[ir.Value, ir.Value]]:
-    from transformers.models.gemma4.modeling_gemma4 import Gemma4TextRotaryEmbedding
-
-    module = _Rotary(Gemma4TextRotaryEmbedding(config), layer_types)
+    module = _Rotary(family.rotary_embedding(config), layer_types)
     names = [f"{table}_{layer_type}" for layer_type in layer_types for table in ("cos", "sin")]
     positions = torch.arange(_LENGTH).unsqueeze(0)
     piece = trace(module, {"position_ids": positions}, {"position_ids": [1]}, names)
@@ -280,6 +279,7 @@ def _add_per_layer_inputs(
 def _trace_layer(
     layer: torch.nn.Module, layer_type: str, shared: bool, config: Gemma4TextConfig, heads: int, size: int
 ) -> Piece:
+    per_layer_size = getattr(config, "hidden_size_per_layer_input", 0)
     with torch.device("meta"):
         cache = torch.zeros(1, heads, _PAST + _LENGTH if shared else _PAST, size)
         inputs = {
@@ -291,8 +291,8 @@ def _trace_layer(
             "last_index": torch.zeros(1, dtype=torch.int32),
             "total_length": torch.zeros((), dtype=torch.int32),
         }
-        if config.hidden_size_per_layer_input:
-            inputs["per_layer_input"] = torch.zeros(1, _LENGTH, config.hidden_size_per_layer_input)
+        if per_layer_size:
+            inputs["per_layer_input"] = torch.zeros(1, _LENGTH, per_layer_size)
     dynamic = {
         **{name: [1] for name in ("hidden_states", "cos", "sin", "per_layer_input")},
         **{name: [2] for name in ("past_key", "past_value")},

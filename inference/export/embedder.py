@@ -33,7 +33,7 @@ def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan)
     )
     embeds = builder.node("Mul", [embeds, builder.constant(np.array(config.hidden_size**0.5, np.float32))])
     builder.output("inputs_embeds", embeds, ir.DataType.FLOAT, ["batch_size", "sequence_length", config.hidden_size])
-    size = config.hidden_size_per_layer_input
+    size = getattr(config, "hidden_size_per_layer_input", 0)
     if size:
         layers = config.num_hidden_layers
         name = f"{text_prefix}embed_tokens_per_layer.weight"

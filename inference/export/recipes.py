@@ -28,7 +28,7 @@ class GraphRecipe:
 
 
 def _decoder(source: Checkpoint, plan: WeightPlan, report: Report) -> GraphBuilder:
-    builder = build_decoder(source.text_config, source.text_prefix, report)
+    builder = build_decoder(source.text_config, source.family, source.text_prefix, report)
     lower(builder, plan)
     return builder
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from fixtures_checkpoints import TEXT_CONFIGS, randomize
-from transformers import Gemma4ForCausalLM, Gemma4TextConfig
+from fixtures_checkpoints import TEXT_CONFIGS, randomize, text_classes
 from transformers.models.gemma4.modeling_gemma4 import Gemma4RMSNorm, apply_rotary_pos_emb, eager_attention_forward
 
 from inference.export import attention_ops
@@ -120,8 +119,8 @@ class _Cache:
 @pytest.mark.parametrize("kind", sorted(TEXT_CONFIGS))
 def test_a_hooked_model_equals_the_eager_one(kind: str) -> None:
     """The whole of transformers' model, run layer by layer through the operators."""
-    config = Gemma4TextConfig(**TEXT_CONFIGS[kind])
-    model = Gemma4ForCausalLM(config).eval()
+    config_class, model_class = text_classes(kind)
+    model = model_class(config_class(**TEXT_CONFIGS[kind])).eval()
     randomize(model, 3)
     ids = torch.randint(110, 500, (1, 21), generator=torch.Generator().manual_seed(1))
     model.set_attn_implementation("eager")
@@ -137,7 +136,7 @@ def _run_layers(model: Any, ids: torch.Tensor) -> torch.Tensor:
     config, length = model.config, ids.shape[1]
     hidden = model.embed_tokens(ids)
     per_layer = None
-    if config.hidden_size_per_layer_input:
+    if getattr(config, "hidden_size_per_layer_input", 0):
         per_layer = model.project_per_layer_inputs(hidden, model.get_per_layer_inputs(ids))
     positions = torch.arange(length)[None]
     last, total = torch.tensor([length - 1], dtype=torch.int32), torch.tensor(length, dtype=torch.int32)
@@ -150,7 +149,7 @@ def _run_layers(model: Any, ids: torch.Tensor) -> torch.Tensor:
         with attention_ops.attention_context(attention_ops.AttentionContext(*past, last, total)) as context:
             hidden = layer(
                 hidden,
-                None if per_layer is None else per_layer[:, :, index],
+                **({} if per_layer is None else {"per_layer_input": per_layer[:, :, index]}),
                 shared_kv_states={layer_type: past},
                 position_embeddings=model.rotary_emb(hidden, positions, layer_type),
                 attention_mask=None,

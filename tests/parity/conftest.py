@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fixtures_checkpoints import build_checkpoint
+from fixtures_checkpoints import build_checkpoint, text_classes
 
 from inference.language_model import LanguageModel
 from inference.model_folder import ModelFolder
 
 torch.set_num_threads(1)  # tiny models: threads cost more than they give
 
-KINDS = ("e2b", "31b", "odd")
+KINDS = ("e2b", "31b", "odd", "unified")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,6 @@ class Converted:
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """``converted(kind, precision)``: built once, then remembered."""
-    from transformers import Gemma4ForCausalLM
-
     from inference.export.convert import convert_checkpoint
 
     @cache
@@ -65,7 +63,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Any:
         folder = convert_checkpoint(source, tmp_path_factory.mktemp(kind) / precision, precision)  # type: ignore[arg-type]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            reference = Gemma4ForCausalLM.from_pretrained(source).eval()
+            reference = text_classes(kind)[1].from_pretrained(source).eval()
         reference.set_attn_implementation("eager")
         return Converted(source, folder, reference)
 
