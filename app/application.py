@@ -138,6 +138,8 @@ def make_qapplication(argv: list[str]) -> QApplication:
 
 def open_engine(path: Path | None) -> Engine:
     """Load a model; runs on the engine thread, which also pays for the import."""
+    # ONNX Runtime 1.29 and later report the machine to their maker unless this is set before the first import.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from inference.engine import Engine as RealEngine
 
     return RealEngine.open(path)

@@ -9,8 +9,8 @@ from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
     QDesktopServices,
+    QKeyEvent,
     QKeySequence,
-    QShortcut,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -71,11 +71,15 @@ class ChatPane(QWidget):
         self.view.typed.connect(self.composer.type)
         self.new_button.clicked.connect(self.new_chat)
         theme.changed.connect(self._restyle)
-        stop = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
-        stop.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        stop.activated.connect(session.stop)
         self._restyle()
         self._refresh()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Stop the reply with Esc, wherever in the pane the focus is."""
+        if event.key() == Qt.Key.Key_Escape:
+            self._session.stop()
+        else:
+            super().keyPressEvent(event)
 
     def ask(self, text: str) -> None:
         """Send ``text``, if the session can answer now; otherwise it stays in the composer."""

@@ -134,8 +134,9 @@ def test_a_damaged_folder_is_said_and_another_one_can_be_chosen(
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
 def test_the_real_engine_refuses_a_bad_folder_with_a_sentence(
-    qtbot: QtBot, make_app: MakeApp, tmp_path: Path, damage: str
+    qtbot: QtBot, make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
     folder = tmp_path / "model"
     if damage != "missing":
         folder.mkdir()
@@ -146,6 +147,7 @@ def test_the_real_engine_refuses_a_bad_folder_with_a_sentence(
     qtbot.waitUntil(failure.isVisible, timeout=20_000)
     assert failure.text
     assert "Something went wrong" not in failure.text
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_what_is_chosen_is_remembered(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
