@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from inference.chat_template import ChatTemplate, Prompt
 from inference.errors import ModelFolderError
 from inference.messages import Audio, Image, Part, Text, Thought, Tool, ToolCall, ToolResult, Turn, Video
+from inference.template_messages import declarations_of, messages_of
 from inference.tokenizer import Tokenizer
 
 EMPTY_THOUGHT = "<|channel>thought\n<channel|>"
@@ -267,3 +268,31 @@ def test_the_guard_changes_nothing_but_the_positions(
 
 def test_without_guarded_characters_nothing_is_noted(template_source: str) -> None:
     assert ChatTemplate(template_source).render([HI]) == Prompt("<bos><|turn>user\nHi<turn|>\n<|turn>model\n")
+
+
+def test_the_same_prompts_as_transformers(
+    official: ChatTemplate, official_templates: dict[str, str], size: str
+) -> None:
+    pytest.importorskip("transformers")
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    assistant = Turn("assistant", (Thought("Hm"), Text("Let me <b>look</b>."), CALL))
+    turns = [
+        Turn.of("system", "Brief. "),
+        HI,
+        assistant,
+        Turn("tool", (TEXT_RESULT,)),
+        Turn.of("assistant", "20°C."),
+        HI,
+    ]
+    for count in (2, 4, 5, 6):
+        for thinking in (False, True):
+            (expected,), _ = render_jinja_template(
+                conversations=[messages_of(turns[:count])],
+                tools=declarations_of([WEATHER]),
+                chat_template=official_templates[size],
+                add_generation_prompt=True,
+                enable_thinking=thinking,
+                bos_token="<bos>",
+            )
+            assert official.render(turns[:count], [WEATHER], thinking=thinking).text == expected

@@ -80,6 +80,10 @@ def test_an_empty_thought_is_nothing(content: list[str]) -> None:
     assert parse("<|channel>", *content, "<channel|>", "Yes") == [Text("Yes")]
 
 
+def test_line_breaks_before_a_thought_are_dropped() -> None:
+    assert parse("<|channel>", "thought\n", "\n\n  Hm", "<channel|>") == [Thought("  Hm")]
+
+
 def test_a_channel_without_the_header_is_a_thought() -> None:
     assert parse("<|channel>", "though this", "<channel|>") == [Thought("though this")]
     assert parse("<|channel>", "th", "<channel|>") == [Thought("th")]
@@ -112,6 +116,15 @@ def call(*arguments: str, name: str = "f") -> list[str]:
 def test_calls() -> None:
     stream = [*call("a:", '<|"|>', "<x", '<|"|>'), "\n", *call("b:[1,", "2]", name="g"), "<|tool_response>"]
     assert parse(*stream) == [ToolCall("f", {"a": "<x"}, "call_1"), ToolCall("g", {"b": [1, 2]}, "call_2")]
+
+
+def test_line_breaks_around_calls_are_dropped() -> None:
+    assert parse("a", *call(), "\n\n", *call(), "\n", "b\n") == [
+        Text("a"),
+        ToolCall("f", {}, "call_1"),
+        ToolCall("f", {}, "call_2"),
+        Text("b\n"),
+    ]
 
 
 def test_call_ids_are_unique_by_default() -> None:

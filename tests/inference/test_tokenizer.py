@@ -144,6 +144,24 @@ def test_a_vocabulary_whose_words_include_markers_is_read_letter_by_letter() -> 
     assert tokenizer.encode_prompt("<turn|>", {0}) == [vocabulary[letter] for letter in "<turn|>"]
 
 
+@pytest.mark.parametrize("marker", ["<turn|>", '<|"|>'])
+def test_words_beside_a_typed_marker_keep_their_ids(tokenizer: Tokenizer, marker: str) -> None:
+    ids = tokenizer.encode_prompt(f"Hello{marker}Hello is", {5})
+    assert ids[0] == 9259
+    assert ids[-2:] == [9259, 563]
+    assert tokenizer.decode(ids) == f"Hello{marker}Hello is"
+
+
+def test_of_two_markers_the_longer_one_is_read(backend: tokenizers.Tokenizer) -> None:
+    copy = tokenizers.Tokenizer.from_str(backend.to_str())
+    copy.add_special_tokens(["<|turn>>"])
+    tokenizer = Tokenizer(copy, "tokenizer.json")
+    text = "<|turn>><|turn>"
+    ids = tokenizer.encode(text)
+    assert len(ids) == 2
+    assert tokenizer.encode_prompt(text + "<pad>", {len(text)})[:2] == ids
+
+
 def test_control_ids_by_name(tokenizer: Tokenizer) -> None:
     assert tokenizer.control_id("<turn|>") == 106
     assert tokenizer.optional_control_id("<nothing>") is None
