@@ -45,3 +45,7 @@ class CheckpointError(LarimarError):
 
 class DiskSpaceError(LarimarError):
     """There is too little room on the disk; nothing was written."""
+
+
+class MediaError(LarimarError):
+    """A picture, recording or video cannot be used: damaged, empty, too large, or of an unknown kind."""

@@ -1,0 +1,124 @@
+"""RGB arrays to the patches that the vision encoders take.
+
+Gemma 4 sees a picture at its own shape: it is scaled to the largest multiple of 48 pixels a side that stays within a
+budget of soft tokens, and cut into patches of 16 pixels. Nine patches (48 × 48 pixels) become one soft token.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inference.media.image_decoding import load_image
+
+__all__ = [
+    "BUDGETS",
+    "DEFAULT_BUDGET",
+    "ImageFeatures",
+    "Layout",
+    "aspect_preserving_size",
+    "image_features",
+    "image_soft_tokens",
+    "load_image",
+    "resize",
+]
+
+Layout = Literal["tower", "unified"]
+"""Which encoder the features are for: E2B, E4B, 26B and 31B have towers, the 12B Unified takes raw patches."""
+
+BUDGETS: Final = (70, 140, 280, 560, 1120)
+"""The numbers of soft tokens that Gemma 4 was trained with."""
+DEFAULT_BUDGET: Final = 280
+
+_PATCH: Final = 16
+_POOLING: Final = 3
+_SIDE: Final = _PATCH * _POOLING
+"""Pixels that one soft token spans in each direction."""
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """What a vision encoder takes, for one picture or one frame."""
+
+    pixel_values: NDArray[np.float32]
+    """In [0, 1], channel fastest: [P, 768] patches of 16 × 16, or [P, 6912] of 48 × 48 for the unified layout.
+    Padding, if any, is 0."""
+    position_ids: NDArray[np.int64]
+    """[P, 2]: column and row of each patch; padding is −1."""
+    soft_tokens: int
+    """Number of embeddings that the encoder makes of it."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the arrays take."""
+        return self.pixel_values.nbytes + self.position_ids.nbytes
+
+
+def aspect_preserving_size(height: int, width: int, budget: int = DEFAULT_BUDGET) -> tuple[int, int]:
+    """Return height and width, in pixels, to which a picture is scaled (small ones are scaled up).
+
+    Raises:
+        ValueError: a side is below 1, or the budget is none of :data:`BUDGETS`.
+    """
+    if budget not in BUDGETS:
+        raise ValueError(f"the budget must be one of {BUDGETS}, not {budget}")
+    if height < 1 or width < 1:
+        raise ValueError(f"a picture of {width} × {height} pixels has no size")
+    factor = math.sqrt(budget * _SIDE**2 / (height * width))
+    rows, columns = int(factor * height / _SIDE), int(factor * width / _SIDE)
+    # Very long pictures: one soft token across, and no longer than the budget. Both cannot be 0 with these budgets.
+    if rows == 0:
+        rows, columns = 1, min(width // height, budget)
+    elif columns == 0:
+        rows, columns = min(height // width, budget), 1
+    return rows * _SIDE, columns * _SIDE
+
+
+def image_soft_tokens(height: int, width: int, budget: int = DEFAULT_BUDGET) -> int:
+    """Return how many soft tokens a picture of that size takes, without looking at it."""
+    rows, columns = aspect_preserving_size(height, width, budget)
+    return rows * columns // _SIDE**2
+
+
+def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Scale uint8 [h, w, 3] to [height, width, 3], bicubic with antialiasing; unchanged when the size fits already."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def image_features(
+    pixels: NDArray[np.uint8], budget: int = DEFAULT_BUDGET, layout: Layout = "tower", *, pad: bool = True
+) -> ImageFeatures:
+    """Scale a picture into its budget and cut it into patches, row by row.
+
+    Args:
+        pixels: uint8 [height, width, 3], RGB.
+        budget: most soft tokens; one of :data:`BUDGETS`.
+        layout: for which encoder.
+        pad: fill up to the budget, as the reference does (9 × budget patches for towers, budget patches for the
+            unified layout). Without, the encoder has less to do; its output is the same.
+
+    Raises:
+        ValueError: the array or the budget is of another kind.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(f"expected uint8 [height, width, 3], not {pixels.dtype} {list(pixels.shape)}")
+    height, width = aspect_preserving_size(pixels.shape[0], pixels.shape[1], budget)
+    side, most = (_PATCH, budget * _POOLING**2) if layout == "tower" else (_SIDE, budget)
+    rows, columns = height // side, width // side
+    count = rows * columns
+    length = most if pad else count
+
+    values = np.zeros((length, side * side * 3), np.float32)
+    grid = resize(pixels, height, width).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+    np.divide(grid, np.float32(255), out=values[:count].reshape(grid.shape))
+    positions = np.full((length, 2), -1, np.int64)
+    positions[:count, 0] = np.tile(np.arange(columns), rows)
+    positions[:count, 1] = np.repeat(np.arange(rows), columns)
+    return ImageFeatures(values, positions, height * width // _SIDE**2)
