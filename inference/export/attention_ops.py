@@ -6,9 +6,11 @@ semantics in torch, so that a hooked model can be compared with eager attention 
 module is exported, the operators arrive in the graph as nodes of the domain ``larimar``, which know nothing of any
 runtime; :mod:`inference.export.lowering` then writes them in the operators of ONNX Runtime.
 
-Two operators, because layers come in two kinds:
+Three operators of attention, because layers come in three kinds:
 
 * ``attention`` appends its own keys and values to the cache and attends to it;
+* ``block_attention`` (sliding layers of 12B, 26B, 31B) does the same, but the soft tokens of one image see each other
+  in both directions;
 * ``shared_attention`` (E2B, E4B: the last layers; every layer of a drafter) reads a donor's cache and writes nothing.
 """
 
@@ -35,7 +37,13 @@ DOMAIN = "larimar"
 
 
 def _attend(
-    query: torch.Tensor, key_cache: torch.Tensor, value_cache: torch.Tensor, total: int, scale: float, window: int
+    query: torch.Tensor,
+    key_cache: torch.Tensor,
+    value_cache: torch.Tensor,
+    total: int,
+    scale: float,
+    window: int,
+    block_ids: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the attention output, [B, H, S, D], of queries that are the last S of ``total`` positions."""
     groups = query.shape[1] // key_cache.shape[1]
@@ -44,6 +52,10 @@ def _attend(
     positions = torch.arange(total - query.shape[2], total)[:, None]
     distance = positions - torch.arange(total)[None, :]
     visible = distance >= 0
+    if block_ids is not None and block_ids.shape[1]:
+        ids = torch.full((total,), -1)
+        ids[total - query.shape[2] :] = block_ids[0]
+        visible = visible | ((ids[None, :] == block_ids[0, :, None]) & (ids[None, :] >= 0))
     if window > 0:
         visible = visible & (distance < window)
     scores = (query @ keys.transpose(-1, -2)) * scale
@@ -87,6 +99,53 @@ def attention(
 
 @attention.register_fake
 def _(query, key, value, past_key, past_value, last_index, total_length, scale, window):  # type: ignore[no-untyped-def]
+    batch, heads, length, size = query.shape
+    cache = [past_key.shape[0], past_key.shape[1], past_key.shape[2] + length, size]
+    return query.new_empty(batch, length, heads * size), past_key.new_empty(cache), past_value.new_empty(cache)
+
+
+@torch.library.custom_op("larimar::block_attention", mutates_args=())
+def block_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    past_key: torch.Tensor,
+    past_value: torch.Tensor,
+    last_index: torch.Tensor,
+    total_length: torch.Tensor,
+    block_ids: torch.Tensor,
+    scale: float,
+    window: int,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Grouped-query attention in which the soft tokens of one image see one another, backwards and forwards.
+
+    A query sees a key if it lies in the window and comes earlier, is the query itself, or belongs to the same image
+    (transformers: AND(window, OR(causal, same block))).
+
+    Args:
+        query: see :func:`attention`, as for all arguments but one; B is 1.
+        key: see there.
+        value: see there.
+        past_key: see there.
+        past_value: see there.
+        last_index: see there.
+        total_length: see there.
+        block_ids: int64 [1, S], number of the image that a row belongs to, -1 for none; or [1, 0]: no images. All soft
+            tokens of an image must come in one call.
+        scale: see there.
+        window: see there; positive.
+
+    Returns:
+        See :func:`attention`.
+    """
+    key_cache = torch.cat([past_key, key], dim=2)
+    value_cache = torch.cat([past_value, value], dim=2)
+    output = _attend(query, key_cache, value_cache, int(total_length), scale, window, block_ids)
+    return output.transpose(1, 2).flatten(2), key_cache, value_cache
+
+
+@block_attention.register_fake
+def _(query, key, value, past_key, past_value, last_index, total_length, block_ids, scale, window):  # type: ignore[no-untyped-def]
     batch, heads, length, size = query.shape
     cache = [past_key.shape[0], past_key.shape[1], past_key.shape[2] + length, size]
     return query.new_empty(batch, length, heads * size), past_key.new_empty(cache), past_value.new_empty(cache)
@@ -181,6 +240,8 @@ class AttentionContext:
     past_value: torch.Tensor
     last_index: torch.Tensor
     total_length: torch.Tensor
+    block_ids: torch.Tensor | None = None
+    """See :func:`block_attention`; None where images get no special treatment."""
     present: tuple[torch.Tensor, torch.Tensor] | None = None
     """The extended cache, once an owning layer has run."""
 
@@ -221,17 +282,12 @@ def _attention_forward(
             window,
         )
     else:
-        output, present_key, present_value = attention(
-            query,
-            key,
-            value,
-            context.past_key,
-            context.past_value,
-            context.last_index,
-            context.total_length,
-            float(scaling),
-            window,
-        )
+        states = (query, key, value, context.past_key, context.past_value, context.last_index, context.total_length)
+        if context.block_ids is not None and window > 0:
+            results = block_attention(*states, context.block_ids, float(scaling), window)
+        else:
+            results = attention(*states, float(scaling), window)
+        output, present_key, present_value = results
         context.present = (present_key, present_value)
     return output, None
 
@@ -280,6 +336,15 @@ def _register_schemas() -> None:
             [parameter(name, "T") for name in ("output", "present_key", "present_value")],
             [attribute("scale", number), attribute("window", integer)],
         ),
+        "BlockAttention": (
+            [
+                *(parameter(name, "T") for name in ("query", "key", "value", "past_key", "past_value")),
+                *lengths,
+                parameter("block_ids", "tensor(int64)"),
+            ],
+            [parameter(name, "T") for name in ("output", "present_key", "present_value")],
+            [attribute("scale", number), attribute("window", integer)],
+        ),
         "SharedAttention": (
             [*(parameter(name, "T") for name in ("query", "key_cache", "value_cache")), *lengths],
             [parameter("output", "T")],
@@ -313,6 +378,12 @@ def translation_table() -> dict[Any, Callable[..., Any]]:
         inputs = (query, key, value, past_key, past_value, last_index, total_length)
         return opset.Attention(*inputs, scale=scale, window=window, _outputs=3)
 
+    def block_attention_node(  # type: ignore[no-untyped-def]
+        query, key, value, past_key, past_value, last_index, total_length, block_ids, scale: float, window: int
+    ):
+        inputs = (query, key, value, past_key, past_value, last_index, total_length, block_ids)
+        return opset.BlockAttention(*inputs, scale=scale, window=window, _outputs=3)
+
     def shared_attention_node(  # type: ignore[no-untyped-def]
         query, key_cache, value_cache, last_index, total_length, scale: float, window: int
     ):
@@ -330,6 +401,7 @@ def translation_table() -> dict[Any, Callable[..., Any]]:
     operators = torch.ops.larimar
     return {
         operators.attention.default: attention_node,
+        operators.block_attention.default: block_attention_node,
         operators.shared_attention.default: shared_attention_node,
         operators.rotary.default: rotary_node,
         operators.rms_norm.default: rms_norm_node,

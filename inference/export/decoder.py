@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transformers import Gemma4TextConfig
 
 _LENGTH, _PAST = 5, 7  # example sizes for tracing: different from each other and from 1
+_SLIDING, _FULL = "sliding_attention", "full_attention"
 _FLOAT, _INT64 = ir.DataType.FLOAT, ir.DataType.INT64
 _END = np.iinfo(np.int64).max
 
@@ -53,8 +54,9 @@ class _Layer(torch.nn.Module):
         last_index: torch.Tensor,
         total_length: torch.Tensor,
         per_layer_input: torch.Tensor | None = None,
+        block_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, ...]:
-        context = attention_ops.AttentionContext(past_key, past_value, last_index, total_length)
+        context = attention_ops.AttentionContext(past_key, past_value, last_index, total_length, block_ids)
         with attention_ops.attention_context(context):
             hidden_states = self.layer(
                 hidden_states,
@@ -150,10 +152,12 @@ def build_decoder(
     attention_mask = builder.input("attention_mask", _INT64, ["batch_size", "total_sequence_length"])
     position_ids = builder.input("position_ids", _INT64, ["batch_size", "sequence_length"])
     kept = builder.input("num_logits_to_keep", _INT64, [], default=np.array(0, np.int64))
+    lengths = _lengths(builder, attention_mask, layer_types := sorted(set(config.layer_types)))
+    block_ids: ir.Value | None = None
+    if config.use_bidirectional_attention == "vision":
+        block_ids = builder.input("vision_block_ids", _INT64, [1, "vision_rows"], default=np.zeros((1, 0), np.int64))
 
-    lengths = _lengths(builder, attention_mask)
     kept_rows = _KeptRows(builder, inputs_embeds, kept)
-    layer_types = sorted(set(config.layer_types))
     tables = dict(zip(layer_types, _rotary_tables(builder, config, family, layer_types, position_ids), strict=True))
     per_layer: ir.Value | None = None
     if per_layer_size:
@@ -172,7 +176,8 @@ def build_decoder(
         heads, size = _cache_shape(config, index)
         kind = (layer_type, shared, layer.mlp.intermediate_size)
         if kind not in pieces:
-            pieces[kind] = _trace_layer(layer, layer_type, shared, config, heads, size)
+            blocks = block_ids is not None and layer_type == _SLIDING
+            pieces[kind] = _trace_layer(layer, layer_type, shared, config, heads, size, blocks)
         if not shared:
             caches[layer_type] = tuple(
                 builder.input(
@@ -187,9 +192,11 @@ def build_decoder(
             "sin": tables[layer_type][1],
             "past_key": past_key,
             "past_value": past_value,
-            "last_index": lengths[0],
-            "total_length": lengths[1],
+            "last_index": lengths[layer_type][0],
+            "total_length": lengths[layer_type][1],
         }
+        if block_ids is not None:
+            inputs["block_ids"] = block_ids
         if per_layer is not None:
             inputs["per_layer_input"] = builder.node(
                 "Gather", [per_layer, builder.constant(np.array(index, np.int64))], {"axis": 2}
@@ -220,13 +227,34 @@ def _cache_shape(config: Gemma4TextConfig, index: int) -> tuple[int, int]:
     return layer.num_key_value_heads, layer.head_dim
 
 
-def _lengths(builder: GraphBuilder, attention_mask: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """Return index of the last valid position, int32 [B], and the total length, int32 scalar."""
+def _lengths(
+    builder: GraphBuilder, attention_mask: ir.Value, layer_types: list[str]
+) -> dict[str, tuple[ir.Value, ir.Value]]:
+    """Return, by layer type, the index of the last valid position, int32 [B], and the total length, int32 scalar.
+
+    Caches of sliding layers may hold fewer positions than those of full layers: the optional input ``sliding_length``
+    then says how many are valid after this call. 0, its default, means: as many as everywhere.
+    """
     count = builder.node("ReduceSum", [attention_mask, builder.integers(1)], {"keepdims": 0})
-    last = builder.node("Sub", [count, builder.integers(1)])
     total = builder.node("Squeeze", [builder.node("Shape", [attention_mask], {"start": 1, "end": 2})])
+    lengths = {_FULL: (count, total)}
+    if _SLIDING in layer_types:
+        zero = builder.constant(np.array(0, np.int64))
+        given = builder.input("sliding_length", _INT64, [], default=np.array(0, np.int64))
+        absent = builder.node("Equal", [given, zero])
+        lengths[_SLIDING] = (
+            builder.node("Where", [absent, count, given]),
+            builder.node("Where", [absent, total, given]),
+        )
     cast = {"to": ir.DataType.INT32.value}
-    return builder.node("Cast", [last], cast), builder.node("Cast", [total], cast)
+    one = builder.integers(1)
+    return {
+        layer_type: (
+            builder.node("Cast", [builder.node("Sub", [valid, one])], cast),
+            builder.node("Cast", [end], cast),
+        )
+        for layer_type, (valid, end) in lengths.items()
+    }
 
 
 class _KeptRows:
@@ -277,7 +305,13 @@ def _add_per_layer_inputs(
 
 
 def _trace_layer(
-    layer: torch.nn.Module, layer_type: str, shared: bool, config: Gemma4TextConfig, heads: int, size: int
+    layer: torch.nn.Module,
+    layer_type: str,
+    shared: bool,
+    config: Gemma4TextConfig,
+    heads: int,
+    size: int,
+    blocks: bool,
 ) -> Piece:
     per_layer_size = getattr(config, "hidden_size_per_layer_input", 0)
     with torch.device("meta"):
@@ -293,8 +327,10 @@ def _trace_layer(
         }
         if per_layer_size:
             inputs["per_layer_input"] = torch.zeros(1, _LENGTH, per_layer_size)
+        if blocks:
+            inputs["block_ids"] = torch.zeros(1, _LENGTH, dtype=torch.int64)
     dynamic = {
-        **{name: [1] for name in ("hidden_states", "cos", "sin", "per_layer_input")},
+        **{name: [1] for name in ("hidden_states", "cos", "sin", "per_layer_input", "block_ids")},
         **{name: [2] for name in ("past_key", "past_value")},
     }
     outputs = ["hidden"] if shared else ["hidden", "present_key", "present_value"]

@@ -7,15 +7,20 @@ copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from inference.export.block_lowering import BlockRows
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import WeightPlan
 
 _MICROSOFT = "com.microsoft"
+
+_Lowered = list[ir.Node] | tuple[list[ir.Node], Sequence[ir.Value]]
+"""Nodes that replace one; with the values that replace its outputs, where those are not the outputs of the last."""
 
 
 def lower(builder: GraphBuilder, plan: WeightPlan) -> None:
@@ -43,8 +48,11 @@ class _Lowering:
         self._plan = plan
         self._tables: dict[ir.Value, ir.Value] = {}
         self._rows: dict[ir.Value, ir.Value] = {}
-        self._handlers: dict[str, Callable[[ir.Node], list[ir.Node]]] = {
+        self._block_rows: BlockRows | None = None
+        self._inserted = 0
+        self._handlers: dict[str, Callable[[ir.Node], _Lowered]] = {
             "Attention": self._attention,
+            "BlockAttention": self._block_attention,
             "SharedAttention": self._shared_attention,
             "Rotary": self._rotary,
             "RMSNorm": self._rms_norm,
@@ -52,14 +60,15 @@ class _Lowering:
         }
 
     def replace(self, node: ir.Node) -> None:
-        nodes = self._handlers[node.op_type](node)
-        for position, new in enumerate(nodes[:-1]):
-            new.outputs[0].name = new.name = f"{node.outputs[0].name}.{position}"
-        last = nodes[-1]
-        last.name = node.outputs[0].name
-        for new_value, old in zip(last.outputs, node.outputs, strict=True):
+        lowered = self._handlers[node.op_type](node)
+        nodes, outputs = lowered if isinstance(lowered, tuple) else (lowered, lowered[-1].outputs)
+        for position, new in enumerate(nodes):
+            new.name = f"{node.outputs[0].name}.{position}"
+            for number, value in enumerate(new.outputs):
+                value.name = f"{new.name}.{number}"
+        for new_value, old in zip(outputs, node.outputs, strict=True):
             new_value.name, new_value.shape, new_value.type = old.name, old.shape, old.type
-        ir.convenience.replace_nodes_and_values(self._graph, node, [node], nodes, node.outputs, last.outputs)
+        ir.convenience.replace_nodes_and_values(self._graph, node, [node], nodes, node.outputs, outputs)
         for value in node.inputs:
             if value is not None:
                 self._drop_unused(value)
@@ -81,6 +90,44 @@ class _Lowering:
         heads, kv_heads = _heads(query), _heads(key)
         inputs = [flat.outputs[0] for flat in flats] + [past_key, past_value, last_index, total_length]
         return [*flats, self._grouped_query_attention(node, inputs, heads, kv_heads, outputs=3)]
+
+    def _block_attention(self, node: ir.Node) -> _Lowered:
+        query, key, value, past_key, past_value, last_index, total_length, block_ids = node.inputs
+        window = node.attributes["window"].as_int()
+        if self._block_rows is None:
+            insert = self._inserter(last_index)
+            self._block_rows = BlockRows(self._builder, insert, last_index, block_ids, window)
+        flats = [self._flat(states) for states in (query, key, value)]
+        inputs = [flat.outputs[0] for flat in flats] + [past_key, past_value, last_index, total_length]
+        heads = _heads(query)
+        causal = self._grouped_query_attention(node, inputs, heads, _heads(key), outputs=3)
+        nodes = [*flats, causal]
+
+        def new(op_type: str, inputs: list[ir.Value], attributes: dict[str, Any] | None = None) -> ir.Value:
+            nodes.append(ir.node(op_type, inputs, attributes=attributes))
+            return nodes[-1].outputs[0]
+
+        cache = causal.outputs[1:]
+        for part, past in zip(cache, (past_key, past_value), strict=True):
+            part.shape = past.shape
+        scale = node.attributes["scale"].as_float()
+        output = self._block_rows.recompute(new, causal.outputs[0], query, cache, scale, heads)
+        return nodes, [output, *cache]
+
+    def _inserter(self, anchor: ir.Value) -> Callable[..., ir.Value]:
+        """Return how to make nodes that stand right behind ``anchor``, in order."""
+        latest = anchor
+
+        def insert(op_type: str, inputs: list[ir.Value], attributes: dict[str, Any] | None = None) -> ir.Value:
+            nonlocal latest
+            node = ir.node(op_type, inputs, attributes=attributes)
+            node.name = node.outputs[0].name = f"blocks.{op_type.lower()}.{self._inserted}"
+            self._inserted += 1
+            self._graph.insert_after(latest.producer(), node)
+            latest = node.outputs[0]
+            return latest
+
+        return insert
 
     def _shared_attention(self, node: ir.Node) -> list[ir.Node]:
         query, key_cache, value_cache, last_index, total_length = node.inputs

@@ -48,7 +48,7 @@ def trace(
     Args:
         module: on the meta device where its weights should stay out of the graph; tensors of any other device become
             constants.
-        inputs: arguments of its ``forward`` by name, in order. Dynamic sizes must be at least 2, or the exporter
+        inputs: arguments of its ``forward`` by name, in the order of its signature. Dynamic sizes must be at least 2, or the exporter
             takes them for constants.
         dynamic: for each input, its dynamic axes.
         outputs: names of the outputs.
@@ -56,9 +56,9 @@ def trace(
     Returns:
         The piece; its graph uses the operators of the domain ``larimar`` and of ONNX.
     """
-    shapes = tuple(dict.fromkeys(dynamic.get(name, ()), DYNAMIC) or None for name in inputs)
+    shapes = {name: dict.fromkeys(dynamic.get(name, ()), DYNAMIC) or None for name in inputs}
     with attention_ops.custom_ops(), torch.no_grad(), _quiet():
-        program = torch.export.export(module, tuple(inputs.values()), dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(module, (), dict(inputs), dynamic_shapes=shapes, strict=False)
         exported = torch.onnx.export(
             program,
             dynamo=True,
