@@ -23,6 +23,8 @@ EXPORT_PACKAGES = frozenset({"torch", "transformers", "optimum", "onnx", "onnxsc
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run Larimar and return its exit code: 0 done, 1 a problem (said in one sentence), 2 usage, 130 interrupted."""
     multiprocessing.freeze_support()
+    # ONNX Runtime keeps an identity of the machine and reports to its maker unless this stands before its import.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     parser = build_parser()
     options = parser.parse_args(arguments)
     _use_utf8()
@@ -103,6 +105,9 @@ def _add_verbose_option(parser: argparse.ArgumentParser, *, top: bool = False) -
 
 
 def _add_reply_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--provider", choices=("auto", "cpu", "cuda"), default="auto", help="what to compute on (default: %(default)s)"
+    )
     parser.add_argument("--think", action="store_true", help="let the model think before it answers")
     parser.add_argument("--system", metavar="TEXT", help="system prompt")
     sampling = parser.add_argument_group("sampling", "Where one is not given, the model's own setting applies.")
@@ -178,15 +183,17 @@ def _ask(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parts.append(Text(text))
     if not parts:
         parser.error("ask needs a question, or - to read it from standard input")
-    from app.terminal import ask
+    from app.terminal import EngineThread, ask
 
-    return ask(parts, model=options.model, system=options.system, options=_reply_options(options))
+    engine = EngineThread(options.model, options.provider)
+    return ask(engine, parts, system=options.system, options=_reply_options(options))
 
 
 def _chat(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from app.terminal import chat
+    from app.terminal import EngineThread, chat
 
-    return chat(model=options.model, system=options.system, options=_reply_options(options))
+    engine = EngineThread(options.model, options.provider)
+    return chat(engine, system=options.system, options=_reply_options(options))
 
 
 def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

@@ -38,6 +38,7 @@ from inference.messages import (
 
 if TYPE_CHECKING:
     from inference.engine import Engine
+    from inference.graphs.session import ProviderChoice
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ WAIT_SECONDS = 0.2
 """How long one wait for the engine lasts: on Windows a wait without an end does not hear Ctrl+C."""
 
 
-def ask(parts: Sequence[Part], *, model: Path | None, system: str | None, options: ReplyOptions) -> int:
+def ask(thread: EngineThread, parts: Sequence[Part], *, system: str | None, options: ReplyOptions) -> int:
     """Answer one question of text and media on standard output.
 
     Returns the exit code: 0, or 130 when Ctrl+C stopped the answer. Raises :class:`LarimarError`.
@@ -64,20 +65,20 @@ def ask(parts: Sequence[Part], *, model: Path | None, system: str | None, option
         if isinstance(part, Image | Audio | Video) and isinstance(part.source, Path) and not part.source.is_file():
             raise UnsupportedInputError(f"There is no file {part.source}.")
     turns = [*_system_turn(system), Turn("user", tuple(parts))]
-    with EngineThread(model) as engine:
+    with thread as engine:
         reply = Reply(engine, turns, options)
         reply.show()
     return EXIT_INTERRUPTED if reply.reason == "cancelled" else 0
 
 
-def chat(*, model: Path | None, system: str | None, options: ReplyOptions) -> int:
+def chat(thread: EngineThread, *, system: str | None, options: ReplyOptions) -> int:
     """Hold a conversation until the input ends or the user leaves.
 
     Returns the exit code: 0, or 1 when the input was no terminal and a question could not be answered.
     Raises :class:`LarimarError` when the model cannot be loaded.
     """
     interactive = sys.stdin.isatty()
-    with EngineThread(model) as engine:
+    with thread as engine:
         conversation = Conversation(engine, system, options)
         if interactive:
             with contextlib.suppress(ImportError):  # not on every system; it gives line editing and a history
@@ -208,11 +209,13 @@ class Reply:
 class EngineThread:
     """The engine on a thread of its own, so that Ctrl+C is heard while a graph runs.
 
-    ``with EngineThread(model)`` loads it and raises :class:`LarimarError` when it cannot.
+    Entering the ``with`` block loads ``model`` (``None``: the default one) on ``provider`` and raises
+    :class:`LarimarError` when that fails.
     """
 
-    def __init__(self, model: Path | None) -> None:
+    def __init__(self, model: Path | None, provider: ProviderChoice = "auto") -> None:
         self._model = model
+        self._provider = provider
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._engine: Engine | None = None
 
@@ -262,7 +265,7 @@ class EngineThread:
     def _open(self) -> Engine:
         from inference.engine import Engine
 
-        return Engine.open(self._model)
+        return Engine.open(self._model, provider=self._provider)
 
     def _loaded(self) -> Engine:
         if self._engine is None:

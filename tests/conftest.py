@@ -31,6 +31,7 @@ for _variable, _folder in {
     _path.mkdir(mode=0o700, exist_ok=True)
     os.environ[_variable] = str(_path)
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ.pop("LARIMAR_MODEL", None)
 
 
@@ -82,7 +83,7 @@ def child_environment(tmp_path: Path) -> dict[str, str]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "PYTHONIOENCODING")
+        if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "PYTHONIOENCODING", "ORT_DISABLE_TELEMETRY")
     }
     for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         folder = tmp_path / variable.lower()

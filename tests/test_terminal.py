@@ -51,7 +51,7 @@ def echo(turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> I
 def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], ScriptedEngine]:
     def install(script: Script) -> ScriptedEngine:
         scripted = ScriptedEngine(script)
-        monkeypatch.setattr("inference.engine.Engine.open", lambda path: scripted)
+        monkeypatch.setattr("inference.engine.Engine.open", lambda path, provider: scripted)
         return scripted
 
     return install
@@ -59,13 +59,13 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], ScriptedEngine
 
 def chat(monkeypatch: pytest.MonkeyPatch, lines: str, **changes: object) -> int:
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    options: dict[str, object] = {"model": None, "system": None, "options": ReplyOptions(), **changes}
-    return terminal.chat(**options)  # type: ignore[arg-type]
+    options: dict[str, object] = {"system": None, "options": ReplyOptions(), **changes}
+    return terminal.chat(terminal.EngineThread(None), **options)  # type: ignore[arg-type]
 
 
 def ask(text: str = "hello", **changes: object) -> int:
-    options: dict[str, object] = {"model": None, "system": None, "options": ReplyOptions(), **changes}
-    return terminal.ask([Text(text)], **options)  # type: ignore[arg-type]
+    options: dict[str, object] = {"system": None, "options": ReplyOptions(), **changes}
+    return terminal.ask(terminal.EngineThread(None), [Text(text)], **options)  # type: ignore[arg-type]
 
 
 def test_answer_alone_is_on_standard_output(engine, capsys) -> None:
@@ -156,7 +156,7 @@ def test_interrupted_question_has_its_own_exit_code(engine) -> None:
 
 
 def test_model_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path | None) -> None:
+    def fail(path: Path | None, provider: str) -> None:
         raise ModelFolderError("There is no model.")
 
     monkeypatch.setattr("inference.engine.Engine.open", fail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,13 @@ def test_a_question_is_answered(child_environment: dict[str, str]) -> None:
     assert "Larimar" in result.stdout
     assert result.stdout.endswith("\n")
     assert result.stderr == ""
+
+
+def test_nothing_is_left_behind(child_environment: dict[str, str]) -> None:
+    larimar("ask", "Hello!", environment=child_environment)
+    home = Path(child_environment["HOME"])
+    left = [path for path in home.parent.rglob("*") if path.is_file()]
+    assert left == [], "neither what was said nor a library's identity of this machine"
 
 
 def test_the_same_seed_gives_the_same_answer(child_environment: dict[str, str]) -> None:
