@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import onnx_ir as ir
 import torch
@@ -42,16 +43,18 @@ def trace(
     inputs: Mapping[str, torch.Tensor],
     dynamic: Mapping[str, Sequence[int]],
     outputs: Sequence[str],
+    translations: Mapping[Any, Callable[..., Any]] | None = None,
 ) -> Piece:
     """Trace ``module`` with example inputs.
 
     Args:
         module: on the meta device where its weights should stay out of the graph; tensors of any other device become
             constants.
-        inputs: arguments of its ``forward`` by name, in the order of its signature. Dynamic sizes must be at least 2, or the exporter
-            takes them for constants.
+        inputs: arguments of its ``forward`` by name, in the order of its signature. Dynamic sizes must be at least 2,
+            or the exporter takes them for constants.
         dynamic: for each input, its dynamic axes.
         outputs: names of the outputs.
+        translations: how custom operators other than those of :mod:`inference.export.attention_ops` become nodes.
 
     Returns:
         The piece; its graph uses the operators of the domain ``larimar`` and of ONNX.
@@ -65,7 +68,7 @@ def trace(
             opset_version=OPSET,
             input_names=list(inputs),
             output_names=list(outputs),
-            custom_translation_table=attention_ops.translation_table(),
+            custom_translation_table={**attention_ops.translation_table(), **(translations or {})},
             optimize=False,
             verbose=False,
         )
