@@ -12,7 +12,6 @@ from html import escape
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
 _LINK_SCHEMES = frozenset({"http", "https", "mailto"})
@@ -44,25 +43,35 @@ class Block:
 
 
 class MarkdownBlocks:
-    """Blocks of a text that grows: only what may still change, the last block, is parsed again."""
+    """Blocks of a text that grows: only what may still change is parsed again.
+
+    A block is settled when a later one has begun on a line that is complete. While a line is not, what it begins may
+    still turn out to belong to the paragraph before it: "#" is a heading, "#1" is not.
+    """
 
     def __init__(self) -> None:
         self._text = ""
-        self._blocks: list[Block] = []
-        self._last_start = 0  # where the last block begins in the text
+        self._settled: list[Block] = []
+        self._open: list[Block] = []
+        self._open_from = 0  # where the open blocks begin in the text
 
     def update(self, text: str) -> tuple[Block, ...]:
         """Return the blocks of ``text``."""
         text = _clean(text)
-        if not (self._blocks and text.startswith(self._text)):
-            self._blocks = []
-            self._last_start = 0
-        kept = self._blocks[:-1]
-        fresh, start_of_last = _parse(text[self._last_start :])
-        self._blocks = [*kept, *fresh]
-        self._last_start += start_of_last
+        if not text.startswith(self._text):
+            self._settled = []
+            self._open_from = 0
         self._text = text
-        return tuple(self._blocks)
+        tail = text[self._open_from :]
+        self._open, starts = _parse(tail)
+        last_break = tail.rfind("\n")
+        # The last block that begins on a complete line; everything before it is settled.
+        last = max((number for number, start in enumerate(starts) if start <= last_break), default=0)
+        if last:
+            self._settled += self._open[:last]
+            self._open = self._open[last:]
+            self._open_from += starts[last]
+        return (*self._settled, *self._open)
 
 
 def blocks(text: str) -> tuple[Block, ...]:
@@ -84,22 +93,16 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _parse(text: str) -> tuple[list[Block], int]:
-    """Return the blocks and the offset in ``text`` at which the last one begins."""
-    tokens = _parser.parse(text)
-    found = [_block(node) for node in SyntaxTreeNode(tokens).children]
-    line = _first_line_of_last_block(tokens)
-    start = 0
-    for _ in range(line):
-        start = text.index("\n", start) + 1
-    return found, start
-
-
-def _first_line_of_last_block(tokens: list[Token]) -> int:
-    for token in reversed(tokens):
-        if token.level == 0 and token.map and token.nesting >= 0:
-            return token.map[0]
-    return 0
+def _parse(text: str) -> tuple[list[Block], list[int]]:
+    """Return the blocks and the offset in ``text`` at which each begins."""
+    nodes = SyntaxTreeNode(_parser.parse(text)).children
+    starts, line, offset = [], 0, 0
+    for node in nodes:
+        while node.map is not None and line < node.map[0]:
+            offset = text.index("\n", offset) + 1
+            line += 1
+        starts.append(offset)
+    return [_block(node) for node in nodes], starts
 
 
 def _block(node: SyntaxTreeNode) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PySide6.QtGui import QTextDocument
 from pytestqt.qtbot import QtBot
@@ -152,8 +152,8 @@ def test_a_growing_text_ends_as_the_whole_one() -> None:
 
 def test_finished_blocks_are_not_made_again() -> None:
     growing = MarkdownBlocks()
-    first = growing.update("one\n\ntwo\n\nthr")
-    second = growing.update("one\n\ntwo\n\nthree and more")
+    first = growing.update("one\n\ntwo\n\nthree\nand")
+    second = growing.update("one\n\ntwo\n\nthree\nand more")
     assert second[0] is first[0]
     assert second[1] is first[1]
     assert second[2] != first[2]
@@ -184,6 +184,9 @@ def test_nothing_that_looks_like_markdown_raises(text: str) -> None:
         block.html.encode("utf-8")
 
 
+@example(["0\n```0", "`"])
+@example(["0\n#", "1"])
+@example(["a\n-", "-", "x"])
 @given(st.lists(markdownish, max_size=8))
 def test_a_growing_text_is_never_parsed_differently(parts: list[str]) -> None:
     growing, text = MarkdownBlocks(), ""
