@@ -39,7 +39,9 @@ class LanguageModel:
             OutOfMemoryError: the model does not fit into memory.
         """
         embedder = Embedder(folder.graph("embed_tokens"))
-        decoder = Decoder(folder.graph("decoder_model_merged"), folder.context_length, provider, threads)
+        decoder = Decoder(
+            folder.graph("decoder_model_merged"), folder.context_length, folder.attention_windows, provider, threads
+        )
         return cls(embedder, decoder)
 
     @property
@@ -85,12 +87,15 @@ class LanguageModel:
                 "Start a new chat, or shorten the last message."
             )
         # the last token is always computed: its logits are what is asked for
-        cache.roll_back(min(cache.common_prefix(ids), len(ids) - 1))
+        cache.resume(ids[: len(ids) - 1])
         yield len(cache)
         while len(cache) < len(ids):
             chunk = list(ids[len(cache) : len(cache) + PREFILL_CHUNK])
             if not self._append(chunk, cancel):
                 return
+            if len(cache) == len(ids):
+                # where the next turn, another try, or an answer without its thoughts will go on from
+                cache.mark()
             yield len(cache)
 
     def step(self, token: int, cancel: CancelToken) -> NDArray[np.float32] | None:

@@ -92,6 +92,13 @@ class ModelFolder:
         return int(self.text_config.get("max_position_embeddings", 131_072))
 
     @property
+    def attention_windows(self) -> tuple[int | None, ...]:
+        """By layer, how many positions it looks back at, its own included; None for all."""
+        window = self.text_config.get("sliding_window")
+        types = self.text_config.get("layer_types") or ()
+        return tuple(int(window) if window and kind == "sliding_attention" else None for kind in types)
+
+    @property
     def modalities(self) -> frozenset[str]:
         """What the model takes besides text: of "image", "audio", "video".
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from inference.kv_cache import CacheSpec, KVCache
 _DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _PAST, _PRESENT = "past_key_values.", "present."
 _KEEP = "num_logits_to_keep"
+_SLIDING_LENGTH = "sliding_length"
 
 
 class Decoder:
@@ -25,6 +27,8 @@ class Decoder:
     Args:
         path: the ``.onnx`` file.
         context_length: most positions.
+        windows: by layer, how many positions it looks back at, its own included; None for all. Graphs of others cannot
+            take windowed caches and get whole ones.
         provider: see :func:`inference.graphs.session.open_session`.
         threads: of one operator; ``None`` takes one per physical core.
 
@@ -33,14 +37,21 @@ class Decoder:
     """
 
     def __init__(
-        self, path: Path, context_length: int, provider: ProviderChoice = "auto", threads: int | None = None
+        self,
+        path: Path,
+        context_length: int,
+        windows: Sequence[int | None] = (),
+        provider: ProviderChoice = "auto",
+        threads: int | None = None,
     ) -> None:
         self._session = open_session(path, provider, threads)
         self.provider = provider_name(self._session)
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
         # an input with a default is not among the inputs proper
-        self._keeps_rows = _KEEP in {node.name for node in self._session.get_overridable_initializers()} | set(inputs)
+        known = {node.name for node in self._session.get_overridable_initializers()} | set(inputs)
+        self._keeps_rows = _KEEP in known
+        self._windowed = _SLIDING_LENGTH in known
         past = [name for name in inputs if name.startswith(_PAST)]
         if not past or "inputs_embeds" not in inputs or "logits" not in outputs:
             raise ModelFolderError(f"{path} is not a decoder graph with a KV cache. Convert or download it again.")
@@ -48,7 +59,12 @@ class Decoder:
         self._row_dtype = _DTYPES[inputs["inputs_embeds"].type]
         self.vocab_size = int(outputs["logits"].shape[-1])
         specs = {
-            name: CacheSpec(int(inputs[name].shape[1]), int(inputs[name].shape[3]), _DTYPES[inputs[name].type])
+            name: CacheSpec(
+                heads=int(inputs[name].shape[1]),
+                size=int(inputs[name].shape[3]),
+                dtype=_DTYPES[inputs[name].type],
+                window=windows[int(name.split(".")[1])] if self._windowed and windows else None,
+            )
             for name in past
         }
         self.cache = KVCache(specs, context_length, "cuda" if self.provider == "CUDA" else "cpu")
@@ -84,6 +100,8 @@ class Decoder:
         feeds = {name: value for name, value in feeds.items() if name in self._takes}
         if self._keeps_rows:
             feeds[_KEEP] = np.array(1, np.int64)
+        if self._windowed:
+            feeds[_SLIDING_LENGTH] = np.array(self.cache.sliding_length + len(ids), np.int64)
         logits = np.empty((1, 1 if self._keeps_rows else len(ids), self.vocab_size), self._logits_dtype)
         with cancellable(cancel) as options:
             self._run(feeds, logits, options)

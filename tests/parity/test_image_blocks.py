@@ -52,7 +52,7 @@ class Graphs:
 
 
 def _reference(pair: Any, ids: list[int]) -> np.ndarray:
-    """transformers with the masks it builds for vision: full layers causal, AND(window, OR(causal, same block)) else."""
+    """transformers with the masks it builds for vision: causal in full layers, AND(window, OR(causal, block)) else."""
     block = torch.tensor(BLOCKS)
     distance = torch.arange(LENGTH)[:, None] - torch.arange(LENGTH)[None]
     causal = distance >= 0

@@ -174,3 +174,18 @@ def _folder(pair: Any) -> Any:
     from inference.model_folder import ModelFolder
 
     return ModelFolder.open(pair.folder)
+
+
+def test_a_long_reply_can_be_tried_again(converted: Any, kind: str) -> None:
+    """The reply pushes the prompt out of the sliding windows; a mark brings them back for another one."""
+    pair = converted(kind)
+    model = pair.open()
+    prompt = [2, *(random.Random(5).randrange(110, 500) for _ in range(120))]
+    prefill(model, prompt)
+    for token in random.Random(6).choices(range(110, 500), k=420):
+        assert model.step(token, CancelToken()) is not None
+    assert np.abs(model.logits - pair.reference_logits(list(model.cached_tokens))[-1]).max() < LOGIT_TOLERANCE
+    again = [*prompt[:-2], 300, 301, 302]
+    steps = list(model.prefill(again, CancelToken()))
+    assert steps[0] == len(prompt) - 2
+    assert np.abs(model.logits - pair.reference_logits(again)[-1]).max() < LOGIT_TOLERANCE
