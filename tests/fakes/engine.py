@@ -32,6 +32,8 @@ class FakeEngine:
     closed: bool = False
     gone: int = 0
     """How many events were yielded."""
+    ended: int = 0
+    """How many replies came to their end."""
 
     def reply(
         self,
@@ -61,6 +63,7 @@ class FakeEngine:
                 said += isinstance(step, Text | Thought)
                 self.gone += 1
                 yield step
+        self.ended += 1
         yield Done(reason, ReplyStats(12, 0, said, 0.25, said / 40, context_length=self.context_length))
 
     def close(self) -> None:

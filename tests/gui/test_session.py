@@ -108,32 +108,47 @@ def test_stop_reaches_the_engine_and_keeps_what_was_said(qtbot: QtBot, make_sess
 
 
 def test_late_pieces_of_a_given_up_turn_are_dropped(qtbot: QtBot, make_session: MakeSession) -> None:
-    hold = threading.Event()
-
-    class Stubborn(FakeEngine):
-        """Says one thing more after a stop, as an engine does that was inside a run."""
-
-        def reply(self, turns, options=None, cancel=None):  # type: ignore[no-untyped-def]
-            if not self.asked:
-                self.asked.append((tuple(turns), options))
-                yield Text("old")
-                hold.wait(10)
-                yield Text("late")
-            yield from super().reply(turns, options, cancel)
-
-    session = make_session(Stubborn([words("old"), words("new answer")]))
+    engine = FakeEngine([[Text("old"), Text("old"), threading.Event()], words("new answer")])
+    session = make_session(engine)
     frames = collect(session)
     first = ask(session)
-    qtbot.waitUntil(lambda: any(frame.text for frame in frames))
+    session._timer.stop()  # the window is busy while the pieces come in
+    qtbot.waitUntil(lambda: session._worker.events.qsize() == 2)
     session.give_up()
     assert session.state is SessionState.READY
-    frames.clear()
     second = ask(session)
     assert second > first
-    hold.set()
     finish(qtbot, session, frames)
     assert {frame.turn for frame in frames} == {second}
     assert "".join(frame.text for frame in frames) == "new answer"
+
+
+def test_the_late_end_of_a_given_up_turn_does_not_end_the_next(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+    session = make_session(FakeEngine([[Text("old"), threading.Event()], [Text("new"), hold, Text(" answer")]]))
+    frames = collect(session)
+    ask(session)
+    qtbot.waitUntil(lambda: bool(frames))
+    frames.clear()
+    session.give_up()
+    ask(session)
+    qtbot.waitUntil(lambda: any(frame.text for frame in frames))
+    assert session.state is SessionState.GENERATING
+    assert not any(frame.last for frame in frames)
+    hold.set()
+    finish(qtbot, session, frames)
+    assert "".join(frame.text for frame in frames) == "new answer"
+
+
+def test_a_stopped_engine_rests_even_when_nobody_reads_what_it_said(qtbot: QtBot, make_session: MakeSession) -> None:
+    engine = FakeEngine([[Text("x") for _ in range(10_000)]])
+    session = make_session(engine, events_at_most=16)
+    ask(session)
+    session._timer.stop()
+    qtbot.waitUntil(lambda: session._worker.events.full())
+    engine.tokens[0].cancel()
+    qtbot.waitUntil(lambda: engine.ended == 1)
+    assert session._worker.events.full()
 
 
 def test_a_full_queue_holds_the_engine_back_and_stop_still_works(qtbot: QtBot, make_session: MakeSession) -> None:
