@@ -18,7 +18,7 @@ from app.engine_worker import Engine, EngineFactory
 from app.logging_setup import log_to, stop_logging_qt
 from app.paths import Paths
 from app.session import Session
-from app.settings import Settings, SettingsStore
+from app.settings import ColourScheme, Settings, SettingsStore
 from app.theme import Theme
 from app.window import MainWindow
 from inference.version import __version__
@@ -69,6 +69,9 @@ class Larimar(QObject):
         self.window.chat.composer.thinking_changed.connect(self._thinking_changed)
         self.window.chat.choose_model_requested.connect(self.choose_model)
         self.window.status.choose_model_requested.connect(self.choose_model)
+        self.window.menu.choose_model_requested.connect(self.choose_model)
+        self.window.menu.show_scheme(self.settings.colour_scheme)
+        self.window.menu.colour_scheme_chosen.connect(self._colour_scheme_chosen)
 
     def start(self) -> None:
         """Show the window, then load the model behind it."""
@@ -100,6 +103,10 @@ class Larimar(QObject):
 
     def _thinking_changed(self, thinking: bool) -> None:
         self._change(replace(self.settings, thinking=thinking))
+
+    def _colour_scheme_chosen(self, scheme: ColourScheme) -> None:
+        self.theme.wish(scheme)
+        self._change(replace(self.settings, colour_scheme=scheme))
 
     def _ask_for_folder(self, start: Path | None) -> Path | None:
         title = self.tr("Choose a model folder")

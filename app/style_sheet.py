@@ -30,6 +30,7 @@ def style_sheet(colours: Colours) -> str:
                          padding: 6px 2px; min-width: 68px; min-height: 44px; }}
     #rail QToolButton:hover {{ background: {c.hover}; color: {c.text}; }}
     #rail QToolButton:checked {{ background: {c.accent_soft}; color: {c.accent}; }}
+    #rail QToolButton::menu-indicator {{ image: none; }}
     #rail QToolButton:focus {{ border-color: {c.accent}; }}
 
     #status {{ background: {c.rail}; border-top: 1px solid {c.border}; }}

@@ -11,6 +11,7 @@ from app.microphone.pane import MicrophonePane
 from app.session import Session
 from app.theme import Theme
 from app.webcam.pane import WebcamPane
+from app.widgets.app_menu import AppMenu
 from app.widgets.rail import Rail
 from app.widgets.status_line import StatusLine
 
@@ -43,6 +44,8 @@ class MainWindow(QMainWindow):
         ):
             self.rail.add(icon, name)
             self.panes.addWidget(pane)
+        self.menu = AppMenu(theme, self)
+        self.rail.add_menu(self.menu, self.tr("Settings"))
         self.rail.chosen.connect(self.panes.setCurrentIndex)
         self.rail.choose(0)
 

@@ -26,7 +26,7 @@ class Greeting(QWidget):
         self._title = QLabel(self.tr("What can I do for you?"), self)
         self._title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._title.setWordWrap(True)
-        self._text = QLabel(self.tr("Ask me something, or begin with one of these."), self)
+        self._text = QLabel(self)
         self._text.setObjectName("greeting_text")
         self._text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._text.setWordWrap(True)
@@ -69,6 +69,8 @@ class Greeting(QWidget):
         """Say whether a question can be asked now."""
         for button in self.buttons:
             button.setEnabled(ready)
+        invitation = self.tr("Ask me something, or begin with one of these.")
+        self._text.setText(invitation if ready else self.tr("One moment, the model is loading …"))
 
     def _questions(self) -> tuple[str, ...]:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, Theme
 
@@ -34,12 +34,19 @@ class Rail(QFrame):
         self._column.addWidget(stone)
         self._column.addSpacing(2 * GRID)
         self._column.addStretch(1)
+        self._menu_button: QToolButton | None = None
         theme.changed.connect(self._restyle)
 
     @property
     def buttons(self) -> list[QToolButton]:
         """The buttons, top to bottom."""
         return [button for button in self._group.buttons() if isinstance(button, QToolButton)]
+
+    @property
+    def menu_button(self) -> QToolButton:
+        """The button at the foot; :meth:`add_menu` must have been called."""
+        assert self._menu_button is not None
+        return self._menu_button
 
     def add(self, icon: str, name: str) -> QToolButton:
         """Append a pane; its number is how many there were before."""
@@ -57,6 +64,20 @@ class Rail(QFrame):
         self._icons.append(icon)
         self._group.addButton(button, number)
         self._column.insertWidget(self._column.count() - 1, button, 0, Qt.AlignmentFlag.AlignHCenter)
+        self._restyle()
+        return button
+
+    def add_menu(self, menu: QMenu, name: str) -> QToolButton:
+        """Put a button with a menu at the foot."""
+        button = self._menu_button = QToolButton(self)
+        button.setText(name)
+        button.setAccessibleName(name)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setIconSize(QSize(_ICON, _ICON))
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setMenu(menu)
+        self._column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
         self._restyle()
         return button
 
@@ -84,6 +105,9 @@ class Rail(QFrame):
 
     def _restyle(self) -> None:
         colours = self._theme.colours
+        if self._menu_button is not None:
+            self._menu_button.setFont(self._theme.small_font)
+            self._menu_button.setIcon(self._theme.icon("settings", colours.muted, _ICON))
         for number, icon in enumerate(self._icons):
             button = self._group.button(number)
             button.setFont(self._theme.small_font)

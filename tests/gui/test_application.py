@@ -16,11 +16,13 @@ from pytestqt.qtbot import QtBot
 
 from app.application import APP_ID, Larimar, Options, open_engine
 from app.chat.message import MessageState
+from app.colours import DARK, LIGHT
 from app.engine_worker import THREAD_NAME
 from app.session import SessionState
 from app.settings import Settings, SettingsStore
 from inference.errors import ModelFolderError
 from inference.messages import Text
+from inference.version import __version__
 
 MakeApp = Callable[..., Larimar]
 
@@ -171,6 +173,27 @@ def test_what_is_chosen_is_remembered(qtbot: QtBot, make_app: MakeApp, tmp_path:
     third = make_app(factory, model=tmp_path / "only now")
     assert opened[-1] == tmp_path / "only now"
     assert third.settings.model_folder == folder
+
+
+def test_the_appearance_is_chosen_in_the_menu_and_remembered(
+    qtbot: QtBot, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LARIMAR_COLOR_SCHEME", raising=False)
+    first = make_app(FakeEngine())
+    first.window.menu.choose_scheme("dark")
+    assert first.theme.colours is DARK
+    first.window.close()
+    second = make_app(FakeEngine())
+    assert second.theme.colours is DARK
+    second.window.menu.choose_scheme("light")
+    assert second.theme.colours is LIGHT
+
+
+def test_about_says_which_version_this_is(qtbot: QtBot, make_app: MakeApp) -> None:
+    box = make_app(FakeEngine()).window.menu.about_box()
+    assert __version__ in box.text()
+    assert "Apache" in box.informativeText()
+    box.deleteLater()
 
 
 def test_the_environment_beats_the_remembered_folder(
