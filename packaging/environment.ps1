@@ -17,7 +17,7 @@ function Find-Python {
     $candidates = @(, @('py', '-3')) + @(, @('python')) + @(, @('python3'))
     if ($env:LARIMAR_PYTHON) { $candidates = @(, @($env:LARIMAR_PYTHON)) + $candidates }
     foreach ($candidate in $candidates) {
-        if (Test-Python $candidate) { return , $candidate }
+        if (Test-Python $candidate) { return $candidate }
     }
     throw 'Larimar needs Python 3.11, 3.12, 3.13 or 3.14, and none was found. Install one, or name it in LARIMAR_PYTHON.'
 }
