@@ -62,6 +62,23 @@ TEXT_CONFIGS: dict[str, dict[str, Any]] = {
         "hidden_size_per_layer_input": 24,
         "use_double_wide_mlp": False,
     },
+    # 26B-A4B: experts beside a dense MLP, k = v, expert widths that no block divides
+    "moe": {
+        **_COMMON,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "num_global_key_value_heads": 1,
+        "num_hidden_layers": 4,
+        "layer_types": [SLIDING, SLIDING, SLIDING, FULL],
+        "num_kv_shared_layers": 0,
+        "hidden_size_per_layer_input": 0,
+        "attention_k_eq_v": True,
+        "use_bidirectional_attention": "vision",
+        "enable_moe_block": True,
+        "num_experts": 7,
+        "top_k_experts": 3,
+        "moe_intermediate_size": 44,
+    },
     # 12B Unified: its own classes in transformers; one global head, k = v
     "unified": {
         **{key: value for key, value in _COMMON.items() if key != "vocab_size_per_layer_input"},
@@ -108,7 +125,7 @@ def randomize(model: Any, seed: int) -> None:
 
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            is_scale = "norm" in name
+            is_scale = "norm" in name or name.endswith("scale")
             parameter.copy_(1 + 0.2 * normal(parameter.shape) if is_scale else 0.08 * normal(parameter.shape))
         for name, buffer in model.named_buffers():
             if name.endswith("layer_scalar"):

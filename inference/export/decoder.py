@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 import torch
 
-from inference.export import attention_ops
+from inference.export import attention_ops, expert_ops
 from inference.export.families import Family
 from inference.export.stitching import GraphBuilder
 from inference.export.tracing import Piece, trace
@@ -334,7 +334,8 @@ def _trace_layer(
         **{name: [2] for name in ("past_key", "past_value")},
     }
     outputs = ["hidden"] if shared else ["hidden", "present_key", "present_value"]
-    return trace(_Layer(layer, layer_type), inputs, dynamic, outputs)
+    with expert_ops.expert_ops():
+        return trace(_Layer(layer, layer_type), inputs, dynamic, outputs, expert_ops.translation_table())
 
 
 def _add_head(builder: GraphBuilder, model: Any, text_prefix: str, hidden: ir.Value) -> list[ir.Value]:

@@ -109,11 +109,6 @@ def test_damaged_config(checkpoint: Path) -> None:
     assert_refused(checkpoint, CheckpointError, "damaged")
 
 
-def test_mixture_of_experts_is_refused_with_a_sentence(checkpoint: Path) -> None:
-    edit_config(checkpoint, enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32)
-    assert_refused(checkpoint, UnsupportedModelError, "mixture of experts")
-
-
 def test_no_weights(checkpoint: Path) -> None:
     (checkpoint / "model.safetensors").unlink()
     assert_refused(checkpoint, CheckpointError, "no safetensors files")

@@ -21,7 +21,7 @@ from inference.model_folder import ModelFolder
 
 torch.set_num_threads(1)  # tiny models: threads cost more than they give
 
-KINDS = ("e2b", "31b", "odd", "unified")
+KINDS = ("e2b", "31b", "odd", "moe", "unified")
 
 
 @dataclass(frozen=True)

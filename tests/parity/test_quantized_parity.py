@@ -22,20 +22,25 @@ pytestmark = pytest.mark.parity
 
 def _with_exact_activations(file: Path) -> bytes:
     model = onnx.load(file)
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.name == "accuracy_level":
-                attribute.i = 0
+    graphs = [model.graph]
+    while graphs:
+        for node in graphs.pop().node:
+            for attribute in node.attribute:
+                if attribute.name == "accuracy_level":
+                    attribute.i = 0
+                if attribute.type == onnx.AttributeProto.GRAPH:
+                    graphs.append(attribute.g)
     return bytes(model.SerializeToString())
 
 
 def _dequantized(reference: Any, bits: Any) -> Any:
     with torch.no_grad():
         for name, parameter in reference.named_parameters():
-            if parameter.ndim == 2 and "norm" not in name:
-                weights = parameter.numpy()
+            if parameter.ndim >= 2 and "norm" not in name and "router" not in name:
+                weights = parameter.numpy().reshape(-1, parameter.shape[-1])  # experts are a stack of matrices
                 packed, scales = quantize_blockwise(weights, bits)
-                parameter.copy_(torch.from_numpy(dequantize_blockwise(packed, scales, bits, weights.shape[1])))
+                restored = dequantize_blockwise(packed, scales, bits, weights.shape[1])
+                parameter.copy_(torch.from_numpy(restored).view_as(parameter))
     return reference
 
 
