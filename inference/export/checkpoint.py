@@ -11,19 +11,24 @@ import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import CheckpointError, UnsupportedModelError
+from inference.export import qat
 from inference.export.families import FAMILIES, Family
+from inference.export.quantize import Bits, QuantizedMatrix, dequantize_blockwise
 
 if TYPE_CHECKING:
     from transformers import Gemma4TextConfig
 
 _FLOAT_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """Stored form of each safetensors dtype that can hold weights; bfloat16 is the upper half of a float32."""
+
+STORED_DTYPES = {**_FLOAT_DTYPES, "I32": "<i4", "I64": "<i8"}
+"""Those, and the integers of packed weights."""
 
 _MAX_HEADER_BYTES = 100_000_000
 
@@ -39,6 +44,17 @@ class TensorRecord:
     dtype: str
 
 
+@dataclass(frozen=True, slots=True)
+class PackedRecord:
+    """A matrix that a QAT checkpoint holds as integers; see :mod:`inference.export.qat`."""
+
+    packed: TensorRecord
+    scales: TensorRecord
+    shape: tuple[int, int]
+    bits: Bits
+    block_size: int
+
+
 class Checkpoint:
     """A checkpoint folder with ``config.json`` and safetensors files.
 
@@ -50,28 +66,53 @@ class Checkpoint:
         UnsupportedModelError: it is not a Gemma 4 checkpoint that can be converted.
     """
 
+    families: ClassVar[dict[str, Family]] = FAMILIES
+    """By the model types that such a checkpoint may have."""
+    wanted: ClassVar[str] = "Larimar converts Gemma 4"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not folder.is_dir():
             raise CheckpointError(f"There is no folder {folder}. Give the folder that holds config.json.")
         self.raw_config = _read_json(folder / "config.json")
         model_type = self.raw_config.get("model_type")
-        if model_type not in FAMILIES:
+        if model_type not in self.families:
             raise UnsupportedModelError(
-                f"The checkpoint in {folder} is of the type “{model_type}”; Larimar converts Gemma 4 "
-                f"({', '.join(FAMILIES)})."
+                f"The checkpoint in {folder} is of the type “{model_type}”; {self.wanted} ({', '.join(self.families)})."
             )
-        self.family = FAMILIES[model_type]
-        self.text_config = _text_config(self.raw_config, self.family)
-        if getattr(self.text_config, "enable_moe_block", False):
-            raise UnsupportedModelError(
-                "This checkpoint is a mixture of experts, which Larimar cannot convert yet. Choose a dense Gemma 4."
-            )
+        self.family = self.families[model_type]
+        self.text_config = read_text_config(self.raw_config, self.family)
+        qat.check_quantization_config(self.raw_config)
         self._tensors = _index_tensors(folder)
+        self._packed = self._find_packed()
         self.text_prefix = self._find_text_prefix()
 
     def __contains__(self, name: str) -> bool:
-        return name in self._tensors
+        return name in self._tensors or name in self._packed
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether matrices of this checkpoint are integers already."""
+        return bool(self._packed)
+
+    @property
+    def trained_for_q4_0(self) -> bool:
+        """Whether the weights were trained to be rounded as GGUF's Q4_0 does; only the name of the checkpoint says."""
+        names = (self.folder.resolve().name, str(self.raw_config.get("_name_or_path") or ""))
+        return any("q4_0" in name.lower() for name in names)
+
+    def packed(self, name: str) -> PackedRecord | None:
+        """Return where the integers of the matrix ``name`` (“….weight”) lie; ``None`` if it is not packed."""
+        return self._packed.get(name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a weight, packed or not.
+
+        Raises:
+            CheckpointError: the checkpoint has no such tensor, or one of integers.
+        """
+        packed = self._packed.get(name)
+        return packed.shape if packed else self.weights_record(name).shape
 
     def record(self, name: str) -> TensorRecord:
         """Return where ``name`` lies.
@@ -113,12 +154,36 @@ class Checkpoint:
         Raises:
             CheckpointError: the tensor is missing, of a dtype that holds no weights, or cannot be read.
         """
-        record = self.weights_record(name)
+        if packed := self._packed.get(name):
+            matrix = self.read_packed(name, rows)
+            return dequantize_blockwise(matrix.packed, matrix.scales, packed.bits, packed.shape[1])
+        return _as_float32(self._read_rows(self.weights_record(name), rows), self.record(name).dtype)
+
+    def read_stored(self, name: str, rows: slice = slice(None)) -> NDArray[np.generic]:
+        """Read a floating-point tensor as it is stored; bfloat16 comes as the uint16 of its bits."""
+        return self._read_rows(self.weights_record(name), rows)
+
+    def widen(self, name: str, stored: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return what :meth:`read_stored` gave for ``name``, or a part of it, as float32."""
+        return _as_float32(stored, self.record(name).dtype)
+
+    def read_packed(self, name: str, rows: slice = slice(None)) -> QuantizedMatrix:
+        """Read rows of a packed matrix, its integers as they are.
+
+        Raises:
+            CheckpointError: the file cannot be read.
+        """
+        packed = self._packed[name]
+        words = self._read_rows(packed.packed, rows)
+        scales = _as_float32(self._read_rows(packed.scales, rows), packed.scales.dtype)
+        return qat.repack_compressed_tensors(words, scales, packed.shape[1])
+
+    def _read_rows(self, record: TensorRecord, rows: slice) -> NDArray[Any]:
         shape = record.shape
         start, stop, _ = rows.indices(shape[0]) if shape else (0, 1, 1)
         row_size = prod(shape[1:]) if shape else 1
         count = (stop - start) * row_size
-        stored = np.dtype(_FLOAT_DTYPES[record.dtype])
+        stored = np.dtype(STORED_DTYPES[record.dtype])
         try:
             raw = np.fromfile(
                 record.file, dtype=stored, count=count, offset=record.offset + start * row_size * stored.itemsize
@@ -127,13 +192,43 @@ class Checkpoint:
             raise CheckpointError(f"{record.file} cannot be read: {error.strerror}.") from error
         if raw.size != count:
             raise CheckpointError(f"{record.file} ends too early: it was cut off. Download it again.")
-        if record.dtype == "BF16":
-            wide = raw.astype(np.uint32)
-            np.left_shift(wide, 16, out=wide)
-            values = wide.view(np.float32)
-        else:
-            values = raw.astype(np.float32, copy=False)
-        return values.reshape((stop - start, *shape[1:]) if shape else ())
+        return raw.reshape((stop - start, *shape[1:]) if shape else ())
+
+    def _find_packed(self) -> dict[str, PackedRecord]:
+        found: dict[str, PackedRecord] = {}
+        for name in self._tensors:
+            if not name.endswith(f".{qat.PACKED}"):
+                continue
+            module = name.removesuffix(f".{qat.PACKED}")
+            packed, scales, shape = (self.record(f"{module}.{part}") for part in (qat.PACKED, qat.SCALE, qat.SHAPE))
+            if f"{module}.weight_g_idx" in self._tensors or f"{module}.weight_zero_point" in self._tensors:
+                raise UnsupportedModelError(
+                    f"The weights of “{module}” are quantised with reordered columns or zero points, which Larimar "
+                    "cannot read. Choose the checkpoint whose name ends in w4a16-ct, or one that is not quantised."
+                )
+            try:
+                rows, columns = (int(size) for size in self._read_rows(shape, slice(None)))
+                block_size = columns // scales.shape[1]
+                bits = packed.shape[1] * 32 // columns
+                sound = (
+                    packed.dtype == "I32"
+                    and scales.dtype in _FLOAT_DTYPES
+                    and packed.shape[0] == scales.shape[0] == rows
+                    and packed.shape[1] * 32 == columns * bits
+                    and scales.shape[1] * block_size == columns
+                    and bits in (4, 8)
+                    and block_size in (16, 32, 64, 128, 256)
+                )
+            except (ValueError, IndexError, ZeroDivisionError):
+                sound = False
+            if not sound:
+                raise CheckpointError(
+                    f"The packed weights of “{module}” do not fit together: {qat.PACKED} {list(packed.shape)} "
+                    f"{packed.dtype}, {qat.SCALE} {list(scales.shape)} {scales.dtype}. Download the checkpoint again."
+                )
+            width: Bits = 4 if bits == 4 else 8
+            found[f"{module}.weight"] = PackedRecord(packed, scales, (rows, columns), width, block_size)
+        return found
 
     def _find_text_prefix(self) -> str:
         """Return what precedes ``embed_tokens.weight``: it differs between the text model and the multimodal one."""
@@ -143,6 +238,14 @@ class Checkpoint:
         raise CheckpointError(
             f"The checkpoint in {self.folder} has no token embedding (embed_tokens.weight): it is incomplete."
         )
+
+
+def _as_float32(stored: NDArray[Any], dtype: str) -> NDArray[np.float32]:
+    if dtype != "BF16":
+        return stored.astype(np.float32, copy=False)
+    wide = stored.astype(np.uint32)
+    np.left_shift(wide, 16, out=wide)
+    return wide.view(np.float32)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -157,7 +260,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _text_config(raw: dict[str, Any], family: Family) -> Gemma4TextConfig:
+def read_text_config(raw: dict[str, Any], family: Family) -> Gemma4TextConfig:
+    """Return the text configuration in a ``config.json``.
+
+    Raises:
+        UnsupportedModelError: it is not a valid one.
+    """
     text_only = raw["model_type"] == family.text_model_type
     source: dict[str, Any] = raw if text_only else raw.get("text_config") or {}
     try:

@@ -28,7 +28,7 @@ def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan)
     """
     builder = GraphBuilder("gemma4_embed_tokens")
     input_ids = builder.input("input_ids", ir.DataType.INT64, ["batch_size", "sequence_length"])
-    embeds = _lookup(
+    embeds = lookup(
         builder, plan, f"{text_prefix}embed_tokens.weight", config.vocab_size, config.hidden_size, input_ids
     )
     embeds = builder.node("Mul", [embeds, builder.constant(np.array(config.hidden_size**0.5, np.float32))])
@@ -37,7 +37,7 @@ def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan)
     if size:
         layers = config.num_hidden_layers
         name = f"{text_prefix}embed_tokens_per_layer.weight"
-        per_layer = _lookup(builder, plan, name, config.vocab_size_per_layer_input, layers * size, input_ids)
+        per_layer = lookup(builder, plan, name, config.vocab_size_per_layer_input, layers * size, input_ids)
         per_layer = builder.node("Mul", [per_layer, builder.constant(np.array(size**0.5, np.float32))])
         per_layer = builder.node("Reshape", [per_layer, builder.integers(0, 0, layers, size)])
         builder.output(
@@ -47,18 +47,24 @@ def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan)
     return builder
 
 
-def _lookup(
+def lookup(
     builder: GraphBuilder, plan: WeightPlan, name: str, rows: int, columns: int, input_ids: ir.Value
 ) -> ir.Value:
+    """Add the lookup of rows of the matrix ``name``, [rows, columns], and return them, float32 [..., columns]."""
     stored = plan.table(name, rows, columns)
     for value in stored.values:
         builder.graph.register_initializer(value)
     if stored.bits is None:
-        return builder.node("Gather", [stored.values[0], input_ids], {"axis": 0})
-    packed, scales = stored.values
-    attributes = {"bits": stored.bits, "block_size": plan.block_size, "gather_axis": 0, "quantize_axis": 1}
-    rows_found = builder.node("GatherBlockQuantized", [packed, input_ids, scales], attributes, domain="com.microsoft")
-    if columns % plan.block_size == 0:
+        found = builder.node("Gather", [stored.values[0], input_ids], {"axis": 0})
+        if stored.values[0].dtype == ir.DataType.FLOAT:
+            return found
+        return builder.node("Cast", [found], {"to": ir.DataType.FLOAT.value})
+    packed, *parameters = stored.values
+    attributes = {"bits": stored.bits, "block_size": stored.block_size, "gather_axis": 0, "quantize_axis": 1}
+    rows_found = builder.node(
+        "GatherBlockQuantized", [packed, input_ids, *parameters], attributes, domain="com.microsoft"
+    )
+    if columns % stored.block_size == 0:
         return rows_found
     padding_starts = builder.integers(columns)
     return builder.node("Slice", [rows_found, builder.integers(0), padding_starts, builder.integers(2)])
