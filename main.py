@@ -73,8 +73,15 @@ def build_parser() -> argparse.ArgumentParser:
     chat.set_defaults(run=_chat)
 
     convert = commands.add_parser("convert", help="turn a Gemma 4 checkpoint into a model folder")
-    convert.add_argument("checkpoint", type=Path, help="folder of the checkpoint, in Hugging Face layout")
+    convert.add_argument(
+        "checkpoint",
+        type=Path,
+        help="folder of the checkpoint, in Hugging Face layout; a drafter’s is added to the model folder OUT",
+    )
     convert.add_argument("out", type=Path, help="model folder to write")
+    convert.add_argument(
+        "--drafter", metavar="DIR", type=Path, help="checkpoint of the model’s drafter, which makes answers faster"
+    )
     convert.add_argument(
         "--precision", choices=("q4", "q8", "fp32"), default="q4", help="of the weights (default: %(default)s)"
     )
@@ -200,10 +207,17 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
     from app.terminal import ProgressLine
 
     try:
+        from inference.export.add_drafter import add_drafter
         from inference.export.convert import convert_checkpoint
+        from inference.export.drafter_checkpoint import is_drafter
 
         with ProgressLine(log_stages=True) as progress:
-            convert_checkpoint(options.checkpoint, options.out, options.precision, progress.show)
+            if is_drafter(options.checkpoint) and options.drafter is None:
+                add_drafter(options.checkpoint, options.out, progress.show)
+            else:
+                convert_checkpoint(
+                    options.checkpoint, options.out, options.precision, progress.show, drafter=options.drafter
+                )
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXPORT_PACKAGES:
             raise

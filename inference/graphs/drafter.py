@@ -1,0 +1,191 @@
+"""The drafter graph: guesses tokens ahead of the decoder, which then checks several in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from inference.cancellation import CancelToken
+from inference.errors import ModelFolderError
+from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
+from inference.kv_cache import KVCache
+from inference.model_folder import ModelFolder
+
+GRAPH = "drafter"
+"""Stem of the graph's file."""
+
+_DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_SHARED = "shared_kv."
+_FULL = "full_attention"
+_NO_FIT = "{path} is not a drafter for this model. Convert the model together with its own drafter again."
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A guess at the token that follows."""
+
+    token: int
+    probability: float
+    """That the drafter gives the token."""
+    state: NDArray[np.float32]
+    """Float32 [1, 1, T], stands in for the target's hidden state in the next guess."""
+
+
+def has_drafter(folder: ModelFolder) -> bool:
+    """Return whether a model folder holds a drafter."""
+    return (folder.path / "onnx" / f"{GRAPH}{folder.suffix}.onnx").is_file()
+
+
+def donor_layers(text_config: Mapping[str, Any]) -> dict[str, int]:
+    """Return, by layer type, the target's layer whose keys and values the drafter reads.
+
+    That is the last layer of the type that has keys and values of its own.
+
+    Args:
+        text_config: the target's, as in ``config.json``.
+    """
+    layer_types = text_config.get("layer_types") or []
+    owners = len(layer_types) - int(text_config.get("num_kv_shared_layers") or 0)
+    return {layer_type: index for index, layer_type in enumerate(layer_types[:owners])}
+
+
+class Drafter:
+    """Runs the drafter, which reads the decoder's KV cache in place and adds nothing to it.
+
+    Args:
+        folder: the model folder; see :func:`has_drafter`.
+        cache: the decoder's.
+        provider: see :func:`inference.graphs.session.open_session`; the same as the decoder's.
+        threads: of one operator; ``None`` takes one per physical core.
+
+    Raises:
+        ModelFolderError: the graph is missing, damaged, or was made for another model.
+        RuntimeSetupError: ONNX Runtime is missing or cannot use ``provider``.
+        OutOfMemoryError: the drafter does not fit into memory.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        cache: KVCache,
+        *,
+        provider: ProviderChoice = "auto",
+        threads: int | None = None,
+    ) -> None:
+        path = folder.graph(GRAPH)
+        self._session = open_session(path, provider, threads)
+        self.provider = provider_name(self._session)
+        self._cache = cache
+        inputs = {node.name: node for node in self._session.get_inputs()}
+        outputs = {node.name: node for node in self._session.get_outputs()}
+        try:
+            self._sources = _sources(folder, cache, inputs)
+            self._size = int(inputs["inputs_embeds"].shape[-1]) // 2
+            fits = (self._size, int(outputs["logits"].shape[-1])) == (
+                folder.text_config.get("hidden_size"),
+                folder.text_config.get("vocab_size"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFolderError(_NO_FIT.format(path=path)) from error
+        if not fits:
+            raise ModelFolderError(_NO_FIT.format(path=path))
+        self._vocab_size = int(outputs["logits"].shape[-1])
+
+        # what is small keeps its place in memory from run to run, so that a run binds nothing anew
+        self._binding = self._session.io_binding()
+        lengths = [name for name in inputs if name.endswith(".length")]
+        self._inputs: dict[str, NDArray[Any]] = {
+            "inputs_embeds": np.zeros((1, 1, 2 * self._size), _DTYPES[inputs["inputs_embeds"].type]),
+            "position_ids": np.zeros((1, 1), np.int64),
+            **{name: np.zeros(1, np.int64) for name in lengths},
+        }
+        for name, array in self._inputs.items():
+            self._binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+        self._outputs: dict[str, NDArray[Any]] = {}
+        for name in (
+            "projected_state",
+            *(("candidate_ids", "candidate_logits") if "candidate_ids" in outputs else ("logits",)),
+        ):
+            node = outputs[name]
+            self._outputs[name] = np.zeros(node.shape, _DTYPES.get(node.type, np.int64))
+            self._binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(self._outputs[name]))
+        self._bound: dict[str, onnxruntime.OrtValue] = {}
+
+    def __call__(self, embedding: NDArray[np.floating], state: NDArray[np.floating], cancel: CancelToken) -> Draft:
+        """Guess the token after one that is not in the cache yet.
+
+        Args:
+            embedding: of that token, as the embedder gives it, [1, 1, T].
+            state: [1, 1, T]: for the first guess the decoder's ``last_hidden_state`` of the row that led to the token,
+                then :attr:`Draft.state` of the guess before.
+            cancel: ends the run early.
+
+        Returns:
+            The likeliest token.
+
+        Raises:
+            RunCancelled: the run was ended.
+            OutOfMemoryError: the run needed more memory than there is.
+        """
+        joined = self._inputs["inputs_embeds"]
+        joined[..., : self._size], joined[..., self._size :] = embedding, state
+        self._inputs["position_ids"][:] = len(self._cache)
+        for layer_type, length in ((_FULL, len(self._cache)), ("sliding_attention", self._cache.sliding_length)):
+            if (name := f"{_SHARED}{layer_type}.length") in self._inputs:
+                self._inputs[name][:] = length
+        self._bind_cache()
+        with cancellable(cancel) as options:
+            options.only_execute_path_to_fetches = True  # the full logits of ordered embeddings are for others
+            self._session.run_with_iobinding(self._binding, options)
+        token, probability = self._likeliest()
+        return Draft(token, probability, self._outputs["projected_state"].astype(np.float32))
+
+    def _likeliest(self) -> tuple[int, float]:
+        ids = self._outputs.get("candidate_ids")
+        logits = (
+            self._outputs["logits" if ids is None else "candidate_logits"].reshape(-1).astype(np.float32, copy=False)
+        )
+        best = int(logits.argmax())
+        mass = float(np.exp(logits - logits[best]).sum())
+        if ids is None:
+            return best, 1 / mass
+        # every other token has the least logit of the candidates, less 1
+        rest = self._vocab_size - logits.size
+        mass += rest * float(np.exp(logits.min() - 1 - logits[best]))
+        return int(ids.reshape(-1)[best]), 1 / mass
+
+    def _bind_cache(self) -> None:
+        """Bind the donors' buffers, where the cache has replaced them since the last run."""
+        for name, source in self._sources.items():
+            buffer = self._cache.buffers[source]
+            if self._bound.get(name) is not buffer:
+                self._binding.bind_ortvalue_input(name, buffer)
+                self._bound[name] = buffer
+
+
+def _sources(folder: ModelFolder, cache: KVCache, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return, for each input that takes keys or values, the name of the cache's buffer.
+
+    Raises:
+        KeyError: the model has no such layer.
+        ValueError: the buffer has another shape or dtype.
+    """
+    donors = donor_layers(folder.text_config)
+    sources = {}
+    for name, node in inputs.items():
+        if not name.startswith(_SHARED) or name.endswith(".length"):
+            continue
+        _, layer_type, part = name.split(".")
+        sources[name] = f"past_key_values.{donors[layer_type]}.{part}"
+        buffer = cache.buffers[sources[name]]
+        _, heads, _, size = buffer.shape()
+        if (heads, size) != (node.shape[1], node.shape[3]) or buffer.data_type() != node.type:
+            raise ValueError(f"{name} does not fit {sources[name]}")
+    if not sources:
+        raise KeyError(_SHARED)
+    return sources
