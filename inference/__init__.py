@@ -2,5 +2,5 @@
 
 import os
 
-# Nothing leaves the machine: since 1.29 ONNX Runtime reports about it to its makers unless this stands before its import.
+# Nothing leaves the machine: since 1.29, ONNX Runtime reports to its makers unless this stands before its import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
