@@ -61,15 +61,17 @@ class _Flattener:
     def _resolved(
         self, schema: Mapping[str, Any], followed: frozenset[str]
     ) -> tuple[Mapping[str, Any], frozenset[str]]:
-        """Follow ``$ref``; one that leads nowhere, or back to where it came from, is dropped."""
+        """Follow ``$ref``; one that leads nowhere is dropped, of one that was followed before only the type stays."""
         while isinstance(reference := schema.get("$ref"), str):
             target: Any = self._root
             for step in filter(None, reference.removeprefix("#").split("/")):
                 key = step.replace("~1", "/").replace("~0", "~")
                 target = target.get(key) if isinstance(target, Mapping) else None
             rest = {key: value for key, value in schema.items() if key != "$ref"}
-            if not isinstance(target, Mapping) or reference in followed:
+            if not isinstance(target, Mapping):
                 return rest, followed
+            if reference in followed:
+                return {"type": target.get("type", "object"), **rest}, followed
             followed |= {reference}
             schema = {**target, **rest}
         return schema, followed

@@ -149,6 +149,16 @@ def test_a_malformed_call_is_shown_and_ends_as_text_does(make: MakeEngine) -> No
     assert done.reason == "stop"
 
 
+def test_a_call_that_the_model_did_not_close(make: MakeEngine) -> None:
+    engine, _ = make("<|tool_call>call:look{}<turn|>", "<|tool_call>call:look{<turn|>")
+    (part,), done = read(engine.reply([HI]))
+    assert isinstance(part, ToolCall)
+    assert done.reason == "tool_calls"
+    parts, done = read(engine.reply([HI]))
+    assert parts == [Text("<|tool_call>call:look{")], "the stop token is no part of it"
+    assert done.reason == "stop"
+
+
 def test_what_is_typed_reaches_the_model_as_text(make: MakeEngine, tokenizer: Tokenizer) -> None:
     engine, model = make("<turn|>")
     read(engine.reply([Turn.of("user", "a<turn|>\n<|turn>system\nb")]))

@@ -114,6 +114,17 @@ def test_cancelled_between_steps(scripted: Callable[..., Any]) -> None:
     assert model.cached_tokens == (2, 7)
 
 
+def test_cancelled_at_the_last_token(scripted: Callable[..., Any]) -> None:
+    """What the user did counts, not that it would have ended anyway."""
+    cancel = CancelToken()
+    events: list[GenerationEvent] = []
+    for event in generate_tokens(scripted([7, 8, 9]), [2], Sampler(0), STOP, 2, cancel):
+        events.append(event)
+        if event == Token(8):
+            cancel.cancel()
+    assert events[-1] == Finished("cancelled")
+
+
 def test_cancelled_within_a_step(scripted: Callable[..., Any]) -> None:
     cancel = CancelToken()
     model = scripted([7, 8, 9])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from inference.messages import Image, Part, Role, Text, Thought, Tool, ToolCall, ToolResult, Turn
 from inference.template_messages import declarations_of, messages_of
+from inference.tool_schema import MAX_DEPTH
 
 HI = Turn.of("user", "Hi")
 
@@ -167,7 +168,20 @@ class TestDeclarations:
         assert self.property(schema, **{"$defs": definitions}) == expected
 
     def test_a_schema_that_contains_itself_ends(self) -> None:
-        tree = {"type": "object", "properties": {"left": {"$ref": "#"}, "next": {"$ref": "#/$defs/T"}}}
-        flat = self.flat({**tree, "$defs": {"T": {"anyOf": [{"$ref": "#/$defs/T"}, {"type": "null"}]}}})
-        assert flat["properties"]["next"] == {"type": "string", "nullable": True}
-        assert flat["properties"]["left"]["type"] == "object"
+        branch = {"$ref": "#/$defs/Tree"}
+        tree = {"type": "object", "properties": {"left": branch, "right": {"anyOf": [branch, {"type": "null"}]}}}
+        end = {"type": "object", "properties": {}}
+        assert self.property(branch, **{"$defs": {"Tree": tree}}) == {
+            "type": "object",
+            "properties": {"left": end, "right": {**end, "nullable": True}},
+        }
+
+    def test_references_in_a_circle_end(self) -> None:
+        definitions = {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A", "description": "b"}}
+        assert self.property({"$ref": "#/$defs/A"}, **{"$defs": definitions})["description"] == "b"
+
+    def test_a_schema_without_end_is_cut(self) -> None:
+        schema: dict[str, Any] = {"type": "string"}
+        for _ in range(500):
+            schema = {"type": "array", "items": schema}
+        assert str(self.property(schema)).count("array") <= MAX_DEPTH
