@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from inference.export.block_lowering import BlockRows
+from inference.export.expert_lowering import lower_experts
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import WeightPlan
 
@@ -57,6 +58,7 @@ class _Lowering:
             "Rotary": self._rotary,
             "RMSNorm": self._rms_norm,
             "Linear": self._linear,
+            "Experts": lambda node: lower_experts(builder, plan, node),
         }
 
     def replace(self, node: ir.Node) -> None:
@@ -213,7 +215,7 @@ class _Lowering:
             "K": columns,
             "N": rows,
             "bits": stored.bits,
-            "block_size": self._plan.block_size,
+            "block_size": stored.block_size,
             "accuracy_level": 4,
         }
         return [ir.node("MatMulNBits", [states, *stored.values], attributes=attributes, domain=_MICROSOFT)]
