@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from inference.export.products import product
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import StoredMatrix, WeightPlan
-
-_MICROSOFT = "com.microsoft"
 
 
 def lower_experts(builder: GraphBuilder, plan: WeightPlan, node: ir.Node) -> list[ir.Node]:
@@ -88,21 +87,13 @@ class _Body:
 
     def _linear(self, states: ir.Value, expert: ir.Value, stored: StoredMatrix, rows: int, columns: int) -> ir.Value:
         matrix = [self._new("Gather", [value, expert], {"axis": 0}) for value in stored.values]
-        if stored.bits is None:
-            return self._new("MatMul", [states, *matrix])
-        attributes = {
-            "K": columns,
-            "N": rows,
-            "bits": stored.bits,
-            "block_size": stored.block_size,
-            "accuracy_level": 4,
-        }
-        return self._new("MatMulNBits", [states, *matrix], attributes, _MICROSOFT)
+        node = product(states, stored, rows, columns, matrix)
+        return self._add(node)
 
-    def _new(
-        self, op_type: str, inputs: list[ir.Value], attributes: dict[str, Any] | None = None, domain: str = ""
-    ) -> ir.Value:
-        node = ir.node(op_type, inputs, attributes=attributes, domain=domain)
-        node.name = node.outputs[0].name = f"{self._name}.{op_type.lower()}.{len(self._nodes)}"
+    def _new(self, op_type: str, inputs: list[ir.Value], attributes: dict[str, Any] | None = None) -> ir.Value:
+        return self._add(ir.node(op_type, inputs, attributes=attributes))
+
+    def _add(self, node: ir.Node) -> ir.Value:
+        node.name = node.outputs[0].name = f"{self._name}.{node.op_type.lower()}.{len(self._nodes)}"
         self._nodes.append(node)
         return node.outputs[0]

@@ -15,6 +15,8 @@ import onnx_ir as ir
 
 from inference.export.block_lowering import BlockRows
 from inference.export.expert_lowering import lower_experts
+from inference.export.packing import pack_linears
+from inference.export.products import product
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import WeightPlan
 
@@ -31,6 +33,7 @@ def lower(builder: GraphBuilder, plan: WeightPlan) -> None:
         builder: the graph, from :mod:`inference.export.decoder` say.
         plan: decides how each weight is stored.
     """
+    pack_linears(builder, plan)
     lowering = _Lowering(builder, plan)
     for node in list(builder.graph):
         if node.domain == "larimar":
@@ -209,16 +212,7 @@ class _Lowering:
         stored = self._plan.linear(weight.name or "", rows, columns)
         for value in stored.values:
             self._graph.register_initializer(value)
-        if stored.bits is None:
-            return [ir.node("MatMul", [states, *stored.values])]
-        attributes = {
-            "K": columns,
-            "N": rows,
-            "bits": stored.bits,
-            "block_size": stored.block_size,
-            "accuracy_level": 4,
-        }
-        return [ir.node("MatMulNBits", [states, *stored.values], attributes=attributes, domain=_MICROSOFT)]
+        return [product(states, stored, rows, columns)]
 
 
 def _heads(states: ir.Value) -> int:
