@@ -111,7 +111,8 @@ def video(
     width, height = size
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", key_frames
+        stream.width, stream.height, stream.gop_size = width, height, key_frames
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.thread_count = 1
         speech = container.add_stream("aac", rate=16_000, layout="mono") if sound is not None else None
         for number in range(frames):

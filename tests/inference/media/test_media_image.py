@@ -236,7 +236,7 @@ def test_a_large_jpeg_is_decoded_at_a_fraction(monkeypatch: pytest.MonkeyPatch) 
         pytest.param(png_that_claims(13_000, 10_000), id="PNG within the library's limit"),
         pytest.param(
             encoded(noise(8, 8), "JPEG").replace(b"\0\x08\0\x08\x03", b"\xff\xdc\xff\xdc\x03"),
-            id="JPEG that claims 4 Gpx",
+            id="JPEG, 4 gigapixels",
         ),
     ],
 )
