@@ -83,8 +83,25 @@ def build_parser() -> argparse.ArgumentParser:
         "--drafter", metavar="DIR", type=Path, help="checkpoint of the model’s drafter, which makes answers faster"
     )
     convert.add_argument(
-        "--precision", choices=("q4", "q8", "fp32"), default="q4", help="of the weights (default: %(default)s)"
+        "--precision",
+        choices=("q4", "q8", "q4f16", "fp16", "fp32"),
+        help="of the weights; f16: and of activations and KV cache (default: q4; q4f16 for --provider cuda)",
     )
+    convert.add_argument(
+        "--provider",
+        choices=("cpu", "cuda", "any"),
+        default="any",
+        help="what the model will run on; chooses the default of --precision (default: %(default)s)",
+    )
+    convert.add_argument(
+        "--block-size",
+        type=int,
+        choices=(16, 32, 64, 128, 256),
+        default=32,
+        help="quantised weights that share a scale (default: %(default)s)",
+    )
+    convert.add_argument("--asymmetric", action="store_true", help="give quantised blocks zero points")
+    convert.add_argument("--fresh", action="store_true", help="do not go on with what an interrupted run left")
     _add_verbose_option(convert)
     convert.set_defaults(run=_convert)
 
@@ -216,8 +233,18 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
                 add_drafter(options.checkpoint, options.out, progress.show)
             else:
                 convert_checkpoint(
-                    options.checkpoint, options.out, options.precision, progress.show, drafter=options.drafter
+                    options.checkpoint,
+                    options.out,
+                    options.precision or ("q4f16" if options.provider == "cuda" else "q4"),
+                    progress.show,
+                    drafter=options.drafter,
+                    block_size=options.block_size,
+                    symmetric=not options.asymmetric,
+                    fresh=options.fresh,
                 )
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on where it stopped.", file=sys.stderr)
+        return 130
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXPORT_PACKAGES:
             raise

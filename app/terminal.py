@@ -346,15 +346,16 @@ class ProgressLine:
     ) -> None:
         self.clear()
 
-    def show(self, stage: str, fraction: float | None = None) -> None:
-        """Say what is going on; ``fraction`` (0 to 1) is how much of it is done."""
+    def show(self, stage: str, fraction: float | None = None, detail: str = "") -> None:
+        """Say what is going on; ``fraction`` (0 to 1) is how much of it is done, ``detail`` how long it will take."""
         if not self._live:
             if self._log_stages and stage != self._stage:
                 print(f"{stage} …", file=self._stream, flush=True)
             self._stage = stage
             return
         percent = "" if fraction is None else f" {fraction:.0%}"
-        self._stream.write(f"\r\x1b[2K\x1b[2m{stage}{percent} …\x1b[0m")
+        remark = f" ({detail})" if detail else ""
+        self._stream.write(f"\r\x1b[2K\x1b[2m{stage}{percent}{remark} …\x1b[0m")
         self._stream.flush()
         self._shown = True
 

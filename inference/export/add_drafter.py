@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from inference.errors import DiskSpaceError, ModelFolderError, UnsupportedModelError
 from inference.export.checkpoint import read_text_config
@@ -24,6 +25,8 @@ from inference.export.convert import (
 from inference.export.drafter import DRAFTER, build_drafter, drafter_plan
 from inference.export.drafter_checkpoint import open_drafter
 from inference.export.families import FAMILIES
+from inference.export.graph_files import Reporter
+from inference.export.half_precision import to_half_precision
 from inference.model_folder import ModelFolder
 
 
@@ -46,7 +49,7 @@ def add_drafter(drafter: Path, folder: Path, progress: Progress | None = None) -
         UnsupportedModelError: the drafter was made for another model, or cannot read this one's KV cache.
         DiskSpaceError: the disk lacks room for the result.
     """
-    report = progress or (lambda _stage, _fraction: None)
+    report = Reporter(progress)
     target = ModelFolder.open(folder)
     out = target.path / "onnx" / f"{DRAFTER}{target.suffix}.onnx"
     if out.exists():
@@ -54,12 +57,15 @@ def add_drafter(drafter: Path, folder: Path, progress: Progress | None = None) -
     family = FAMILIES[target.config["model_type"]]
     source = open_drafter(drafter, read_text_config(target.config, family))
     precision = next((name for name, suffix in SUFFIXES.items() if suffix == target.suffix), None)
-    if precision is None or not _keeps_float32(target.graph("decoder_model_merged")):
+    cache_type = _cache_type(target.graph("decoder_model_merged"))
+    if precision is None or cache_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
         raise UnsupportedModelError(
-            f"The model in {folder} keeps its keys and values in 16 bits, which an added drafter cannot read. Convert "
-            "the model and its drafter together."
+            f"The model in {folder} keeps its keys and values in a form that a drafter cannot read. Convert the model "
+            "and its drafter together."
         )
     builder = build_drafter(source, drafter_plan(source, precision), lambda done: report("Tracing drafter", done))
+    if cache_type == onnx.TensorProto.FLOAT16:
+        to_half_precision(builder)
     check_room(target.path, weight_bytes(builder))
     staging: Path | None = None
     try:
@@ -83,13 +89,15 @@ def add_drafter(drafter: Path, folder: Path, progress: Progress | None = None) -
     return folder
 
 
-def _keeps_float32(decoder: Path) -> bool:
-    graph = onnx.load(decoder, load_external_data=False).graph
-    return all(
-        value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-        for value in graph.input
-        if value.name.startswith("past_key_values.")
-    )
+def _cache_type(decoder: Path) -> int | None:
+    """Return the element type of a decoder's KV cache; None if it has none, or several."""
+    try:
+        graph = onnx.load(decoder, load_external_data=False).graph
+    except (OSError, DecodeError) as error:
+        raise ModelFolderError(f"{decoder} is damaged. Convert or download the model again.") from error
+    inputs = [value for value in graph.input if value.name.startswith("past_key_values.")]
+    types = {int(value.type.tensor_type.elem_type) for value in inputs}
+    return types.pop() if len(types) == 1 else None
 
 
 def _config(config: dict[str, Any], file: str) -> dict[str, Any]:

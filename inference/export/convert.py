@@ -5,28 +5,55 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import onnx_ir as ir
-
+from inference.cancellation import CancelToken
 from inference.errors import CheckpointError, DiskSpaceError
 from inference.export.checkpoint import Checkpoint
 from inference.export.drafter import DRAFTER, build_drafter, drafter_plan
-from inference.export.drafter_checkpoint import open_drafter
+from inference.export.drafter_checkpoint import DrafterCheckpoint, open_drafter
+from inference.export.graph_files import (
+    ConversionCancelled,
+    Progress,
+    Reporter,
+    check_room,
+    external_data,
+    save_graph,
+    weight_bytes,
+    write_json,
+)
+from inference.export.half_precision import to_half_precision
 from inference.export.quantize import BLOCK_SIZE
 from inference.export.recipes import RECIPES, GraphRecipe
+from inference.export.staging import Staging, conversion_key
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import PRECISIONS, Precision, WeightPlan
 from inference.version import __version__
 
-Progress = Callable[[str, float], None]
+__all__ = [
+    "SUFFIXES",
+    "ConversionCancelled",
+    "Progress",
+    "check_room",
+    "convert_checkpoint",
+    "origin",
+    "save_graph",
+    "weight_bytes",
+    "write_json",
+]
 
-SUFFIXES: dict[Precision, str] = {"q4": "_q4", "q8": "_quantized", "fp32": ""}
+SUFFIXES: dict[Precision, str] = {
+    "q4": "_q4",
+    "q8": "_quantized",
+    "q4f16": "_q4f16",
+    "fp16": "_fp16",
+    "fp32": "",
+}
 """What the ecosystem appends to a graph's name, by precision."""
 
+_HALF: tuple[Precision, ...] = ("q4f16", "fp16")
 _REQUIRED_FILES = ("tokenizer.json",)
 _COPIED_FILES = (
     "tokenizer.json",
@@ -36,7 +63,7 @@ _COPIED_FILES = (
     "processor_config.json",
     "preprocessor_config.json",
 )
-_ALIGNMENT = 4096  # tables are mapped into memory page by page
+_HASH_PIECE = 1 << 24
 
 
 def convert_checkpoint(
@@ -45,18 +72,29 @@ def convert_checkpoint(
     precision: Precision = "q4",
     progress: Progress | None = None,
     drafter: Path | None = None,
+    *,
+    block_size: int = BLOCK_SIZE,
+    symmetric: bool = True,
+    cancel: CancelToken | None = None,
+    fresh: bool = False,
 ) -> Path:
-    """Convert the text model of a Gemma 4 checkpoint to a model folder.
+    """Convert a Gemma 4 checkpoint to a model folder.
 
-    The graph is built from the configuration without weights; then the weights stream through quantisation into the
-    files, one tensor at a time. ``out`` appears only when it is complete.
+    The graphs are built from the configuration without weights; then the weights stream through quantisation into the
+    files, some rows at a time. ``out`` appears only when it is complete. Until then the files grow in a hidden folder
+    beside it; graphs that were finished when the conversion was interrupted are there for the next run.
 
     Args:
         checkpoint: folder with ``config.json``, safetensors files and ``tokenizer.json``.
         out: the new folder; must not exist yet, or be empty.
-        precision: ``q4`` (blockwise int4), ``q8`` (blockwise int8) or ``fp32``.
-        progress: called with the name of the stage and the fraction of it that is done.
+        precision: ``q4`` (blockwise int4), ``q8`` (blockwise int8), ``q4f16`` (blockwise int4, float16 activations and
+            KV cache), ``fp16`` or ``fp32``.
+        progress: called with the name of the stage, the fraction of it that is done, and details.
         drafter: folder of the model's drafter, which is converted with it.
+        block_size: weights that share a scale: 16, 32, 64, 128 or 256.
+        symmetric: whether blocks go without zero points.
+        cancel: stops the conversion.
+        fresh: do not go on with what an interrupted run left.
 
     Returns:
         ``out``.
@@ -65,8 +103,9 @@ def convert_checkpoint(
         CheckpointError: the checkpoint is missing, incomplete or damaged, or ``out`` is in use.
         UnsupportedModelError: it is not a Gemma 4 that can be converted, or the drafter was made for another model.
         DiskSpaceError: the disk lacks room for the result.
+        ConversionCancelled: ``cancel`` was set.
     """
-    report = progress or (lambda _stage, _fraction: None)
+    report = Reporter(progress, cancel)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
     _check_out(out)
@@ -76,48 +115,73 @@ def convert_checkpoint(
             raise CheckpointError(f"{checkpoint / name} is missing. Give the folder that holds the whole checkpoint.")
     assistant = None if drafter is None else open_drafter(drafter, source.text_config)
 
-    graphs = {
-        recipe.name: _build(recipe, source, WeightPlan(source, precision), report)
+    builds: dict[str, Callable[[], GraphBuilder]] = {
+        recipe.name: _building(recipe, source, WeightPlan(source, precision, block_size, symmetric), report)
         for recipe in RECIPES
         if recipe.applies(source)
     }
     if assistant is not None:
-        graphs[DRAFTER] = build_drafter(
-            assistant, drafter_plan(assistant, precision), lambda done: report("Tracing drafter", done)
-        )
+        builds[DRAFTER] = _building_drafter(assistant, precision, report)
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    check_room(out.parent, sum(weight_bytes(builder) for builder in graphs.values()))
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    options = {"precision": precision, "block_size": block_size, "symmetric": symmetric}
+    keys = [conversion_key(folder, options) for folder in (checkpoint, drafter) if folder is not None]
+    staging = Staging(out, " ".join(keys), fresh)
     try:
-        (staging / "onnx").mkdir()
-        for name, builder in graphs.items():
-            save_graph(builder, staging / "onnx" / f"{name}{SUFFIXES[precision]}.onnx", name, report)
+        files = _write_graphs(builds, staging, precision, report)
+        report("Hashing the checkpoint", 0.0)
+        record = _record(source, options, builds, assistant, report)
         for name in _COPIED_FILES:
             if (checkpoint / name).exists():
-                shutil.copyfile(checkpoint / name, staging / name)
-        report("Writing the model card", 0.0)
-        write_json(staging / "config.json", _config(source.raw_config, graphs, precision))
-        write_json(staging / "larimar.json", _record(source, precision, graphs, assistant))
-        staging.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        staging.rename(out)
-    except OSError as error:
-        if error.errno == 28:  # ENOSPC
+                shutil.copyfile(checkpoint / name, staging.path / name)
+        write_json(staging.path / "config.json", _config(source.raw_config, files, staging.graphs, precision))
+        write_json(staging.path / "larimar.json", record)
+        staging.publish()
+    except (KeyboardInterrupt, ConversionCancelled):
+        staging.interrupt()
+        raise
+    except BaseException as error:
+        staging.drop()
+        if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
             raise DiskSpaceError(
                 f"The disk of {out.parent} is full. Nothing was written; make room and try again."
             ) from error
         raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     report("Done", 1.0)
     return out
 
 
-def _build(recipe: GraphRecipe, source: Checkpoint, plan: WeightPlan, report: Progress) -> GraphBuilder:
+def _write_graphs(
+    builds: dict[str, Callable[[], GraphBuilder]], staging: Staging, precision: Precision, report: Reporter
+) -> list[str]:
+    """Build and write what an earlier run has not; return the names of all files."""
+    half = precision in _HALF
+    builders: dict[str, GraphBuilder] = {}
+    for name, build in builds.items():
+        if not staging.has(f"{name}{SUFFIXES[precision]}.onnx"):
+            builders[name] = build()
+            if half:
+                to_half_precision(builders[name])
+    sizes = {name: weight_bytes(builder) for name, builder in builders.items()}
+    staging.path.parent.mkdir(parents=True, exist_ok=True)
+    check_room(staging.path.parent, sum(sizes.values()))
+    staging.open()
+    report.expect(sum(sizes.values()))
+    for name in list(builders):
+        file = f"{name}{SUFFIXES[precision]}.onnx"
+        save_graph(builders.pop(name), staging.graphs / file, name, report)
+        staging.finish(file)
+    return [file for name in builds for file in staging.files(f"{name}{SUFFIXES[precision]}.onnx")]
+
+
+def _building(
+    recipe: GraphRecipe, source: Checkpoint, plan: WeightPlan, report: Reporter
+) -> Callable[[], GraphBuilder]:
     stage = f"Tracing {recipe.name.replace('_', ' ')}"
-    return recipe.build(source, plan, lambda done: report(stage, done))
+    return lambda: recipe.build(source, plan, lambda done: report(stage, done))
+
+
+def _building_drafter(source: DrafterCheckpoint, precision: Precision, report: Reporter) -> Callable[[], GraphBuilder]:
+    return lambda: build_drafter(source, drafter_plan(source, precision), lambda done: report("Tracing drafter", done))
 
 
 def _check_out(out: Path) -> None:
@@ -125,71 +189,30 @@ def _check_out(out: Path) -> None:
         raise CheckpointError(f"{out} exists already. Choose another folder for the converted model, or remove it.")
 
 
-def weight_bytes(builder: GraphBuilder) -> int:
-    """Return the size of a graph's weights in its file."""
-    return sum(
-        value.const_value.nbytes for value in builder.graph.initializers.values() if value.const_value is not None
-    )
-
-
-def check_room(folder: Path, needed: int) -> None:
-    """Raise :class:`DiskSpaceError` if the disk of ``folder`` lacks room for ``needed`` bytes."""
-    free = shutil.disk_usage(folder).free
-    if free < needed * 1.02 + (1 << 24):
-        raise DiskSpaceError(
-            f"The converted model needs {needed / 1e9:.1f} GB, but the disk of {folder} has {free / 1e9:.1f} GB left. "
-            "Nothing was written; make room and try again."
-        )
-
-
-def save_graph(builder: GraphBuilder, path: Path, name: str, report: Progress) -> None:
-    """Write a graph, its weights beside it, one tensor at a time."""
-    stage = f"Writing {name.replace('_', ' ')}"
-
-    def on_tensor(_: Any, info: Any) -> None:
-        report(stage, (info.index + 1) / max(1, info.total))
-
-    try:
-        ir.save(
-            builder.model(),
-            path,
-            external_data=f"{path.name}_data",
-            callback=on_tensor,
-            # one tensor at a time: values and scales of a matrix come from one quantisation, and memory stays bounded
-            max_workers=1,
-            max_in_flight_bytes=1 << 26,
-            alignment=_ALIGNMENT,
-        )
-    except ir.serde.SerdeError as error:
-        raise _innermost(error) from error
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """Return what went wrong while a weight was read, from under the wrappings of the serialiser."""
-    while isinstance(error, ir.serde.SerdeError) and error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _config(raw: dict[str, Any], graphs: dict[str, GraphBuilder], precision: Precision) -> dict[str, Any]:
-    """Return config.json with the hint that transformers.js needs to find the external data."""
-    files = {f"{name}{SUFFIXES[precision]}.onnx": 1 for name in graphs}
+def _config(raw: dict[str, Any], files: Iterable[str], folder: Path, precision: Precision) -> dict[str, Any]:
+    """Return config.json with the hints that transformers.js needs to find the graphs and their weights."""
     kept = {key: value for key, value in raw.items() if key != "quantization_config"}
-    return {**kept, "transformers.js_config": {"use_external_data_format": files}}
+    hints = {"dtype": precision, "use_external_data_format": external_data(files, folder)}
+    return {**kept, "transformers.js_config": hints}
 
 
 def _record(
-    source: Checkpoint, precision: Precision, graphs: Iterable[str], drafter: Checkpoint | None
+    source: Checkpoint,
+    options: dict[str, Any],
+    graphs: Iterable[str],
+    drafter: Checkpoint | None,
+    report: Progress,
 ) -> dict[str, Any]:
     """Return what larimar.json says about where the folder came from."""
     own = source.folder / "larimar.json"
     carried = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {}
+    quantized = options["precision"] not in ("fp16", "fp32")
     return {
         **{key: carried[key] for key in ("name", "demo") if key in carried},
         "converter": f"larimar {__version__}",
-        "source": origin(source),
-        **({} if drafter is None else {"drafter": origin(drafter)}),
-        "quantization": {"precision": precision, **({} if precision == "fp32" else {"block_size": BLOCK_SIZE})},
+        "source": origin(source, report),
+        **({} if drafter is None else {"drafter": origin(drafter, report)}),
+        "quantization": options if quantized else {"precision": options["precision"]},
         "left_out": [
             graph.replace("_", " ")
             for key, graph in (("vision_config", "vision_encoder"), ("audio_config", "audio_encoder"))
@@ -198,19 +221,18 @@ def _record(
     }
 
 
-def origin(source: Checkpoint) -> dict[str, Any]:
+def origin(source: Checkpoint, report: Progress | None = None) -> dict[str, Any]:
     """Return what larimar.json says about a checkpoint: its name and the hashes of its files."""
-    return {
-        "name": source.raw_config.get("_name_or_path") or source.folder.resolve().name,
-        "sha256": {file.name: _sha256(file) for file in sorted(source.folder.glob("*.safetensors"))},
-    }
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON for people to read."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    files = sorted(source.folder.glob("*.safetensors"))
+    total, done = max(1, sum(file.stat().st_size for file in files)), 0
+    hashes = {}
+    for file in files:
+        digest = hashlib.sha256()
+        with file.open("rb") as stream:
+            while piece := stream.read(_HASH_PIECE):
+                digest.update(piece)
+                done += len(piece)
+                if report is not None:
+                    report("Hashing the checkpoint", done / total)
+        hashes[file.name] = digest.hexdigest()
+    return {"name": source.raw_config.get("_name_or_path") or source.folder.resolve().name, "sha256": hashes}

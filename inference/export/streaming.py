@@ -31,13 +31,15 @@ class StreamedTensor(ir.LazyTensor):
         pieces: returns the pieces, anew at each call.
     """
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_pieces", "watch")
 
     def __init__(
         self, name: str, dtype: ir.DataType, shape: Sequence[int], pieces: Callable[[], Iterable[NDArray[Any]]]
     ) -> None:
         super().__init__(lambda: ir.Tensor(self.numpy(), name=name), dtype=dtype, shape=ir.Shape(shape), name=name)
         self._pieces = pieces
+        self.watch: Callable[[int], None] | None = None
+        """Called with the number of bytes after each piece that :meth:`tofile` has written; may raise, to stop."""
 
     def pieces(self) -> Iterable[NDArray[Any]]:
         """Return the pieces, in order."""
@@ -61,6 +63,8 @@ class StreamedTensor(ir.LazyTensor):
         """Write piece by piece."""
         for piece in self._pieces():
             file.write(np.ascontiguousarray(piece).data)
+            if self.watch is not None:
+                self.watch(piece.nbytes)
 
 
 def row_ranges(rows: int, columns: int) -> Iterator[slice]:

@@ -47,7 +47,7 @@ def assert_refused(checkpoint: Path, error: type[Exception], message: str, out: 
 def test_the_folder_has_the_layout_of_the_ecosystem(checkpoint: Path, precision: Any, suffix: str) -> None:
     out = checkpoint.parent / "deep" / "out"
     stages: list[tuple[str, float]] = []
-    convert_checkpoint(checkpoint, out, precision, lambda stage, fraction: stages.append((stage, fraction)))
+    convert_checkpoint(checkpoint, out, precision, lambda stage, fraction, _="": stages.append((stage, fraction)))
     names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     graphs = {
         f"onnx/{graph}{suffix}.onnx{data}"
@@ -155,7 +155,7 @@ def test_a_file_that_shrinks_while_it_is_read(checkpoint: Path) -> None:
     file = checkpoint / "model.safetensors"
     out = checkpoint.parent / "out"
 
-    def truncate(stage: str, fraction: float) -> None:
+    def truncate(stage: str, fraction: float, _: str = "") -> None:
         if stage == "Tracing decoder model merged" and fraction == pytest.approx(6 / 7):
             file.write_bytes(file.read_bytes()[:20_000])
 
@@ -183,8 +183,8 @@ def test_too_little_disk_space(checkpoint: Path, monkeypatch: pytest.MonkeyPatch
     assert_refused(checkpoint, DiskSpaceError, "Nothing was written")
 
 
-def test_an_interrupted_conversion_leaves_nothing(checkpoint: Path) -> None:
-    def interrupt(stage: str, _: float) -> None:
+def test_a_conversion_interrupted_early_leaves_nothing(checkpoint: Path) -> None:
+    def interrupt(stage: str, _: float, detail: str = "") -> None:
         if stage.startswith("Writing"):
             raise KeyboardInterrupt
 
