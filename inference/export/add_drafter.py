@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from inference.errors import DiskSpaceError, ModelFolderError, UnsupportedModelError
 from inference.export.checkpoint import read_text_config
@@ -93,7 +92,7 @@ def _cache_type(decoder: Path) -> int | None:
     """Return the element type of a decoder's KV cache; None if it has none, or several."""
     try:
         graph = onnx.load(decoder, load_external_data=False).graph
-    except (OSError, DecodeError) as error:
+    except Exception as error:  # protobuf's own kind among them
         raise ModelFolderError(f"{decoder} is damaged. Convert or download the model again.") from error
     inputs = [value for value in graph.input if value.name.startswith("past_key_values.")]
     types = {int(value.type.tensor_type.elem_type) for value in inputs}

@@ -81,15 +81,16 @@ class _Layer(torch.nn.Module):
 
 
 class _Rotary(torch.nn.Module):
-    """Positions to one half of the cosines and of the sines of a layer type."""
+    """Positions to one half of the cosines and one half of the sines of each layer type."""
 
-    def __init__(self, rotary_embedding: torch.nn.Module, layer_type: str) -> None:
+    def __init__(self, rotary_embedding: torch.nn.Module, layer_types: list[str]) -> None:
         super().__init__()
         self.rotary_embedding = rotary_embedding
-        self.layer_type = layer_type
+        self.layer_types = layer_types
 
     def forward(self, position_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        tables = self.rotary_embedding(torch.zeros(()), position_ids, self.layer_type)
+        like = torch.zeros(())
+        tables = [table for name in self.layer_types for table in self.rotary_embedding(like, position_ids, name)]
         return tuple(table[..., : table.shape[-1] // 2] for table in tables)
 
 
@@ -125,10 +126,9 @@ def build_drafter(
     builder = GraphBuilder("gemma4_drafter")
     inputs_embeds = builder.input("inputs_embeds", _FLOAT, [1, 1, 2 * target_width])
     position_ids = builder.input("position_ids", _INT64, [1, 1])
-    shared = {
-        layer_type: _SharedKeysAndValues(builder, source, layer_type, position_ids)
-        for layer_type in sorted(set(config.layer_types))
-    }
+    layer_types = sorted(set(config.layer_types))
+    context = {layer_type: _shared_keys_and_values(builder, config, layer_type) for layer_type in layer_types}
+    tables = _rotary_tables(builder, source, layer_types, position_ids)
 
     hidden = _linear(builder, inputs_embeds, "pre_projection.weight", width, 2 * target_width)
     pieces: dict[str, Piece] = {}
@@ -137,9 +137,8 @@ def build_drafter(
             pieces[layer_type] = _trace_layer(layer, layer_type, config)
         piece = pieces[layer_type]
         names = {name: f"{prefix}layers.{index}.{name.removeprefix('layer.')}" for name in piece.weights}
-        (hidden,) = builder.add(
-            piece, {"hidden_states": hidden, **shared[layer_type].values}, f"layers.{index}.", names
-        )
+        inputs = {"hidden_states": hidden, **tables[layer_type], **context[layer_type]}
+        (hidden,) = builder.add(piece, inputs, f"layers.{index}.", names)
         report((index + 1) / (len(layers) + 1))
     weight = builder.weight(f"{prefix}norm.weight", [width])
     hidden = _typed(
@@ -158,30 +157,31 @@ def build_drafter(
     return builder
 
 
-class _SharedKeysAndValues:
-    """What the layers of one type get besides the hidden states."""
+def _shared_keys_and_values(builder: GraphBuilder, config: Gemma4TextConfig, layer_type: str) -> dict[str, ir.Value]:
+    """Add the inputs that bring the target's keys and values to the layers of one type."""
+    name = f"shared_kv.{layer_type}"
+    heads, size = cache_shapes(config)[layer_type]
+    shape: list[int | str] = [1, heads, f"{layer_type}_capacity", size]
+    key, value = (builder.input(f"{name}.{part}", _FLOAT, shape) for part in ("key", "value"))
+    length = builder.input(f"{name}.length", _INT64, [1])
+    narrow = {"to": _INT32.value}
+    return {
+        "key": key,
+        "value": value,
+        "last_index": builder.node("Cast", [builder.node("Sub", [length, builder.integers(1)])], narrow),
+        "total_length": builder.node("Cast", [builder.node("Squeeze", [length])], narrow),
+    }
 
-    def __init__(
-        self, builder: GraphBuilder, source: DrafterCheckpoint, layer_type: str, position_ids: ir.Value
-    ) -> None:
-        name = f"shared_kv.{layer_type}"
-        heads, size = cache_shapes(source.text_config)[layer_type]
-        shape: list[int | str] = [1, heads, f"{layer_type}_capacity", size]
-        key, value = (builder.input(f"{name}.{part}", _FLOAT, shape) for part in ("key", "value"))
-        length = builder.input(f"{name}.length", _INT64, [1])
-        narrow = {"to": _INT32.value}
-        rotary = _Rotary(source.family.rotary_embedding(source.text_config), layer_type)
-        positions = {"position_ids": torch.arange(_LENGTH).unsqueeze(0)}
-        piece = trace(rotary, positions, {"position_ids": [1]}, ["cos", "sin"])
-        cos, sin = builder.add(piece, {"position_ids": position_ids}, f"rotary.{layer_type}.", {})
-        self.values = {
-            "cos": cos,
-            "sin": sin,
-            "key": key,
-            "value": value,
-            "last_index": builder.node("Cast", [builder.node("Sub", [length, builder.integers(1)])], narrow),
-            "total_length": builder.node("Cast", [builder.node("Squeeze", [length])], narrow),
-        }
+
+def _rotary_tables(
+    builder: GraphBuilder, source: DrafterCheckpoint, layer_types: list[str], position_ids: ir.Value
+) -> dict[str, dict[str, ir.Value]]:
+    module = _Rotary(source.family.rotary_embedding(source.text_config), layer_types)
+    names = [f"{table}_{layer_type}" for layer_type in layer_types for table in ("cos", "sin")]
+    example = {"position_ids": torch.arange(_LENGTH).unsqueeze(0)}
+    piece = trace(module, example, {"position_ids": [1]}, names)
+    values = iter(builder.add(piece, {"position_ids": position_ids}, "rotary.", {}))
+    return {layer_type: {"cos": next(values), "sin": next(values)} for layer_type in layer_types}
 
 
 def _trace_layer(layer: torch.nn.Module, layer_type: str, config: Gemma4TextConfig) -> Piece:

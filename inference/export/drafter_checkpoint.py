@@ -25,6 +25,10 @@ ORDERING = "masked_embedding.token_ordering"
 """Token ids by cluster, int64 [V], in checkpoints of drafters with ordered embeddings."""
 
 
+_DEFAULTS = {"backbone_hidden_size": 1536, "num_centroids": 2048, "centroid_intermediate_top_k": 32}
+"""What transformers takes where ``config.json`` is silent."""
+
+
 @dataclass(frozen=True)
 class Clusters:
     """Ordered embeddings: the vocabulary in clusters, of which a draft looks at the likeliest."""
@@ -63,8 +67,15 @@ class DrafterCheckpoint(Checkpoint):
         self._check_architecture()
         self.clusters = self._find_clusters()
         if self.clusters:
-            record = self.weights_record(f"{self.text_prefix}embed_tokens.weight")
-            shape = (self.clusters.count, prod(record.shape) // self.clusters.count)
+            name = f"{self.text_prefix}embed_tokens.weight"
+            record = self.weights_record(name)
+            expected = (self.text_config.vocab_size, self.text_config.hidden_size)
+            if record.shape != expected:
+                raise CheckpointError(
+                    f"The tensor “{name}” has the shape {list(record.shape)}, but the configuration asks for "
+                    f"{list(expected)}: the files of this drafter do not belong together."
+                )
+            shape = (self.clusters.count, prod(expected) // self.clusters.count)
             self._tensors[self.CLUSTERS] = _ClusterRecord(
                 record.file, record.offset, record.nbytes, shape, record.dtype, record.shape, self.token_ordering()
             )
@@ -72,7 +83,7 @@ class DrafterCheckpoint(Checkpoint):
     @property
     def target_hidden_size(self) -> int:
         """Hidden size T of the target that the drafter was trained with."""
-        return int(self.raw_config.get("backbone_hidden_size", 0))
+        return self._number("backbone_hidden_size")
 
     def token_ordering(self) -> NDArray[np.int64]:
         """Return the token ids by cluster, int64 [V].
@@ -139,8 +150,7 @@ class DrafterCheckpoint(Checkpoint):
     def _find_clusters(self) -> Clusters | None:
         if not self.raw_config.get("use_ordered_embeddings"):
             return None
-        count = int(self.raw_config.get("num_centroids", 2048))
-        chosen = int(self.raw_config.get("centroid_intermediate_top_k", 32))
+        count, chosen = self._number("num_centroids"), self._number("centroid_intermediate_top_k")
         vocabulary = self.text_config.vocab_size
         if count < 1 or vocabulary % count or not 1 <= chosen <= count:
             raise UnsupportedModelError(
@@ -148,6 +158,15 @@ class DrafterCheckpoint(Checkpoint):
                 "of them, which does not work out. Download it again."
             )
         return Clusters(count, chosen, vocabulary // count)
+
+    def _number(self, key: str) -> int:
+        number = self.raw_config.get(key, _DEFAULTS[key])
+        if not isinstance(number, int):
+            raise UnsupportedModelError(
+                f"The configuration of the drafter in {self.folder} gives “{number}” for {key}, where a whole number "
+                "belongs. Download it again."
+            )
+        return number
 
     def _read_rows(self, record: TensorRecord, rows: slice) -> NDArray[Any]:
         if not isinstance(record, _ClusterRecord):
