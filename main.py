@@ -23,8 +23,6 @@ EXPORT_PACKAGES = frozenset({"torch", "transformers", "optimum", "onnx", "onnxsc
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run Larimar and return its exit code: 0 done, 1 a problem (said in one sentence), 2 usage, 130 interrupted."""
     multiprocessing.freeze_support()
-    # ONNX Runtime keeps an identity of the machine and reports to its maker unless this stands before its import.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     parser = build_parser()
     options = parser.parse_args(arguments)
     _use_utf8()
@@ -221,7 +219,7 @@ def _chat(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from app.terminal import ProgressLine
+    from app.terminal_output import ProgressLine
 
     try:
         from inference.export.add_drafter import add_drafter

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app import terminal
+from app import terminal, terminal_output
 from inference.cancellation import CancelToken
 from inference.errors import ContextFullError, ModelFolderError
 from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Text, Thought, Turn
@@ -173,7 +173,7 @@ class Terminal(io.StringIO):
 
 def test_answer_cannot_steer_the_terminal() -> None:
     stream = Terminal()
-    printer = terminal.AnswerPrinter(stream)
+    printer = terminal_output.AnswerPrinter(stream)
     printer.write("a\x1b]0;title\x07b\x9b2J\tc\nd\r")
     printer.end()
     assert stream.getvalue() == "a]0;titleb2J\tc\nd\n"
@@ -181,7 +181,7 @@ def test_answer_cannot_steer_the_terminal() -> None:
 
 def test_answer_in_a_pipe_is_unchanged() -> None:
     stream = io.StringIO()
-    printer = terminal.AnswerPrinter(stream)
+    printer = terminal_output.AnswerPrinter(stream)
     printer.write("a\x1bb\n")
     printer.end()
     assert stream.getvalue() == "a\x1bb\n"
@@ -189,7 +189,7 @@ def test_answer_in_a_pipe_is_unchanged() -> None:
 
 def test_thoughts_are_dimmed_on_a_terminal() -> None:
     stream = Terminal()
-    printer = terminal.ThoughtPrinter(stream)
+    printer = terminal_output.ThoughtPrinter(stream)
     printer.write("so ")
     printer.write("so")
     printer.end()
@@ -199,14 +199,14 @@ def test_thoughts_are_dimmed_on_a_terminal() -> None:
 def test_progress_line_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", stream)
-    with terminal.ProgressLine() as progress:
+    with terminal_output.ProgressLine() as progress:
         progress.show("Reading", 0.5)
     assert "Reading 50% …" in stream.getvalue()
     assert stream.getvalue().endswith("\r\x1b[2K")
 
 
 def test_stages_are_logged_where_there_is_no_terminal(capsys) -> None:
-    with terminal.ProgressLine(log_stages=True) as progress:
+    with terminal_output.ProgressLine(log_stages=True) as progress:
         for stage, fraction in (("Tracing", 0.1), ("Tracing", 0.9), ("Writing", 0.0)):
             progress.show(stage, fraction)
     assert capsys.readouterr().err == "Tracing …\nWriting …\n"
