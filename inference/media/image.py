@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.media.image_decoding import load_image
+from inference.media.image_decoding import load_image, open_image
 
 __all__ = [
     "BUDGETS",
@@ -25,6 +25,7 @@ __all__ = [
     "image_features",
     "image_soft_tokens",
     "load_image",
+    "open_image",
     "resize",
 ]
 
@@ -85,38 +86,51 @@ def image_soft_tokens(height: int, width: int, budget: int = DEFAULT_BUDGET) -> 
     return rows * columns // _SIDE**2
 
 
-def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Scale uint8 [h, w, 3] to [height, width, 3], bicubic with antialiasing; unchanged when the size fits already."""
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+def resize(picture: NDArray[np.uint8] | Image.Image, height: int, width: int) -> NDArray[np.uint8]:
+    """Scale to uint8 [height, width, 3], bicubic with antialiasing; unchanged when the size fits already."""
+    if isinstance(picture, np.ndarray):
+        if picture.shape[:2] == (height, width):
+            return picture
+        picture = Image.fromarray(picture)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
 
 
 def image_features(
-    pixels: NDArray[np.uint8], budget: int = DEFAULT_BUDGET, layout: Layout = "tower", *, pad: bool = True
+    picture: NDArray[np.uint8] | Image.Image,
+    budget: int = DEFAULT_BUDGET,
+    layout: Layout = "tower",
+    *,
+    pad: bool = True,
 ) -> ImageFeatures:
     """Scale a picture into its budget and cut it into patches, row by row.
 
     Args:
-        pixels: uint8 [height, width, 3], RGB.
+        picture: uint8 [height, width, 3], RGB; or what :func:`open_image` returned, which saves copying it.
         budget: most soft tokens; one of :data:`BUDGETS`.
         layout: for which encoder.
         pad: fill up to the budget, as the reference does (9 × budget patches for towers, budget patches for the
             unified layout). Without, the encoder has less to do; its output is the same.
 
     Raises:
-        ValueError: the array or the budget is of another kind.
+        ValueError: the picture or the budget is of another kind.
     """
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ValueError(f"expected uint8 [height, width, 3], not {pixels.dtype} {list(pixels.shape)}")
-    height, width = aspect_preserving_size(pixels.shape[0], pixels.shape[1], budget)
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise ValueError(f"expected uint8 [height, width, 3], not {picture.dtype} {list(picture.shape)}")
+        height, width = aspect_preserving_size(picture.shape[0], picture.shape[1], budget)
+    else:
+        if picture.mode != "RGB":
+            raise ValueError(f"expected an RGB picture, not {picture.mode}")
+        height, width = aspect_preserving_size(picture.height, picture.width, budget)
     side, most = (_PATCH, budget * _POOLING**2) if layout == "tower" else (_SIDE, budget)
     rows, columns = height // side, width // side
     count = rows * columns
     length = most if pad else count
 
     values = np.zeros((length, side * side * 3), np.float32)
-    grid = resize(pixels, height, width).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+    grid = resize(picture, height, width).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
     np.divide(grid, np.float32(255), out=values[:count].reshape(grid.shape))
     positions = np.full((length, 2), -1, np.int64)
     positions[:count, 0] = np.tile(np.arange(columns), rows)

@@ -37,13 +37,17 @@ _TURNS: Final = {
 
 
 def load_image(source: Source) -> NDArray[np.uint8]:
-    """Decode a picture.
+    """Decode a picture as :func:`open_image` does, into uint8 [height, width, 3], read-only."""
+    pixels = np.asarray(open_image(source))
+    pixels.flags.writeable = False
+    return pixels
+
+
+def open_image(source: Source) -> Image.Image:
+    """Decode a picture, in the mode RGB.
 
     The first frame of an animation; upright as its EXIF data say; transparency over white; 16 bits a channel and
     more scaled down to 8; CMYK, palettes and grey as RGB. Above :data:`EXACT_PIXELS` at a fraction of its size.
-
-    Returns:
-        uint8 [height, width, 3], read-only.
 
     Raises:
         MediaError: it cannot be read, is damaged or incomplete, too large, or no picture at all.
@@ -55,7 +59,7 @@ def load_image(source: Source) -> NDArray[np.uint8]:
         try:
             with _open(stream) as image:
                 _check_size(image, subject)
-                pixels = np.asarray(_decode(image))
+                return _decode(image)
         except MediaError:
             raise
         except Image.DecompressionBombError as error:
@@ -70,8 +74,6 @@ def load_image(source: Source) -> NDArray[np.uint8]:
             raise MediaError(
                 f"{subject} cannot be read: it is damaged or incomplete. Get it again, or choose another picture."
             ) from error
-    pixels.flags.writeable = False
-    return pixels
 
 
 def _open(stream: BinaryIO) -> Image.Image:

@@ -7,6 +7,7 @@ samples before it cuts, so that a last frame may appear that is masked out. Both
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -26,6 +27,8 @@ LEFT_PADDING: Final = _WINDOW // 2
 _FFT: Final = 512
 _FLOOR: Final = 0.001
 _MULTIPLE: Final = 128
+_BLOCK: Final = 128
+"""Frames worked on at a time, so that what is between them stays in the processor's cache."""
 
 
 def frame_count(samples: int) -> int:
@@ -63,17 +66,32 @@ def log_mel(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
 
 def log_mel_frames(padded: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Compute ``count`` frames of a signal that carries its left padding already; float32 [count, 128]."""
+    features = np.empty((max(count, 0), BANDS), np.float32)
     if count <= 0:
-        return np.zeros((0, BANDS), np.float32)
-    window = _hann()
+        return features
+    window, triangles = _hann(), _triangles()
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[: (count - 1) * HOP + 1 : HOP]
-    magnitude = np.abs(np.fft.rfft(frames * window, n=_FFT, axis=-1))
-    # A matrix product would wake the threads of BLAS, which costs more than it gives, and rounds by their number.
-    bins, weights, starts, empty = _triangles()
-    mel = np.add.reduceat(magnitude.T[bins] * weights, starts, axis=0)
-    mel[empty] = 0
-    features: NDArray[np.float32] = np.log(mel + _FLOOR).astype(np.float32).T
-    return np.ascontiguousarray(features)
+    for start in range(0, count, _BLOCK):
+        magnitude = np.abs(np.fft.rfft(frames[start : start + _BLOCK] * window, n=_FFT, axis=-1))
+        # A matrix product would wake the threads of BLAS, which costs several times what it gives.
+        mel = np.add.reduceat(magnitude.T[triangles.bins] * triangles.weights, triangles.starts, axis=0)
+        mel[triangles.empty] = 0
+        features[start : start + _BLOCK] = np.log(mel + _FLOOR).T
+    return features
+
+
+@dataclass(frozen=True)
+class _Triangles:
+    """The filters without their zeros, band after band."""
+
+    bins: NDArray[np.intp]
+    """[k]."""
+    weights: NDArray[np.float64]
+    """[k, 1]."""
+    starts: NDArray[np.intp]
+    """[128]: where each band begins in the two."""
+    empty: NDArray[np.bool_]
+    """[128]: narrow low bands may fall between two bins."""
 
 
 @cache
@@ -83,13 +101,11 @@ def _hann() -> NDArray[np.float32]:
 
 
 @cache
-def _triangles() -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the filters without their zeros, band after band: bins and weights [k, 1] of all of them, where each band
-    begins, and which bands are empty (the narrow lowest ones may fall between two bins)."""
+def _triangles() -> _Triangles:
     filters = mel_filters().T
     bands, bins = np.nonzero(filters)
-    starts = np.searchsorted(bands, np.arange(BANDS))
-    return bins, filters[bands, bins][:, None], np.minimum(starts, len(bins) - 1), ~filters.any(axis=1)
+    starts = np.minimum(np.searchsorted(bands, np.arange(BANDS)), len(bins) - 1)
+    return _Triangles(bins, filters[bands, bins][:, None], starts, np.asarray(~filters.any(axis=1)))
 
 
 @cache

@@ -20,6 +20,7 @@ from inference.media.image import (
     image_features,
     image_soft_tokens,
     load_image,
+    open_image,
     resize,
 )
 
@@ -255,6 +256,15 @@ def test_no_other_program_is_started() -> None:
 def test_real_pictures(shared_data: Path, name: str) -> None:
     made = load_image(shared_data / "sample" / name)
     np.testing.assert_array_equal(made, np.asarray(Image.open(shared_data / "sample" / name).convert("RGB")))
+
+
+def test_a_decoded_picture_need_not_become_an_array_first() -> None:
+    for content in (encoded(smooth(100, 150), "PNG"), encoded(smooth(768, 768), "PNG")):
+        direct, copied = image_features(open_image(content)), image_features(load_image(content))
+        np.testing.assert_array_equal(direct.pixel_values, copied.pixel_values)
+        np.testing.assert_array_equal(direct.position_ids, copied.position_ids)
+    with pytest.raises(ValueError, match="RGB"):
+        image_features(Image.new("L", (9, 9)))
 
 
 def test_the_array_is_read_only() -> None:
