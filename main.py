@@ -99,6 +99,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="quantised weights that share a scale (default: %(default)s)",
     )
     convert.add_argument("--asymmetric", action="store_true", help="give quantised blocks zero points")
+    convert.add_argument(
+        "--check",
+        action="store_true",
+        help="then compare the graphs with transformers; a model folder OUT that is there already is only checked",
+    )
     convert.add_argument("--fresh", action="store_true", help="do not go on with what an interrupted run left")
     _add_verbose_option(convert)
     convert.set_defaults(run=_convert)
@@ -227,7 +232,9 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
         from inference.export.drafter_checkpoint import is_drafter
 
         with ProgressLine(log_stages=True) as progress:
-            if is_drafter(options.checkpoint) and options.drafter is None:
+            if options.check and (options.out / "larimar.json").is_file():
+                pass
+            elif is_drafter(options.checkpoint) and options.drafter is None:
                 add_drafter(options.checkpoint, options.out, progress.show)
             else:
                 convert_checkpoint(
@@ -252,6 +259,15 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
             file=sys.stderr,
         )
         return 1
+    if options.check:
+        from inference.export.check import check_folder, table
+
+        with ProgressLine(log_stages=True) as progress:
+            rows = check_folder(options.checkpoint, options.out, progress.show)
+        print(table(rows))
+        if not all(row.passed for row in rows):
+            print(f"{options.out} does not do what the checkpoint does: see “TOO FAR OFF”.", file=sys.stderr)
+            return 1
     print(f"{options.out} is ready: start Larimar with --model to use it.", file=sys.stderr)
     return 0
 

@@ -101,6 +101,10 @@ class Checkpoint:
         names = (self.folder.resolve().name, str(self.raw_config.get("_name_or_path") or ""))
         return any("q4_0" in name.lower() for name in names)
 
+    def names(self) -> list[str]:
+        """Return the names of all weights; a packed matrix counts as its ``weight``."""
+        return [*(name for name, record in self._tensors.items() if record.dtype in _FLOAT_DTYPES), *self._packed]
+
     def packed(self, name: str) -> PackedRecord | None:
         """Return where the integers of the matrix ``name`` (“….weight”) lie; ``None`` if it is not packed."""
         return self._packed.get(name)

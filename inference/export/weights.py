@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from inference.errors import CheckpointError
 from inference.export.checkpoint import Checkpoint
 from inference.export.qat import fits_float16
-from inference.export.quantize import BLOCK_SIZE, Bits, Quantization, QuantizedMatrix, quantize
+from inference.export.quantize import (
+    BLOCK_SIZE,
+    Bits,
+    Quantization,
+    QuantizedMatrix,
+    dequantize_blockwise,
+    quantize,
+)
 from inference.export.streaming import StreamedTensor, in_threads, row_ranges
 
 Precision = Literal["q4", "q8", "q4f16", "fp16", "fp32"]
@@ -156,6 +163,32 @@ class WeightPlan:
         value.const_value = StreamedTensor(
             value.name or name, ir.DataType.FLOAT, shape, lambda: [self._checkpoint.read(name)]
         )
+
+    def effective(self, name: str, table: bool = False) -> NDArray[np.float32]:
+        """Return what the graphs compute with in place of the weight ``name``: the numbers after rounding.
+
+        Args:
+            name: the weight; matrices and stacks of them are rounded, vectors are not.
+            table: whether it is looked up by token, rather than multiplied with.
+        """
+        return self.effective_rows(name, slice(None), table)
+
+    def effective_rows(self, name: str, rows: slice, table: bool = False) -> NDArray[np.float32]:
+        """Return some entries of the first axis of what :meth:`effective` returns."""
+        weights = self._checkpoint.read(name, rows)
+        if weights.ndim < 2 or (self._rule and name.endswith(_UNQUANTIZED)):
+            return weights
+        if self._rule is None:
+            return weights.astype(np.float16).astype(np.float32) if self.precision == "fp16" else weights
+        if self._checkpoint.packed(name) or (table and self._checkpoint.is_packed):
+            return weights
+        flat = weights.reshape(-1, weights.shape[-1])
+        for part in row_ranges(*flat.shape):
+            matrix = quantize(flat[part], self._rule)
+            flat[part] = dequantize_blockwise(
+                matrix.packed, matrix.scales, self._rule.bits, flat.shape[1], matrix.zero_points
+            )
+        return weights
 
     def _matrix(self, name: str, rows: int, columns: int, linear: bool) -> StoredMatrix:
         key = (name, linear)

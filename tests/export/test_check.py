@@ -1,0 +1,101 @@
+"""``--check`` passes on what we convert, and finds what is wrong with a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from fixtures_checkpoints import build_checkpoint
+
+import main
+from inference.errors import ModelFolderError
+from inference.export import check
+from inference.export.check import Row, check_folder, difference, table
+from inference.export.convert import convert_checkpoint
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", params=["e2b-q4", "moe-q8", "unified-fp32"])
+def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    kind, precision = request.param.split("-")
+    folder = tmp_path_factory.mktemp(kind)
+    checkpoint = build_checkpoint(folder / "checkpoint", kind)
+    return checkpoint, convert_checkpoint(checkpoint, folder / "out", precision)  # type: ignore[arg-type]
+
+
+def _probes(rows: list[Row]) -> str:
+    return " ".join(row.probe for row in rows)
+
+
+def test_what_we_convert_passes_as_a_whole_and_layer_by_layer(converted: tuple[Path, Path]) -> None:
+    whole = check_folder(*converted)
+    assert all(row.passed for row in whole), table(whole)
+    assert "text, 48 tokens" in _probes(whole)
+    layers = check_folder(*converted, memory=0)
+    assert all(row.passed for row in layers), table(layers)
+    assert "text" not in _probes(layers)
+    assert {"sliding", "full", "head,"} <= set(_probes(layers).replace("(", "").split())
+    assert max(row.difference for row in layers) < 2e-5  # one layer, same weights: nothing but the order of sums
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_a_wrong_weight_is_found(converted: tuple[Path, Path], tmp_path: Path, memory: int | None) -> None:
+    checkpoint, out = converted
+    folder = Path(shutil.copytree(out, tmp_path / "out"))
+    (file,) = (folder / "onnx").glob("decoder_model_merged*.onnx")
+    graph = onnx.load(file, load_external_data=False).graph
+    (tensor,) = (
+        tensor
+        for tensor in graph.initializer
+        if "layers.0.self_attn.o_proj" in tensor.name and "scales" not in tensor.name and tensor.external_data
+    )
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    with (folder / "onnx" / place["location"]).open("r+b") as data:
+        data.seek(int(place["offset"]))
+        content = np.frombuffer(data.read(int(place["length"])), np.uint8)
+        data.seek(int(place["offset"]))
+        data.write(np.roll(content, 4 * 8).tobytes())
+    rows = check_folder(checkpoint, folder, memory=memory)
+    failed = [row for row in rows if not row.passed]
+    assert failed, table(rows)
+    assert failed[0].probe.startswith("text" if memory is None else "layer 0")
+    assert "TOO FAR OFF" in table(rows)
+
+
+def test_a_difference_that_is_no_number_fails() -> None:
+    assert not Row("probe", "reference", float("nan"), limit=1e-3).passed
+    assert Row("probe", "reference", 0.5).passed
+    assert difference(np.array([1.0, 3.0]), np.array([1.0, 3.0])) == 0
+    assert difference(np.array([2.0, 4.0]), np.array([1.0, 3.0])) == pytest.approx(1.0)
+
+
+def test_a_folder_of_unknown_origin_is_refused(converted: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(converted[1], tmp_path / "out"))
+    (folder / "larimar.json").unlink()
+    with pytest.raises(ModelFolderError, match="does not say how it was converted"):
+        check_folder(converted[0], folder)
+
+
+@pytest.mark.parametrize(("difference_", "code"), [(1e-6, 0), (1.0, 1)])
+def test_the_command_says_it_in_its_exit_code(
+    converted: tuple[Path, Path],
+    difference_: float,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(check, "PROBES", (lambda _: [Row("the probe", "nothing", difference_, limit=1e-3)],))
+    before = json.loads((converted[1] / "larimar.json").read_text())
+    arguments: list[Any] = ["convert", converted[0], converted[1], "--check"]
+    assert main.main([str(argument) for argument in arguments]) == code
+    said = capsys.readouterr()
+    assert "the probe" in said.out
+    assert ("TOO FAR OFF" in said.out) == bool(code)
+    assert json.loads((converted[1] / "larimar.json").read_text()) == before
