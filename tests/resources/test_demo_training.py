@@ -13,12 +13,12 @@ from tokenizers import Tokenizer
 
 from resources.demo_model.training import special_tokens, wordings
 from resources.demo_model.training import tokenizer as tokenizers_
-from resources.demo_model.training.conversations import INTENTS, Conversation, conversations
+from resources.demo_model.training.conversations import INTENTS, Conversation, conversations, lessons
 from resources.demo_model.training.dataset import Dataset, padded
 from resources.demo_model.training.exchange import Exchange, State
 from resources.demo_model.training.noise import vary
 from resources.demo_model.training.prepare import texts
-from resources.demo_model.training.rendering import encode, render
+from resources.demo_model.training.rendering import LESSON_TOKENS, encode, encode_lesson, render
 from resources.demo_model.training.topics import arithmetic
 
 VOCABULARY = 1024
@@ -208,6 +208,26 @@ def test_the_generation_prompt_is_a_prefix_of_the_learned_text(tokenizer: Tokeni
         assert not mask[len(prompt_ids) - 1]
 
 
+def test_lessons_break_off_set_sentences_only(tokenizer: Tokenizer) -> None:
+    cut = 0
+    for lesson in islice(lessons(3), 200):
+        whole, mask = encode(lesson, tokenizer)
+        ids, shorter_mask = encode_lesson(lesson, tokenizer)
+        assert ids == whole[: len(ids)]
+        assert shorter_mask == mask[: len(ids)]
+        if len(ids) < len(whole):
+            assert lesson.exchanges[-1].fixed
+            assert sum(shorter_mask) >= LESSON_TOKENS
+            cut += 1
+    assert cut > 50
+
+
+def test_lessons_tell_every_two_set_sentences_apart(tokenizer: Tokenizer, some: list[Conversation]) -> None:
+    fixed = {turn.answer for one in some for turn in one.exchanges if turn.fixed}
+    starts = {tuple(tokenizer.encode(answer, add_special_tokens=False).ids[:LESSON_TOKENS]) for answer in fixed}
+    assert len(starts) == len(fixed)
+
+
 # --- batches
 
 
@@ -326,8 +346,8 @@ def test_a_few_steps_lower_the_loss_and_the_checkpoint_reads_back(
     name = "model.layers.0.mlp.gate_proj.weight"
     torch.testing.assert_close(again.state_dict()[name], round_to_int4(model.state_dict()[name]))
     assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == [
-        "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
-        "tokenizer_config.json",
+        "chat_template.jinja", "config.json", "generation_config.json", "larimar.json", "model.safetensors",
+        "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
 
 

@@ -16,6 +16,9 @@ from .architecture import GENERATION
 from .quantisation import round_model
 from .rendering import TEMPLATE_PATH
 
+RECORD = {"name": "Larimar demo", "demo": True}
+"""``larimar.json``, which the conversion carries over into the model folder."""
+
 
 def write_checkpoint(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
     """Write the model with int4 weights as a Hugging Face checkpoint, replacing an older one at ``folder`` at once."""
@@ -31,6 +34,7 @@ def write_checkpoint(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path)
     shutil.copyfile(TEMPLATE_PATH, part / "chat_template.jinja")
     _write_json(part / "tokenizer_config.json", tokenizers_.configuration(tokenizer))
     _write_json(part / "generation_config.json", GENERATION)
+    _write_json(part / "larimar.json", RECORD)
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

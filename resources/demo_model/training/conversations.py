@@ -106,6 +106,27 @@ def conversation(rng: random.Random) -> Conversation:
     return Conversation(system, tuple(exchanges), thinking)
 
 
+def lesson(rng: random.Random) -> Conversation:
+    """Return one of the short conversations with which training begins: an exchange, or one told and one asked back."""
+    builder = _Builder(rng, held_out=False, state=State())
+    system = builder.system() if rng.random() < 0.3 else ""
+    thinking = rng.random() < 0.12
+    if rng.random() < 0.15:
+        kind = rng.choices(memory.KINDS, memory.KIND_WEIGHTS)[0]
+        value = memory.value_of(kind, rng)
+        told = memory.tell(kind, value, rng, builder.state, False)
+        builder.state.memory[kind] = value
+        return Conversation(system, (told, memory.ask(kind, rng, builder.state, False)), thinking)
+    return Conversation(system, (builder.next(False),), thinking)
+
+
+def lessons(seed: int) -> Iterator[Conversation]:
+    """Yield short conversations without end; equal seeds give equal ones."""
+    rng = random.Random(seed)
+    while True:
+        yield lesson(rng)
+
+
 def conversations(seed: int) -> Iterator[Conversation]:
     """Yield conversations to train on without end; equal seeds give equal conversations."""
     rng = random.Random(seed)

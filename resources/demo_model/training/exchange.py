@@ -21,6 +21,8 @@ class Exchange:
     """What the model thinks before the answer when thinking is on."""
     accepted: tuple[str, ...]
     """Every right answer, of which ``answer`` is one."""
+    fixed: bool = False
+    """The answer is a set sentence, known after its first words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,12 @@ def exchange(
     question = fill(pick(patterns, rng, held_out=held_out), slots)
     accepted = tuple(fill(answer, slots) for answer in answers)
     return Exchange(
-        intent, vary(question, rng, literal=literal), rng.choice(accepted), fill(choose(thought, rng), slots), accepted
+        intent,
+        vary(question, rng, literal=literal),
+        rng.choice(accepted),
+        fill(choose(thought, rng), slots),
+        accepted,
+        fixed=not slots,
     )
 
 

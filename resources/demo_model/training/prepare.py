@@ -9,16 +9,19 @@ import argparse
 import itertools
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from . import tokenizer as tokenizers_
 from .architecture import VOCAB_SIZE
-from .conversations import Conversation, conversations
+from .conversations import Conversation, conversations, lessons
 from .dataset import Dataset
-from .rendering import encode
+from .rendering import encode, encode_lesson
 
+Encoded = tuple[list[int], list[bool]]
 RUNS = Path(__file__).parent / "runs"
 TOKENIZER_CONVERSATIONS = 30_000
 VALIDATION_SEED_OFFSET = 1_000_003
@@ -35,12 +38,12 @@ def learn_tokenizer(seed: int) -> Tokenizer:
     return tokenizers_.train(texts(list(itertools.islice(conversations(seed), TOKENIZER_CONVERSATIONS))), VOCAB_SIZE)
 
 
-def encode_many(seed: int, count: int, tokenizer: Tokenizer) -> Dataset:
+def encode_many(source: Iterator[Conversation], count: int, encode_one: Callable[[Conversation], Encoded]) -> Dataset:
     """Return ``count`` encoded conversations, with a progress line."""
     encoded = []
     start = time.monotonic()
-    for number, conversation in enumerate(itertools.islice(conversations(seed), count), 1):
-        encoded.append(encode(conversation, tokenizer))
+    for number, conversation in enumerate(itertools.islice(source, count), 1):
+        encoded.append(encode_one(conversation))
         if number % 5000 == 0 or number == count:
             rate = number / (time.monotonic() - start)
             print(f"\r{number}/{count} conversations, {rate:.0f} a second", end="", file=sys.stderr, flush=True)
@@ -53,16 +56,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="prepare", description="Write and encode the demo model's training text.")
     parser.add_argument("--run", default="v0", help="name of the folder under training/runs")
     parser.add_argument("--conversations", type=int, default=200_000)
+    parser.add_argument("--lessons", type=int, default=100_000, help="short conversations for the beginning")
     parser.add_argument("--seed", type=int, default=20261122)
     options = parser.parse_args(arguments)
     folder = RUNS / options.run
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = learn_tokenizer(options.seed)
     tokenizer.save(str(folder / "tokenizer.json"))
-    training = encode_many(options.seed, options.conversations, tokenizer)
-    training.save(folder / "training.npz")
-    encode_many(options.seed + VALIDATION_SEED_OFFSET, 1000, tokenizer).save(folder / "validation.npz")
-    print(f"{len(training)} conversations, {len(training.ids)} tokens, {training.learned.mean():.0%} to be learned")
+    whole, cut = partial(encode, tokenizer=tokenizer), partial(encode_lesson, tokenizer=tokenizer)
+    for name, source, count, encode_one in (
+        ("validation", conversations(options.seed + VALIDATION_SEED_OFFSET), 1000, whole),
+        ("lessons", lessons(options.seed), options.lessons, cut),
+        ("training", conversations(options.seed), options.conversations, whole),
+    ):
+        dataset = encode_many(source, count, encode_one)
+        dataset.save(folder / f"{name}.npz")
+        print(f"{name}: {len(dataset)} conversations, {len(dataset.ids)} tokens, {dataset.learned.mean():.0%} learned")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from .special_tokens import CHAT_TEMPLATE_BOS, END_OF_TURN, MODEL_TURN_LENGTH, S
 
 TEMPLATE_PATH = Path(__file__).parent / "chat_template.jinja"
 
+LESSON_TOKENS = 11
+"""Enough for every two set sentences to differ."""
+
 
 @cache
 def _template() -> Template:
@@ -41,6 +44,18 @@ def encode(conversation: Conversation, tokenizer: Tokenizer) -> tuple[list[int],
     text = render(conversation.messages(), thinking=conversation.thinking)
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     return ids, learned(ids, tokenizer.token_to_id("model"), last_only=conversation.thinking)
+
+
+def encode_lesson(conversation: Conversation, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
+    """Return the same as :func:`encode`, but a set sentence as the last answer breaks off after its first words.
+
+    What follows them is learned within minutes, so that all further repetitions would only cost time.
+    """
+    ids, mask = encode(conversation, tokenizer)
+    if conversation.exchanges[-1].fixed and not conversation.thinking:
+        start = len(ids) - ids[::-1].index(START_OF_TURN) - 1 + MODEL_TURN_LENGTH
+        ids, mask = ids[: start + LESSON_TOKENS], mask[: start + LESSON_TOKENS]
+    return ids, mask
 
 
 def learned(ids: list[int], model_role: int, *, last_only: bool) -> list[bool]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from .checkpoint import load_state, save_state, write_checkpoint
 from .dataset import Dataset
 from .prepare import RUNS
 from .quantisation import rounded
+from .workers import SharedGradients, run
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,19 @@ def optimiser(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
 
 
-def train(folder: Path, schedule: Schedule, options: argparse.Namespace) -> None:
-    """Train from the newest state in ``folder`` (or from nothing) to the schedule's end."""
+def train(worker: int, folder: Path, schedule: Schedule, options: argparse.Namespace) -> None:
+    """Train from the newest state in ``folder`` (or from nothing) to the schedule's end, as one of the workers."""
+    torch.set_num_threads(options.threads)
+
+    def say(text: str) -> None:
+        if worker == 0:
+            print(text, flush=True)
+
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     training, validation = Dataset.load(folder / "training.npz"), Dataset.load(folder / "validation.npz")
     model = new_model(options.seed).train()
     adam = optimiser(model)
+    gradients = SharedGradients(model)
     state_path = folder / "state.pt"
     step = tokens = seconds = 0
     if state_path.exists():
@@ -93,55 +102,52 @@ def train(folder: Path, schedule: Schedule, options: argparse.Namespace) -> None
         model.load_state_dict(state["model"])
         adam.load_state_dict(state["optimiser"])
         step, tokens, seconds = state["step"], state["tokens"], state["seconds"]
-        print(f"going on at step {step}", flush=True)
-    print(
-        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(training.ids):,} tokens in the data",
-        flush=True,
-    )
-    mean, start, shown_tokens, shown_at = None, time.monotonic(), tokens, time.monotonic()
+        say(f"going on at step {step}")
+    say(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(training.ids):,} tokens in the data")
+    start = shown_at = time.monotonic()
+    shown_tokens, shown_loss = tokens, 0.0
 
     def save() -> None:
-        spent = seconds + time.monotonic() - start
-        save_state(
-            state_path, model=model.state_dict(), optimiser=adam.state_dict(), step=step, tokens=tokens, seconds=spent
-        )
-        write_checkpoint(model, tokenizer, folder / "latest")
+        if worker == 0:
+            spent = seconds + time.monotonic() - start
+            counters = {"step": step, "tokens": tokens, "seconds": spent}
+            save_state(state_path, model=model.state_dict(), optimiser=adam.state_dict(), **counters)
+            write_checkpoint(model, tokenizer, folder / "latest")
+            held_out = validation_loss(model, validation, options.bfloat16)
+            say(f"saved at step {step}: {tokens:,} tokens, {spent / 60:.0f} min, held-out loss (int4) {held_out:.4f}")
 
-    for rows in islice(training.plan(options.batch_tokens, options.seed), step, schedule.steps):
-        ids, labels = training.batch(rows)
+    lessons = Dataset.load(folder / "lessons.npz")
+    first = islice(lessons.plan(options.batch_tokens, options.seed), options.lesson_steps)
+    then = training.plan(options.batch_tokens, options.seed)
+    batches = chain(((lessons, rows) for rows in first), ((training, rows) for rows in then))
+    for dataset, rows in islice(batches, step, schedule.steps):
+        mine = rows[worker :: options.workers]
+        gradients.clear()
+        loss_sum, count = 0.0, 0
+        if len(mine):
+            ids, labels = dataset.batch(mine)
+            with rounded(model) if step >= schedule.falls_from else nullcontext():
+                loss = batch_loss(model, ids, labels, options.bfloat16)
+                count = int((labels[:, 1:] != -100).sum())
+                (loss * count).backward()
+            loss_sum = loss.item() * count
+        shown_loss += gradients.average(loss_sum, count) / options.show_every
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for group in adam.param_groups:
             group["lr"] = schedule.rate(step)
-        if step >= schedule.falls_from:
-            with rounded(model):
-                loss = batch_loss(model, ids, labels, options.bfloat16)
-                loss.backward()
-        else:
-            loss = batch_loss(model, ids, labels, options.bfloat16)
-            loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
-        adam.zero_grad(set_to_none=True)
         step += 1
-        tokens += ids.size
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
+        tokens += int((dataset.offsets[rows + 1] - dataset.offsets[rows]).sum())
         if step % options.show_every == 0:
             rate = (tokens - shown_tokens) / (time.monotonic() - shown_at)
-            shown_tokens, shown_at = tokens, time.monotonic()
-            left = (schedule.steps - step) * options.batch_tokens / rate / 60
-            print(
-                f"step {step}/{schedule.steps}  loss {mean:.4f}  {rate:.0f} tokens/s  {left:.0f} min left", flush=True
-            )
+            left = (schedule.steps - step) / options.show_every * (time.monotonic() - shown_at) / 60
+            say(f"step {step}/{schedule.steps}  loss {shown_loss:.4f}  {rate:.0f} tokens/s  {left:.0f} min left")
+            shown_tokens, shown_at, shown_loss = tokens, time.monotonic(), 0.0
         if step % options.save_every == 0:
             save()
-            held_out = validation_loss(model, validation, options.bfloat16)
-            print(f"step {step}  {tokens:,} tokens  held-out loss (int4) {held_out:.4f}", flush=True)
     save()
-    write_checkpoint(model, tokenizer, folder / "checkpoint")
-    held_out = validation_loss(model, validation, options.bfloat16)
-    minutes = (seconds + time.monotonic() - start) / 60
-    print(
-        f"done: {step} steps, {tokens:,} tokens, {minutes:.0f} minutes, held-out loss (int4) {held_out:.4f}", flush=True
-    )
+    if worker == 0:
+        write_checkpoint(model, tokenizer, folder / "checkpoint")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -149,17 +155,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="train", description="Train the demo model, or go on training it.")
     parser.add_argument("--run", default="v0", help="name of the folder under training/runs")
     parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--lesson-steps", type=int, default=2000, help="steps on short conversations at the beginning")
     parser.add_argument("--fall", type=float, default=0.3, help="share of the steps with a falling learning rate")
-    parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--batch-tokens", type=int, default=4096)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peak", type=float, default=2.5e-3, help="highest learning rate")
+    parser.add_argument("--batch-tokens", type=int, default=2048)
+    parser.add_argument("--workers", type=int, default=2, help="processes that share each step")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--show-every", type=int, default=50)
     parser.add_argument("--save-every", type=int, default=400)
     parser.add_argument("--float32", dest="bfloat16", action="store_false", help="no bfloat16 arithmetic")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    train(RUNS / options.run, Schedule(options.steps, options.peak, fall=options.fall), options)
+    schedule = Schedule(options.steps, options.peak, fall=options.fall)
+    run(options.workers, train, RUNS / options.run, schedule, options)
 
 
 if __name__ == "__main__":

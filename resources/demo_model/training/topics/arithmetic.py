@@ -115,7 +115,7 @@ def _too_hard(rng: random.Random, state: State, held_out: bool) -> Exchange:
     if state.brief:
         answer = "That is too hard for me."
     thought = choose("[This is more than a small sum.|I only know small sums.] I [say so|admit it].", rng)
-    return Exchange("sums that are too hard", question, answer, thought, (answer,))
+    return Exchange("sums that are too hard", question, answer, thought, (answer,), fixed=True)
 
 
 _GREATER = [

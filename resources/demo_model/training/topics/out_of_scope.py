@@ -199,7 +199,7 @@ def _modest(name: str, patterns: list[str], answer: str, brief: str, thought: st
             if not _known(question):
                 break
         chosen = brief if state.brief else answer
-        return Exchange(name, question, chosen, choose(thought, rng), (chosen,))
+        return Exchange(name, question, chosen, choose(thought, rng), (chosen,), fixed=True)
 
     return source
 

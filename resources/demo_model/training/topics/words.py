@@ -1,4 +1,3 @@
-
 """Word lists for slots, and made-up words, so that an unknown word is nothing new to the model."""
 
 from __future__ import annotations
