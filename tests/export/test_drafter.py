@@ -16,6 +16,7 @@ from fixtures_checkpoints import FULL, SLIDING, build_checkpoint, text_classes
 from fixtures_drafters import build_drafter_checkpoint
 from safetensors.numpy import load_file, save_file
 
+import main
 from inference.errors import CheckpointError, DiskSpaceError, LarimarError, ModelFolderError, UnsupportedModelError
 from inference.export import drafter as drafter_module
 from inference.export import graph_files
@@ -319,3 +320,14 @@ def test_opening_what_does_not_fit(checkpoints: Path, folder: Path) -> None:
     (folder / "onnx" / "drafter_q4.onnx").write_bytes(b"\xff" * 100)
     with pytest.raises(ModelFolderError, match="cannot be loaded"):
         open_drafter_graph(folder)
+
+
+def test_the_command_adds_a_drafter(checkpoints: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["convert", str(checkpoints / "dense"), str(folder)]) == 0
+    assert has_drafter(ModelFolder.open(folder))
+    assert main.main(["convert", str(checkpoints / "dense"), str(folder)]) == 1
+    assert "has a drafter already" in capsys.readouterr().err
+    out = folder.parent / "out"
+    assert main.main(["convert", str(checkpoints / "target"), str(out), "--drafter", str(checkpoints / "target")]) == 1
+    assert "Gemma 4’s drafters are" in capsys.readouterr().err
+    assert not out.exists()
