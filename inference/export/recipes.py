@@ -9,6 +9,7 @@ from inference.export.checkpoint import Checkpoint
 from inference.export.decoder import build_decoder
 from inference.export.embedder import build_embedder
 from inference.export.lowering import lower
+from inference.export.media import build_audio, build_vision, has_audio, has_vision
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import WeightPlan
 
@@ -42,4 +43,6 @@ def _embedder(source: Checkpoint, plan: WeightPlan, report: Report) -> GraphBuil
 RECIPES: tuple[GraphRecipe, ...] = (
     GraphRecipe("decoder_model_merged", lambda source: True, _decoder),
     GraphRecipe("embed_tokens", lambda source: True, _embedder),
+    GraphRecipe("vision_encoder", has_vision, build_vision),
+    GraphRecipe("audio_encoder", has_audio, build_audio),
 )
