@@ -52,6 +52,8 @@ def decoded_frames(container: InputContainer, stream: Any) -> Iterator[Any]:
     """Yield the decoded frames of a stream, passing over damaged packets; ends early where the file is cut off."""
     import av
 
+    if stream.type == "video":
+        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(_MAX_FRAME_PIXELS)}
     bad = 0
     packets = container.demux(stream)
     while bad < _BAD_PACKETS:

@@ -80,6 +80,8 @@ class VideoItem:
 
 
 MediaItem = ImageItem | AudioItem | VideoItem
+MediaSlot = MediaItem | tuple[MediaItem, ...]
+"""What one placeholder stands for: an item, or several in a row (a long recording's clips, a video and its sound)."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class SoftTokenRun:
     """Where the embeddings of a picture, a frame or a clip go: positions ``start`` to ``stop`` − 1."""
 
     item: int
-    """Index of the item."""
+    """Index of the item, over all slots."""
     frame: int
     """Index of the frame; 0 for pictures and sound."""
     start: int
@@ -124,36 +126,40 @@ class ExpandedPrompt:
 
 def expand_prompt(
     ids: Sequence[int],
-    items: Sequence[MediaItem],
+    slots: Sequence[MediaSlot],
     tokens: MediaTokens,
     encode: Callable[[str], Sequence[int]] | None = None,
 ) -> ExpandedPrompt:
     """Replace each placeholder by begin token, soft tokens and end token.
 
     Args:
-        ids: token ids with one placeholder for each item.
-        items: what the placeholders stand for, in order.
+        ids: token ids with one placeholder for each slot.
+        slots: what the placeholders stand for, in order; a placeholder's kind is that of its first item.
         tokens: the model's ids.
         encode: turns text into ids without control tokens; needed for videos, whose frames follow their times.
 
     Raises:
-        ValueError: placeholders and items do not match, or a video came without ``encode``.
+        ValueError: placeholders and slots do not match, or a video came without ``encode``.
     """
     placeholders = {tokens.image: ImageItem, tokens.audio: AudioItem, tokens.video: VideoItem}
     prompt = _Builder(tokens, encode)
-    used = 0
+    used = items = 0
     for token in ids:
         kind = placeholders.get(token)
         if kind is None:
             prompt.text([token])
             continue
-        if used == len(items) or not isinstance(items[used], kind):
-            given = "none is left" if used == len(items) else f"a {type(items[used]).__name__} is next"
-            raise ValueError(f"the prompt's placeholder {used + 1} asks for a {kind.__name__}, but {given}")
-        prompt.item(used, items[used])
+        slot: MediaSlot = slots[used] if used < len(slots) else ()
+        group = slot if isinstance(slot, tuple) else (slot,)
+        if not group or not isinstance(group[0], kind):
+            given = f"an {type(group[0]).__name__} is next" if group else "none is left"
+            raise ValueError(f"placeholder {used + 1} of the prompt asks for an {kind.__name__}, but {given}")
+        for item in group:
+            prompt.item(items, item)
+            items += 1
         used += 1
-    if used < len(items):
-        raise ValueError(f"the prompt has {used} placeholders for {len(items)} items")
+    if used < len(slots):
+        raise ValueError(f"the prompt has {used} placeholders for {len(slots)} slots")
     return prompt.done()
 
 

@@ -95,6 +95,13 @@ def test_files_that_may_not_be_read(entry: Callable[[Path], object], tmp_path: P
         entry(file)
 
 
+def test_wrong_suffixes_do_not_matter(tmp_path: Path) -> None:
+    sound = recording(tmp_path / "a.mp3", tone(48_000, 48_000), 48_000, "libmp3lame")
+    film = video(tmp_path / "a.mp4", 10, 10)
+    assert len(load_audio(sound.rename(tmp_path / "sound.wav"))) == pytest.approx(16_000, abs=800)
+    assert len(list(sampled_frames(film.rename(tmp_path / "film.mp3")))) == 1
+
+
 def test_media_of_another_kind(tmp_path: Path) -> None:
     picture = tmp_path / "a.png"
     picture.write_bytes(encoded(smooth(32, 32), "PNG"))

@@ -125,9 +125,10 @@ def test_the_cache_is_reused_up_to_the_first_other_picture() -> None:
 @pytest.mark.parametrize(
     ("ids", "media", "message"),
     [
-        ([TOKENS.image], [], "placeholder 1 asks for a ImageItem, but none is left"),
-        ([TOKENS.image], [AudioItem(1, "a")], "but a AudioItem is next"),
-        ([5], [ImageItem(1, "i")], "0 placeholders for 1 items"),
+        ([TOKENS.image], [], "placeholder 1 of the prompt asks for an ImageItem, but none is left"),
+        ([TOKENS.image], [AudioItem(1, "a")], "but an AudioItem is next"),
+        ([5], [ImageItem(1, "i")], "0 placeholders for 1 slots"),
+        ([TOKENS.image], [()], "none is left"),
         ([TOKENS.video], [VideoItem([1], [0.0], "v")], "needs an encoder"),
     ],
 )
@@ -139,6 +140,18 @@ def test_mismatches(ids: list[int], media: list[MediaItem], message: str) -> Non
 def test_frames_without_times() -> None:
     with pytest.raises(ValueError, match="a time for each"):
         expand_prompt([TOKENS.video], [VideoItem([1, 2], [0.0], "v")], TOKENS, encode)
+
+
+def test_a_placeholder_for_several_items() -> None:
+    """The clips of a long recording; a video and its sound."""
+    clips = (AudioItem(2, "a"), AudioItem(1, "b"))
+    film = (VideoItem([1], [0.0], "v"), AudioItem(1, "c"))
+    made = expand_prompt([TOKENS.audio, 9, TOKENS.video], [clips, film], TOKENS, lambda text: [8])
+    audio = (TOKENS.begin_audio, TOKENS.audio, TOKENS.end_audio)
+    assert made.ids.tolist() == [
+        *audio[:2], *audio[1:], *audio, 9, 8, TOKENS.begin_image, TOKENS.video, TOKENS.end_image, *audio,
+    ]  # fmt: skip
+    assert [run.item for run in made.runs] == [0, 1, 2, 3]
 
 
 def test_ids_of_a_config() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from media_samples import frame_number, noise, recording, tone, video
 
 from inference.errors import MediaError
+from inference.media import container as container_module
 from inference.media import video as video_module
 from inference.media.video import (
     VideoFrame,
@@ -215,6 +216,14 @@ def test_what_is_no_video(tmp_path: Path) -> None:
         assert len(container.streams.video) == 1
     with pytest.raises(MediaError, match="no moving picture"):
         probe_video(album)
+
+
+def test_enormous_frames_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = video(tmp_path / "a.mp4", 5, 5)
+    assert len(list(sampled_frames(file))) == 1
+    monkeypatch.setattr(container_module, "_MAX_FRAME_PIXELS", 64 * 64)
+    with pytest.raises(MediaError, match=r"no frame that can be decoded|cannot be read"):
+        list(sampled_frames(file))
 
 
 def test_a_video_without_frames(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""The media of a conversation to what the encoders and the prompt need, each of them once.
+
+A part may become several items: a long recording is heard as clips of up to 30 seconds, and a video is seen and, where
+the model hears, heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from inference.cancellation import CancelToken
+from inference.errors import MediaError
+from inference.media.audio import AudioFeatures, audio_features, load_clips
+from inference.media.cache import ByteBoundedCache, content_key
+from inference.media.image import DEFAULT_BUDGET, ImageFeatures, Layout, image_features, open_image
+from inference.media.prompt import AudioItem, ImageItem, MediaItem, VideoItem
+from inference.media.source import Source, name_of
+from inference.media.video import FRAME_BUDGET, probe_video, sampled_frames
+from inference.messages import Audio, Image, Video
+
+MAX_SOUND_SECONDS: Final = 1800.0
+"""Half an hour is 45,000 soft tokens; what is longer belongs into a transcript, not into a prompt."""
+
+
+@dataclass(frozen=True)
+class PreparedMedia:
+    """One part of a turn, ready for the encoders."""
+
+    items: tuple[MediaItem, ...]
+    """For :func:`inference.media.prompt.expand_prompt`: the slot of this part's placeholder."""
+    features: tuple[ImageFeatures | AudioFeatures, ...]
+    """One for each run of soft tokens: a picture, each frame, each clip."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the features take."""
+        return sum(each.nbytes for each in self.features)
+
+
+class MediaPreparation:
+    """Prepares parts for one model, and remembers the last ones."""
+
+    def __init__(self, layout: Layout = "tower", *, hears: bool = True, pad: bool = False, cache_bytes: int = 2**28):
+        """Prepare for the encoders of ``layout``.
+
+        Args:
+            layout: which encoders the model has.
+            hears: whether the sound of a video is added to its frames.
+            pad: whether pictures are filled up to their budget; encoders of a free length need less without.
+            cache_bytes: memory for what was prepared before.
+        """
+        self._layout: Layout = layout
+        self._hears = hears
+        self._pad = pad
+        self._cache: ByteBoundedCache[PreparedMedia] = ByteBoundedCache(cache_bytes)
+
+    def prepare(self, part: Image | Audio | Video, cancel: CancelToken | None = None) -> PreparedMedia | None:
+        """Decode a part and compute its features; ``None`` when cancelled meanwhile.
+
+        Raises:
+            MediaError: it cannot be used; the sentence says why.
+        """
+        cancel = cancel or CancelToken()
+        kind = {Image: "picture", Audio: "recording", Video: "video"}[type(part)]
+        key = f"{content_key(part.source, kind)} {kind}"
+        budget = DEFAULT_BUDGET
+        if isinstance(part, Image):
+            budget = part.soft_tokens or DEFAULT_BUDGET
+            key += f" {budget}"
+        prepared = self._cache.get(key)
+        if prepared is not None:
+            return prepared
+        if isinstance(part, Image):
+            features = image_features(open_image(part.source), budget, self._layout, pad=self._pad)
+            prepared = PreparedMedia((ImageItem(features.soft_tokens, key),), (features,))
+        elif isinstance(part, Audio):
+            prepared = self._sound(part.source, key, cancel)
+        else:
+            prepared = self._video(part.source, key, cancel)
+        if cancel.cancelled:
+            return None
+        self._cache.put(key, prepared)
+        return prepared
+
+    def _sound(self, source: Source, key: str, cancel: CancelToken) -> PreparedMedia:
+        features: list[AudioFeatures] = []
+        for clip in load_clips(source):
+            if cancel.cancelled:
+                break
+            if clip.end > MAX_SOUND_SECONDS:
+                raise MediaError(
+                    f"The sound of {name_of(source, 'recording')} is longer than {MAX_SOUND_SECONDS / 60:.0f} minutes, "
+                    "too long for one question. Cut it into parts."
+                )
+            features.append(audio_features(clip.samples, self._layout))
+        items = tuple(AudioItem(each.soft_tokens, f"{key} {index}") for index, each in enumerate(features))
+        return PreparedMedia(items, tuple(features))
+
+    def _video(self, source: Source, key: str, cancel: CancelToken) -> PreparedMedia:
+        frames: list[ImageFeatures] = []
+        times: list[float] = []
+        for frame in sampled_frames(source):
+            if cancel.cancelled:
+                break
+            frames.append(image_features(frame.pixels, FRAME_BUDGET, self._layout, pad=self._pad))
+            times.append(frame.time)
+        item = VideoItem([frame.soft_tokens for frame in frames], times, key)
+        seen = PreparedMedia((item,), tuple(frames))
+        if cancel.cancelled or not self._hears or not probe_video(source).has_sound:
+            return seen
+        heard = self._sound(source, f"{key} sound", cancel)
+        return PreparedMedia(seen.items + heard.items, seen.features + heard.features)
