@@ -13,10 +13,13 @@ from inference.chat_template import ChatTemplate
 from inference.errors import EngineBusyError, ModelFolderError, RuntimeSetupError, UnsupportedInputError
 from inference.generation import Finished, LanguageModelLike, Token, generate_tokens
 from inference.generation_config import GenerationConfig
+from inference.graphs.session import RunCancelled
+from inference.media.prompt import MediaTokens, expand_prompt
 from inference.messages import (
     Audio,
     Done,
     Image,
+    Part,
     Prefill,
     ReplyEvent,
     ReplyOptions,
@@ -26,14 +29,17 @@ from inference.messages import (
     Video,
 )
 from inference.model_folder import ModelFolder, default_model_folder
+from inference.prompt import Prompt, SoftTokens
 from inference.reply_parser import ReplyParser, ReplyPart, ends_inside_thought
 from inference.tokenizer import StreamingDetokenizer, Tokenizer
 
 if TYPE_CHECKING:
     from inference.graphs.session import ProviderChoice
+    from inference.media_encoders import EncodedItem, EncodedMedia
 
 _AGAIN: Final = "Convert or download the model again, or choose another folder."
 _MEDIA: Final = ((Image, "image", "an image"), (Audio, "audio", "a recording"), (Video, "video", "a video"))
+_MEDIA_PARTS: Final = (Image, Audio, Video)
 _PLURAL: Final = {"image": "images", "audio": "sound", "video": "videos"}
 
 
@@ -52,6 +58,13 @@ class ModelLike(LanguageModelLike, Protocol):
         """Give the memory back."""
 
 
+class EncodersLike(Protocol):
+    """What the engine needs of :class:`inference.media_encoders.MediaEncoders`."""
+
+    def encode(self, part: Image | Audio | Video, cancel: CancelToken) -> EncodedMedia:
+        """Return the soft tokens of a medium."""
+
+
 class Engine:
     """A loaded model that answers one conversation at a time.
 
@@ -66,6 +79,7 @@ class Engine:
         template: ChatTemplate,
         generation_config: GenerationConfig,
         model: ModelLike,
+        encoders: EncodersLike | None = None,
     ) -> None:
         self.name: str = folder.name
         self.demo: bool = folder.demo
@@ -80,6 +94,8 @@ class Engine:
         self._template = template
         self._generation_config = generation_config
         self._model = model
+        self._encoders = encoders
+        self._media_tokens = MediaTokens.from_config(folder.config)
         self._busy = threading.Lock()
         self._closed = False
 
@@ -102,6 +118,7 @@ class Engine:
 
         try:
             from inference.language_model import LanguageModel  # brings ONNX Runtime
+            from inference.media_encoders import MediaEncoders
         except ImportError as error:
             raise RuntimeSetupError(
                 "ONNX Runtime is missing or broken. Install exactly one of the extras “cpu” and “gpu”; "
@@ -113,7 +130,8 @@ class Engine:
             raise ModelFolderError(
                 f"In the model folder {folder.path} the tokenizer and the graphs do not belong together. {_AGAIN}"
             )
-        return cls(folder, tokenizer, template, generation_config, model)
+        encoders = MediaEncoders(folder, provider, threads)
+        return cls(folder, tokenizer, template, generation_config, model, encoders)
 
     def reply(
         self, turns: Sequence[Turn], options: ReplyOptions | None = None, cancel: CancelToken | None = None
@@ -156,11 +174,15 @@ class Engine:
         self._check_media(turns)
         sampler = self._generation_config.sampler(options)
         stop_ids = self._generation_config.stop_ids
-        prompt_ids = self._prompt_ids(turns, options)
-        reader = _ReplyReader(self._tokenizer, prompt_ids)
+        try:
+            prompt = self._prompt(turns, options, cancel)
+        except RunCancelled:
+            yield Done("cancelled", ReplyStats(context_length=self.context_length))
+            return
+        reader = _ReplyReader(self._tokenizer, prompt.ids.tolist())
         reused = None
         calls = 0
-        for event in generate_tokens(self._model, prompt_ids, sampler, stop_ids, options.max_tokens, cancel):
+        for event in generate_tokens(self._model, prompt, sampler, stop_ids, options.max_tokens, cancel):
             parts: list[ReplyPart] = []
             match event:
                 case Prefill(done, _):
@@ -180,7 +202,7 @@ class Engine:
                 yield Done(
                     reason,
                     ReplyStats(
-                        prompt_tokens=len(prompt_ids),
+                        prompt_tokens=len(prompt),
                         reused_tokens=reused or 0,
                         generated_tokens=clock.ticks,
                         time_to_first_token=clock.first,
@@ -189,13 +211,39 @@ class Engine:
                     ),
                 )
 
-    def _prompt_ids(self, turns: Sequence[Turn], options: ReplyOptions) -> list[int]:
-        """Return the ids of the prompt. Each medium is one placeholder token, to be replaced by its soft tokens."""
-        prompt = self._template.render(turns, options.tools, thinking=options.thinking)
-        ids = self._tokenizer.encode_prompt(prompt.text, prompt.typed)
+    def _prompt(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Prompt:
+        """Return the prompt, its media encoded. Raises :class:`RunCancelled` when stopped while encoding."""
+        encoded: list[EncodedItem] = []
+        if any(isinstance(part, _MEDIA_PARTS) for turn in turns for part in turn.parts):
+            turns = [self._encode(turn, encoded, cancel) for turn in turns]
+        written = self._template.render(turns, options.tools, thinking=options.thinking)
+        ids = self._tokenizer.encode_prompt(written.text, written.typed)
         if not ids:
             raise ModelFolderError("The model's chat template wrote an empty prompt; choose another model.")
-        return ids
+        if not encoded:
+            return Prompt.of(ids)
+        try:
+            expanded = expand_prompt(
+                ids, [item.item for item in encoded], self._media_tokens, self._tokenizer.encode_literally
+            )
+        except ValueError as error:
+            raise ModelFolderError(
+                "The model's chat template does not say where pictures and sound belong. " + _AGAIN
+            ) from error
+        soft_tokens = tuple(SoftTokens(run.start, encoded[run.item].embeddings[run.frame]) for run in expanded.runs)
+        return Prompt(expanded.lookup_ids, expanded.reuse_ids, soft_tokens, expanded.block_ids)
+
+    def _encode(self, turn: Turn, encoded: list[EncodedItem], cancel: CancelToken) -> Turn:
+        """Encode the media of a turn; a long recording takes as many places in it as it has clips."""
+        parts: list[Part] = []
+        for part in turn.parts:
+            if isinstance(part, _MEDIA_PARTS) and self._encoders is not None:
+                items = self._encoders.encode(part, cancel).items
+                encoded.extend(items)
+                parts.extend([part] * len(items))
+            else:
+                parts.append(part)
+        return Turn(turn.role, tuple(parts))
 
     def _check_media(self, turns: Sequence[Turn]) -> None:
         for part in (part for turn in turns for part in turn.parts):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inference.cancellation import CancelToken
 from inference.errors import ContextFullError
 from inference.messages import FinishReason, Prefill
+from inference.prompt import Prompt
 
 
 class LanguageModelLike(Protocol):
@@ -25,8 +26,8 @@ class LanguageModelLike(Protocol):
     def logits(self) -> NDArray[np.float32]:
         """Logits after the last cached token, float32 of shape [vocab_size]."""
 
-    def prefill(self, ids: Sequence[int], cancel: CancelToken) -> Iterator[int]:
-        """Bring the KV cache to exactly ``ids``; yields the number of tokens done, the reused ones first."""
+    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken) -> Iterator[int]:
+        """Bring the KV cache to exactly ``prompt``; yields the number of tokens done, the reused ones first."""
 
     def step(self, token: int, cancel: CancelToken) -> NDArray[np.float32] | None:
         """Append one token and return the logits after it, or ``None`` when cancelled."""
@@ -58,7 +59,7 @@ GenerationEvent = Prefill | Token | Finished
 
 def generate_tokens(
     model: LanguageModelLike,
-    prompt_ids: Sequence[int],
+    prompt: Prompt | Sequence[int],
     sampler: SamplerLike,
     stop_ids: Collection[int],
     max_tokens: int | None,
@@ -71,7 +72,7 @@ def generate_tokens(
     any point leaves the KV cache as consistent as a cancellation does. Raises :class:`ContextFullError` before any
     work when the context has no room for the prompt and one token more.
     """
-    total = len(prompt_ids)
+    total = len(prompt)
     if not total:
         raise ValueError("the prompt is empty")
     if total >= model.context_length:
@@ -80,7 +81,7 @@ def generate_tokens(
             f"{model.context_length:,}. Start a new conversation, or remove long messages or attachments."
         )
     cached = 0
-    for cached in model.prefill(prompt_ids, cancel):
+    for cached in model.prefill(prompt, cancel):
         yield Prefill(cached, total)
     if cached < total or cancel.cancelled:
         yield Finished("cancelled")

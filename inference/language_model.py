@@ -13,6 +13,7 @@ from inference.graphs.decoder import Decoder
 from inference.graphs.embedder import Embedder
 from inference.graphs.session import ProviderChoice, RunCancelled
 from inference.model_folder import ModelFolder
+from inference.prompt import Prompt
 
 PREFILL_CHUNK = 256
 """Prompt tokens per run: large enough to keep the matrix kernels busy, small enough to show progress."""
@@ -64,20 +65,23 @@ class LanguageModel:
         """The tokens whose keys and values are in the KV cache."""
         return self._decoder.cache.tokens
 
-    def prefill(self, ids: Sequence[int], cancel: CancelToken) -> Iterator[int]:
-        """Bring the KV cache to exactly ``ids``, computing only what it does not hold already.
+    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken) -> Iterator[int]:
+        """Bring the KV cache to exactly ``prompt``, computing only what it does not hold already.
 
         Args:
-            ids: the prompt, at least one token.
+            prompt: at least one token; a sequence is a prompt without media.
             cancel: ends the work between and inside chunks; the iterator then just ends, before its last value.
 
         Yields:
-            Number of tokens done: first what was reused, then after each chunk, at last ``len(ids)``.
+            Number of tokens done: first what was reused, then after each chunk, at last ``len(prompt)``.
             :attr:`logits` is valid after that.
 
         Raises:
             ContextFullError: the prompt is longer than the context.
         """
+        if not isinstance(prompt, Prompt):
+            prompt = Prompt.of(prompt)
+        ids = prompt.reuse_ids
         if not ids:
             raise ValueError("a prompt needs at least one token")
         cache = self._decoder.cache
@@ -90,8 +94,13 @@ class LanguageModel:
         cache.resume(ids[: len(ids) - 1])
         yield len(cache)
         while len(cache) < len(ids):
-            chunk = list(ids[len(cache) : len(cache) + PREFILL_CHUNK])
-            if not self._append(chunk, cancel):
+            start = len(cache)
+            whole = self._decoder.takes_blocks
+            end = prompt.chunk_end(start, PREFILL_CHUNK) if whole else min(start + PREFILL_CHUNK, len(ids))
+            rows = self._embedder(prompt.ids[start:end])
+            prompt.fill(rows["inputs_embeds"][0], start)
+            blocks = None if prompt.block_ids is None else prompt.block_ids[start:end]
+            if not self._append(rows, ids[start:end], cancel, blocks):
                 return
             if len(cache) == len(ids):
                 # where the next turn, another try, or an answer without its thoughts will go on from
@@ -107,16 +116,22 @@ class LanguageModel:
         Raises:
             ContextFullError: the context is full.
         """
-        return self.logits if self._append([token], cancel) else None
+        rows = self._embedder(np.array([token], np.int64))
+        return self.logits if self._append(rows, (token,), cancel) else None
 
     def close(self) -> None:
         """Free the graphs and the cache. The object is of no use afterwards."""
         del self._embedder, self._decoder
 
-    def _append(self, ids: list[int], cancel: CancelToken) -> bool:
-        rows = self._embedder(np.array(ids, np.int64))
+    def _append(
+        self,
+        rows: dict[str, NDArray[np.floating]],
+        ids: Sequence[int],
+        cancel: CancelToken,
+        block_ids: NDArray[np.int64] | None = None,
+    ) -> bool:
         try:
-            self.logits = self._decoder(rows, ids, cancel)
+            self.logits = self._decoder(rows, ids, cancel, block_ids)
         except RunCancelled:
             return False
         return True

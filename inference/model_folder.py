@@ -100,11 +100,9 @@ class ModelFolder:
 
     @property
     def modalities(self) -> frozenset[str]:
-        """What the model takes besides text: of "image", "audio", "video".
-
-        Empty for now: the encoders of images and sound are not part of the engine yet, whatever the folder holds.
-        """
-        return frozenset()
+        """What the model takes besides text: of "image", "audio", "video"; what it has encoders for."""
+        taken = {"vision_encoder": ("image", "video"), "audio_encoder": ("audio",)}
+        return frozenset(kind for graph, kinds in taken.items() if self._find(graph) for kind in kinds)
 
     @property
     def tokenizer_path(self) -> Path:
@@ -112,15 +110,21 @@ class ModelFolder:
         return self.path / "tokenizer.json"
 
     def graph(self, name: str) -> Path:
-        """Return the file of the graph ``name`` ("decoder_model_merged", "embed_tokens", …) in the folder's precision.
+        """Return the file of the graph ``name`` ("decoder_model_merged", "vision_encoder", …).
+
+        It has the folder's precision if there is one, else any other: published folders mix them.
 
         Raises:
             ModelFolderError: the folder has no such graph.
         """
-        file = self.path / "onnx" / f"{name}{self.suffix}.onnx"
-        if not file.is_file():
-            raise ModelFolderError(f"The model folder {self.path} lacks onnx/{file.name}. {_AGAIN}")
+        file = self._find(name)
+        if file is None:
+            raise ModelFolderError(f"The model folder {self.path} lacks onnx/{name}{self.suffix}.onnx. {_AGAIN}")
         return file
+
+    def _find(self, name: str) -> Path | None:
+        files = (self.path / "onnx" / f"{name}{suffix}.onnx" for suffix in (self.suffix, *SUFFIXES))
+        return next((file for file in files if file.is_file()), None)
 
 
 def default_model_folder() -> Path:

@@ -1,14 +1,18 @@
-"""The one place that mends transformers where it cannot run Gemma 4's drafters.
+"""The one place that mends transformers where it does Gemma 4 wrong.
 
-transformers 5.23 decides with ``kv_sharing_modes`` of a text configuration which layers write the keys and values that
-others read. Its rule fits E2B and E4B only:
+**Drafters.** transformers 5.23 decides with ``kv_sharing_modes`` of a text configuration which layers write the keys
+and values that others read. Its rule fits E2B and E4B only:
 
 * every layer of a drafter reads and none writes, so that the property raises ``ValueError`` and no drafter can be
   built at all;
 * targets without KV-shared layers (12B, 26B-A4B, 31B) get no writing layer, so that the drafter is handed nothing.
 
-``tests/export/test_drafter_reference_fixes.py`` fails as soon as transformers does either right by itself;
-then this file can go.
+``tests/export/test_drafter_reference_fixes.py`` fails as soon as transformers does either right by itself.
+
+**Pictures in 12B Unified.** The soft tokens of a picture see one another in sliding layers only: so say Google's own
+runtime, ``create_masks_for_vision_model`` of both families, and the other models. The forward pass of the unified
+model lets them do so in full layers too, and beyond the window; its masks for static caches do not.
+``tests/parity/test_multimodal_parity.py`` fails as soon as that is mended.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from transformers import Gemma4TextConfig, Gemma4UnifiedTextConfig
+from transformers.models.gemma4_unified import modeling_gemma4_unified
 
 _CONFIGS: tuple[Any, ...] = (Gemma4TextConfig, Gemma4UnifiedTextConfig)
 
@@ -36,6 +41,23 @@ def kv_sharing_fixed() -> Iterator[None]:
     finally:
         for config, original in zip(_CONFIGS, originals, strict=True):
             config.kv_sharing_modes = original
+
+
+@contextmanager
+def image_blocks_fixed() -> Iterator[None]:
+    """Within the block, the unified model masks pictures as its own ``create_masks_for_vision_model`` says."""
+    original = modeling_gemma4_unified.create_masks_for_generate
+
+    def masks(block_sequence_ids: Any = None, **arguments: Any) -> Any:
+        if block_sequence_ids is None:
+            return original(**arguments)
+        return modeling_gemma4_unified.create_masks_for_vision_model(block_sequence_ids=block_sequence_ids, **arguments)
+
+    modeling_gemma4_unified.create_masks_for_generate = masks
+    try:
+        yield
+    finally:
+        modeling_gemma4_unified.create_masks_for_generate = original
 
 
 def _kv_sharing_modes(config: Any) -> list[str | None]:

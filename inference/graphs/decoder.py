@@ -19,6 +19,7 @@ _DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.fl
 _PAST, _PRESENT = "past_key_values.", "present."
 _KEEP = "num_logits_to_keep"
 _SLIDING_LENGTH = "sliding_length"
+_BLOCKS = "vision_block_ids"
 
 
 class Decoder:
@@ -52,6 +53,8 @@ class Decoder:
         known = {node.name for node in self._session.get_overridable_initializers()} | set(inputs)
         self._keeps_rows = _KEEP in known
         self._windowed = _SLIDING_LENGTH in known
+        self.takes_blocks = _BLOCKS in known
+        """Whether the soft tokens of a picture see one another; a picture must then come in one call."""
         past = [name for name in inputs if name.startswith(_PAST)]
         if not past or "inputs_embeds" not in inputs or "logits" not in outputs:
             raise ModelFolderError(f"{path} is not a decoder graph with a KV cache. Convert or download it again.")
@@ -73,14 +76,20 @@ class Decoder:
         self._bind_cache()
 
     def __call__(
-        self, rows: dict[str, NDArray[np.floating]], ids: list[int], cancel: CancelToken
+        self,
+        rows: dict[str, NDArray[np.floating]],
+        ids: Sequence[int],
+        cancel: CancelToken,
+        block_ids: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """Append rows to the cache.
 
         Args:
-            rows: what the embedder gave for ``ids``: ``inputs_embeds`` [1, S, H], perhaps ``per_layer_inputs``.
-            ids: the tokens, S of them, S ≥ 1.
+            rows: what the embedder gave, soft tokens filled in: ``inputs_embeds`` [1, S, H], perhaps
+                ``per_layer_inputs``.
+            ids: what stands for the rows in the cache, S ≥ 1 of them: see :attr:`Prompt.reuse_ids`.
             cancel: ends the run early.
+            block_ids: int64 [S], number of the picture that a row belongs to, -1 for none; None without pictures.
 
         Returns:
             Logits after the last row, float32 [V].
@@ -102,6 +111,9 @@ class Decoder:
             feeds[_KEEP] = np.array(1, np.int64)
         if self._windowed:
             feeds[_SLIDING_LENGTH] = np.array(self.cache.sliding_length + len(ids), np.int64)
+        if self.takes_blocks:
+            none = block_ids is None or (block_ids < 0).all()
+            feeds[_BLOCKS] = np.zeros((1, 0), np.int64) if none else np.ascontiguousarray(block_ids[None])  # type: ignore[index]
         logits = np.empty((1, 1 if self._keeps_rows else len(ids), self.vocab_size), self._logits_dtype)
         with cancellable(cancel) as options:
             self._run(feeds, logits, options)

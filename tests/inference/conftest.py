@@ -12,6 +12,7 @@ import tokenizers
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
 from inference.cancellation import CancelToken
+from inference.prompt import Prompt
 from inference.tokenizer import Tokenizer
 
 CONTROL_IDS = {
@@ -146,7 +147,8 @@ class ScriptedModel:
         self._reply: list[int] = []
         self._chunk = chunk
 
-    def prefill(self, ids: Sequence[int], cancel: CancelToken) -> Iterator[int]:
+    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken) -> Iterator[int]:
+        ids = prompt.reuse_ids if isinstance(prompt, Prompt) else tuple(prompt)
         self.prompts.append(list(ids))
         self._reply = list(self._replies.pop(0)) if self._replies else []
         common = 0
