@@ -101,6 +101,12 @@ class Checkpoint:
         names = (self.folder.resolve().name, str(self.raw_config.get("_name_or_path") or ""))
         return any("q4_0" in name.lower() for name in names)
 
+    @property
+    def media_tokens(self) -> tuple[int, ...]:
+        """The token ids that stand for soft tokens of images, sound and video."""
+        keys = ("image_token_id", "audio_token_id", "video_token_id")
+        return tuple(sorted({int(self.raw_config[key]) for key in keys if self.raw_config.get(key) is not None}))
+
     def names(self) -> list[str]:
         """Return the names of all weights; a packed matrix counts as its ``weight``."""
         return [*(name for name, record in self._tensors.items() if record.dtype in _FLOAT_DTYPES), *self._packed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from transformers import Gemma4TextConfig
 
 
-def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan) -> GraphBuilder:
+def build_embedder(
+    config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan, media_tokens: Sequence[int] = ()
+) -> GraphBuilder:
     """Build the graph.
 
     Inputs and outputs: ``input_ids`` int64 [B, S] → ``inputs_embeds`` float32 [B, S, H], already multiplied by
@@ -25,6 +28,8 @@ def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan)
         config: the text configuration.
         text_prefix: what precedes the names of the text model's tensors in the checkpoint.
         plan: decides how the tables are stored.
+        media_tokens: ids that stand for soft tokens of images, sound or video. Their per-layer embedding is that of
+            the padding token, and so it is here: whoever runs the graph need not know.
     """
     builder = GraphBuilder("gemma4_embed_tokens")
     input_ids = builder.input("input_ids", ir.DataType.INT64, ["batch_size", "sequence_length"])
@@ -37,7 +42,8 @@ def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan)
     if size:
         layers = config.num_hidden_layers
         name = f"{text_prefix}embed_tokens_per_layer.weight"
-        per_layer = lookup(builder, plan, name, config.vocab_size_per_layer_input, layers * size, input_ids)
+        ids = _without_media(builder, input_ids, media_tokens, config.pad_token_id or 0)
+        per_layer = lookup(builder, plan, name, config.vocab_size_per_layer_input, layers * size, ids)
         per_layer = builder.node("Mul", [per_layer, builder.constant(np.array(size**0.5, np.float32))])
         per_layer = builder.node("Reshape", [per_layer, builder.integers(0, 0, layers, size)])
         builder.output(
@@ -45,6 +51,15 @@ def build_embedder(config: Gemma4TextConfig, text_prefix: str, plan: WeightPlan)
         )
     del builder.graph.opset_imports["larimar"]
     return builder
+
+
+def _without_media(
+    builder: GraphBuilder, input_ids: ir.Value, media_tokens: Sequence[int], pad_token: int
+) -> ir.Value:
+    for token in media_tokens:
+        found = builder.node("Equal", [input_ids, builder.constant(np.array(token, np.int64))])
+        input_ids = builder.node("Where", [found, builder.constant(np.array(pad_token, np.int64)), input_ids])
+    return input_ids
 
 
 def lookup(

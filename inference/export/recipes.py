@@ -35,7 +35,7 @@ def _decoder(source: Checkpoint, plan: WeightPlan, report: Report) -> GraphBuild
 
 
 def _embedder(source: Checkpoint, plan: WeightPlan, report: Report) -> GraphBuilder:
-    builder = build_embedder(source.text_config, source.text_prefix, plan)
+    builder = build_embedder(source.text_config, source.text_prefix, plan, source.media_tokens)
     report(1.0)
     return builder
 
