@@ -131,6 +131,7 @@ def test_lossy_formats(kind: str) -> None:
 
 
 def test_heic(request: pytest.FixtureRequest) -> None:
+    """The file, red beside blue, was made for this test: Pillow and pi-heif cannot write HEIC."""
     pytest.importorskip("pi_heif", reason="there is no wheel of pi-heif for this system")
     pixels = load_image(Path(request.path).parent / "two_colours.heic")
     assert pixels.shape == (48, 64, 3)
