@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from fixtures_checkpoints import build_checkpoint, text_classes
+from fixtures_encoders import encoder_factory
 
 from inference.language_model import LanguageModel
 from inference.model_folder import ModelFolder
@@ -73,3 +74,9 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """``encoders(kind, precision)``: the encoders of a multimodal checkpoint, built once, then remembered."""
+    return encoder_factory(tmp_path_factory.mktemp("encoders"))
