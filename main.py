@@ -231,10 +231,13 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
         from inference.export.convert import convert_checkpoint
         from inference.export.drafter_checkpoint import is_drafter
 
+        adds_drafter = options.drafter is None and is_drafter(options.checkpoint)
+        if adds_drafter and options.check:
+            parser.error("--check takes the model’s own checkpoint; give the drafter’s with --drafter")
         with ProgressLine(log_stages=True) as progress:
             if options.check and (options.out / "larimar.json").is_file():
                 pass
-            elif is_drafter(options.checkpoint) and options.drafter is None:
+            elif adds_drafter:
                 add_drafter(options.checkpoint, options.out, progress.show)
             else:
                 convert_checkpoint(
@@ -263,7 +266,7 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
         from inference.export.check import check_folder, table
 
         with ProgressLine(log_stages=True) as progress:
-            rows = check_folder(options.checkpoint, options.out, progress.show)
+            rows = check_folder(options.checkpoint, options.out, progress.show, drafter=options.drafter)
         print(table(rows))
         if not all(row.passed for row in rows):
             print(f"{options.out} does not do what the checkpoint does: see “TOO FAR OFF”.", file=sys.stderr)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from inference.errors import CheckpointError, LarimarError, ModelFolderError
 from inference.export.checkpoint import Checkpoint
+from inference.export.drafter_checkpoint import open_drafter
 from inference.export.graph_files import Progress, Reporter
 from inference.export.quantize import BLOCK_SIZE
 from inference.export.weights import PRECISIONS, Precision, WeightPlan
@@ -94,7 +95,13 @@ Probe = Callable[[CheckContext], Iterable[Row]]
 """Runs one graph; yields nothing where it does not apply."""
 
 
-def check_folder(checkpoint: Path, out: Path, progress: Progress | None = None, memory: int | None = None) -> list[Row]:
+def check_folder(
+    checkpoint: Path,
+    out: Path,
+    progress: Progress | None = None,
+    memory: int | None = None,
+    drafter: Path | None = None,
+) -> list[Row]:
     """Compare a folder that we converted with the checkpoint that it was made from.
 
     Args:
@@ -103,6 +110,7 @@ def check_folder(checkpoint: Path, out: Path, progress: Progress | None = None, 
         progress: called with the name of the stage and the fraction of it that is done.
         memory: bytes that the reference may take; by default a part of what is free. Models that are larger are
             checked layer by layer.
+        drafter: folder of the drafter's checkpoint, to check the folder's drafter as well.
 
     Returns:
         The rows; the check has passed when all of them have.
@@ -127,6 +135,10 @@ def check_folder(checkpoint: Path, out: Path, progress: Progress | None = None, 
     for probe in PROBES:
         rows += probe(context)
         gc.collect()
+    if drafter is not None:
+        from inference.export.check_drafter import probe_drafter
+
+        rows += probe_drafter(context, open_drafter(drafter, source.text_config))
     return rows
 
 
@@ -150,7 +162,7 @@ def probe_embedder(context: CheckContext) -> Iterator[Row]:
     """Look up a prompt."""
     config, prefix = context.source.text_config, context.source.text_prefix
     context.report("Checking the embedder", 0.0)
-    ids = _prompt(context)
+    ids = prompt(context)
     session = context.session("embed_tokens")
     found = session.run(["inputs_embeds"], {"input_ids": ids[None]})[0][0]
     name = f"{prefix}embed_tokens.weight"
@@ -162,7 +174,7 @@ def probe_text(context: CheckContext) -> Iterator[Row]:
     """Run a prompt through the whole model."""
     if _reference_bytes(context.source) > context.memory:
         return
-    ids = _prompt(context)
+    ids = prompt(context)
     context.report("Checking text", 0.0)
     found = _logits(context, ids)
     against = "transformers" if context.plan.precision == "fp32" else "transformers, weights rounded alike"
@@ -200,7 +212,7 @@ def probe_layers(context: CheckContext) -> Iterator[Row]:
 
 
 PROBES: tuple[Probe, ...] = (probe_embedder, probe_text, probe_layers)
-"""What ``--check`` runs; encoders and drafter add theirs."""
+"""What ``--check`` runs; encoders add theirs."""
 
 
 # -- how ---------------------------------------------------------------------------------------------------------------
@@ -217,7 +229,7 @@ def _same(found: NDArray[Any], expected: NDArray[Any]) -> str:
     return f"{same} of {len(found)}"
 
 
-def _prompt(context: CheckContext) -> NDArray[np.int64]:
+def prompt(context: CheckContext) -> NDArray[np.int64]:
     """Return tokens of a real sentence, then random ones, so that tokenizers of any vocabulary give variety."""
     from tokenizers import Tokenizer
 
@@ -262,13 +274,18 @@ def _positions(length: int) -> dict[str, NDArray[np.int64]]:
 
 def _logits(context: CheckContext, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the logits of our graphs after each token, [S, V]."""
+    logits: NDArray[np.float32] = decoder_outputs(context, ids, ["logits"])["logits"][0]
+    return logits
+
+
+def decoder_outputs(context: CheckContext, ids: NDArray[np.int64], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Run embedder and decoder over a prompt, all rows kept, and return outputs of the decoder by name."""
     embedder = context.session("embed_tokens")
     names = [output.name for output in embedder.get_outputs()]
     rows = dict(zip(names, embedder.run(names, {"input_ids": ids[None]}), strict=True))
     decoder = context.session("decoder_model_merged")
     feeds = {**rows, **_empty_cache(decoder), **_positions(len(ids))}
-    logits: NDArray[np.float32] = decoder.run(["logits"], feeds)[0][0]
-    return logits
+    return dict(zip(outputs, decoder.run(list(outputs), feeds), strict=True))
 
 
 def _reference_logits(
@@ -287,13 +304,13 @@ def _reference_logits(
     lm_head = torch.from_numpy(np.array(read(head)))
     model.load_state_dict(state, strict=False, assign=True)
     model.lm_head.weight = torch.nn.Parameter(lm_head)
-    _make_rest(model, source)
+    make_rest(model, source)
     with torch.no_grad():
         logits: NDArray[np.float32] = model(input_ids=torch.from_numpy(ids[None])).logits[0].numpy()
     return logits
 
 
-def _make_rest(model: Any, source: Checkpoint) -> None:
+def make_rest(model: Any, source: Checkpoint) -> None:
     """Compute the buffers that no checkpoint holds: scales of embeddings, frequencies of the rotary embedding."""
     real = source.family.rotary_embedding(source.text_config)
     for module_name, module in model.named_modules():
@@ -311,7 +328,7 @@ def _make_rest(model: Any, source: Checkpoint) -> None:
 
 def _some_states(context: CheckContext) -> NDArray[np.float32]:
     """Return states to send through single layers, [1, S, H]: the embeddings of a prompt."""
-    ids = _prompt(context)[:_LAYER_ROWS]
+    ids = prompt(context)[:_LAYER_ROWS]
     states: NDArray[np.float32] = context.session("embed_tokens").run(["inputs_embeds"], {"input_ids": ids[None]})[0]
     return states
 

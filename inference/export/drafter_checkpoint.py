@@ -85,6 +85,16 @@ class DrafterCheckpoint(Checkpoint):
         """Hidden size T of the target that the drafter was trained with."""
         return self._number("backbone_hidden_size")
 
+    def transformers_classes(self) -> tuple[Any, Any]:
+        """Return transformers' configuration and model class for the drafter."""
+        import transformers
+
+        prefix = "Gemma4Unified" if self.family is UNIFIED else "Gemma4"
+        return (
+            getattr(transformers, f"{prefix}AssistantConfig"),
+            getattr(transformers, f"{prefix}AssistantForCausalLM"),
+        )
+
     def token_ordering(self) -> NDArray[np.int64]:
         """Return the token ids by cluster, int64 [V].
 

@@ -21,6 +21,7 @@ from inference.errors import CheckpointError, DiskSpaceError, LarimarError, Mode
 from inference.export import drafter as drafter_module
 from inference.export import graph_files
 from inference.export.add_drafter import add_drafter
+from inference.export.check import check_folder
 from inference.export.checkpoint import Checkpoint
 from inference.export.convert import convert_checkpoint
 from inference.export.drafter import build_drafter, drafter_plan
@@ -331,3 +332,29 @@ def test_the_command_adds_a_drafter(checkpoints: Path, folder: Path, capsys: pyt
     assert main.main(["convert", str(checkpoints / "target"), str(out), "--drafter", str(checkpoints / "target")]) == 1
     assert "Gemma 4’s drafters are" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["dense", "ordered"])
+def test_the_check_covers_the_drafter(checkpoints: Path, folder: Path, name: str) -> None:
+    add_drafter(checkpoints / name, folder)
+    *_, row = check_folder(checkpoints / "target", folder, drafter=checkpoints / name)
+    assert (row.probe, row.agreement) == ("drafter, 4 guesses", "4 of 4")
+    assert row.passed
+    assert row.difference < 1e-4
+    graph = onnx.load(folder / "onnx" / "drafter_q4.onnx", load_external_data=False).graph
+    (tensor,) = (tensor for tensor in graph.initializer if tensor.name.startswith("pre_projection.weight_q"))
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    with (folder / "onnx" / place["location"]).open("r+b") as data:
+        data.seek(int(place["offset"]))
+        data.write(b"\x5a" * (int(place["length"]) // 2))
+    *_, row = check_folder(checkpoints / "target", folder, drafter=checkpoints / name)
+    assert not row.passed
+
+
+def test_the_check_of_a_drafter_needs_the_model(
+    checkpoints: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["convert", str(checkpoints / "dense"), str(folder), "--check"])
+    assert "--check takes the model’s own checkpoint" in capsys.readouterr().err
+    assert not has_drafter(ModelFolder.open(folder))
