@@ -19,7 +19,6 @@ from inference.messages import (
     Audio,
     Done,
     Image,
-    Part,
     Prefill,
     ReplyEvent,
     ReplyOptions,
@@ -35,7 +34,7 @@ from inference.tokenizer import StreamingDetokenizer, Tokenizer
 
 if TYPE_CHECKING:
     from inference.graphs.session import ProviderChoice
-    from inference.media_encoders import EncodedItem, EncodedMedia
+    from inference.media_encoders import EncodedMedia
 
 _AGAIN: Final = "Convert or download the model again, or choose another folder."
 _MEDIA: Final = ((Image, "image", "an image"), (Audio, "audio", "a recording"), (Video, "video", "a video"))
@@ -213,37 +212,28 @@ class Engine:
 
     def _prompt(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Prompt:
         """Return the prompt, its media encoded. Raises :class:`RunCancelled` when stopped while encoding."""
-        encoded: list[EncodedItem] = []
-        if any(isinstance(part, _MEDIA_PARTS) for turn in turns for part in turn.parts):
-            turns = [self._encode(turn, encoded, cancel) for turn in turns]
+        encoded = self._encode(turns, cancel)
         written = self._template.render(turns, options.tools, thinking=options.thinking)
         ids = self._tokenizer.encode_prompt(written.text, written.typed)
         if not ids:
             raise ModelFolderError("The model's chat template wrote an empty prompt; choose another model.")
         if not encoded:
             return Prompt.of(ids)
+        slots = [media.items for media in encoded]
         try:
-            expanded = expand_prompt(
-                ids, [item.item for item in encoded], self._media_tokens, self._tokenizer.encode_literally
-            )
+            expanded = expand_prompt(ids, slots, self._media_tokens, self._tokenizer.encode_literally)
         except ValueError as error:
             raise ModelFolderError(
-                "The model's chat template does not say where pictures and sound belong. " + _AGAIN
+                f"The model's chat template does not say where pictures and sound belong. {_AGAIN}"
             ) from error
-        soft_tokens = tuple(SoftTokens(run.start, encoded[run.item].embeddings[run.frame]) for run in expanded.runs)
+        embeddings = (embeddings for media in encoded for embeddings in media.embeddings)
+        soft_tokens = tuple(SoftTokens(run.start, each) for run, each in zip(expanded.runs, embeddings, strict=True))
         return Prompt(expanded.lookup_ids, expanded.reuse_ids, soft_tokens, expanded.block_ids)
 
-    def _encode(self, turn: Turn, encoded: list[EncodedItem], cancel: CancelToken) -> Turn:
-        """Encode the media of a turn; a long recording takes as many places in it as it has clips."""
-        parts: list[Part] = []
-        for part in turn.parts:
-            if isinstance(part, _MEDIA_PARTS) and self._encoders is not None:
-                items = self._encoders.encode(part, cancel).items
-                encoded.extend(items)
-                parts.extend([part] * len(items))
-            else:
-                parts.append(part)
-        return Turn(turn.role, tuple(parts))
+    def _encode(self, turns: Sequence[Turn], cancel: CancelToken) -> list[EncodedMedia]:
+        """Return the media of a conversation, encoded, in the order in which the template writes their places."""
+        media = [part for turn in turns for part in turn.parts if isinstance(part, _MEDIA_PARTS)]
+        return [] if self._encoders is None else [self._encoders.encode(part, cancel) for part in media]
 
     def _check_media(self, turns: Sequence[Turn]) -> None:
         for part in (part for turn in turns for part in turn.parts):

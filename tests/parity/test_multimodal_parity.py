@@ -28,7 +28,7 @@ from inference.language_model import LanguageModel
 from inference.media.audio import audio_features
 from inference.media.image import image_features
 from inference.media.prompt import ImageItem, MediaTokens, VideoItem, expand_prompt
-from inference.media_encoders import EncodedItem, MediaEncoders
+from inference.media_encoders import MediaEncoders
 from inference.messages import Audio, Image, Video
 from inference.model_folder import ModelFolder
 from inference.prompt import Prompt, SoftTokens
@@ -108,23 +108,23 @@ def moving_picture(path: Path) -> Path:
     return path
 
 
-def prompt_of(pair: Pair, parts: list[Any]) -> tuple[Prompt, list[EncodedItem], np.ndarray, np.ndarray]:
+def prompt_of(pair: Pair, parts: list[Any]) -> tuple[Prompt, np.ndarray, np.ndarray]:
     """Return the prompt, its encoded media, and the ids and types that transformers is given."""
     encoders = MediaEncoders(pair.folder, "cpu", threads=1)
     placeholders = {Image: TOKENS["image_token_id"], Audio: TOKENS["audio_token_id"], Video: TOKENS["video_token_id"]}
-    ids, items = [2], []
+    ids, media = [2], []
     for part in parts:
         if isinstance(part, list):
             ids += part
         else:
-            encoded = encoders.encode(part, CancelToken()).items
-            items += encoded
-            ids += [placeholders[type(part)]] * len(encoded)
+            media.append(encoders.encode(part, CancelToken()))
+            ids.append(placeholders[type(part)])
     tokens = MediaTokens.from_config(pair.folder.config)
-    expanded = expand_prompt(ids, [item.item for item in items], tokens, lambda text: [200 + len(text)])
-    soft = tuple(SoftTokens(run.start, items[run.item].embeddings[run.frame]) for run in expanded.runs)
+    expanded = expand_prompt(ids, [each.items for each in media], tokens, lambda text: [200 + len(text)])
+    embeddings = [embeddings for each in media for embeddings in each.embeddings]
+    soft = tuple(SoftTokens(run.start, each) for run, each in zip(expanded.runs, embeddings, strict=True))
     prompt = Prompt(expanded.lookup_ids, expanded.reuse_ids, soft, expanded.block_ids)
-    return prompt, items, expanded.ids, expanded.types
+    return prompt, expanded.ids, expanded.types
 
 
 def reference_inputs(pair: Pair, parts: list[Any], ids: np.ndarray, types: np.ndarray) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def reference_reply(pair: Pair, inputs: dict[str, Any], count: int = NEW_TOKENS)
 
 
 def assert_equal_to_the_reference(pair: Pair, parts: list[Any]) -> None:
-    prompt, _, ids, types = prompt_of(pair, parts)
+    prompt, ids, types = prompt_of(pair, parts)
     model = LanguageModel.open(pair.folder, provider="cpu", threads=1)
     assert list(model.prefill(prompt, CancelToken()))[-1] == len(prompt)
     inputs = reference_inputs(pair, parts, ids, types)
@@ -255,7 +255,7 @@ def test_a_chunk_never_ends_inside_a_picture(pair: Any, kind: str, monkeypatch: 
 def test_a_second_turn_reuses_the_picture(pair: Any) -> None:
     pair = pair("31b")
     first, *_ = prompt_of(pair, [[120, 121], Image(picture(120, 80, 1), soft_tokens=70), [130]])
-    again, _, ids, types = prompt_of(
+    again, ids, types = prompt_of(
         pair, parts := [[120, 121], Image(picture(120, 80, 1), soft_tokens=70), [130, 131, 132]]
     )
     other, *_ = prompt_of(pair, [[120, 121], Image(picture(120, 80, 2), soft_tokens=70), [130, 131, 132]])
@@ -273,24 +273,25 @@ def test_soft_tokens_are_encoded_once(pair: Any, monkeypatch: pytest.MonkeyPatch
     encoders = MediaEncoders(pair("e2b").folder, "cpu", threads=1)
     image = Image(picture(64, 64, 3), soft_tokens=70)
     encoded = encoders.encode(image, CancelToken())
-    assert isinstance(encoded.items[0].item, ImageItem)
+    assert isinstance(encoded.items[0], ImageItem)
     monkeypatch.setattr(MediaEncoders, "_vision", None)
     assert encoders.encode(Image(image.source, 70), CancelToken()) is encoded
 
 
 def test_a_video_has_a_time_for_each_frame(pair: Any, tmp_path: Path) -> None:
     encoders = MediaEncoders(pair("e2b").folder, "cpu", threads=1)
-    (encoded,) = encoders.encode(Video(moving_picture(tmp_path / "clip.mp4")), CancelToken()).items
-    assert isinstance(encoded.item, VideoItem)
-    assert encoded.item.times == [0.0, 1.0, 2.0]
-    assert [len(frame) for frame in encoded.embeddings] == list(encoded.item.soft_tokens)
+    encoded = encoders.encode(Video(moving_picture(tmp_path / "clip.mp4")), CancelToken())
+    (video,) = encoded.items
+    assert isinstance(video, VideoItem)
+    assert video.times == [0.0, 1.0, 2.0]
+    assert [len(frame) for frame in encoded.embeddings] == list(video.soft_tokens)
 
 
 def test_the_unified_model_still_has_to_be_mended(pair: Any) -> None:
     """If this fails, transformers has mended it: see inference/export/reference_fixes.py."""
     pair = pair("unified")
     parts = [[120], Image(picture(64, 64, 3), soft_tokens=70), [121]]
-    _, _, ids, types = prompt_of(pair, parts)
+    _, ids, types = prompt_of(pair, parts)
     inputs = reference_inputs(pair, parts, ids, types)
     with torch.no_grad():
         as_it_is = pair.reference(**inputs).logits[0, -1].numpy()
