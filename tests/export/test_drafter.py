@@ -138,6 +138,13 @@ def test_what_is_quantised(checkpoints: Path, name: str, precision: Any, bits: i
     assert ("GatherBlockQuantized" in {node.op_type for node in matrices}) == (name == "ordered")
 
 
+def test_what_was_trained_for_4_bits_gets_them(checkpoints: Path, tmp_path: Path) -> None:
+    trained = Path(shutil.copytree(checkpoints / "ordered", tmp_path / "tiny-it-qat-q4_0-unquantized-assistant"))
+    source = DrafterCheckpoint(trained)
+    graph = build_drafter(source, drafter_plan(source, "q4")).graph
+    assert {node.attributes["bits"].as_int() for node in graph if "bits" in node.attributes} == {4}
+
+
 def test_clusters_are_the_rows_in_their_order(checkpoints: Path) -> None:
     source = DrafterCheckpoint(checkpoints / "ordered")
     table, ordering = source.read("model.embed_tokens.weight"), source.token_ordering()
