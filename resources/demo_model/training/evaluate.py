@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .architecture import GENERATION
 from .conversations import INTENTS, Conversation
 from .exchange import State
 from .handwritten import HANDWRITTEN
@@ -51,7 +52,7 @@ def probes(seed: int, each: int, thinking: bool = False) -> list[Probe]:
             try:
                 exchange = intent.source(rng, State(), True)
             except LookupError:
-                break  # the intent has short wordings only, and none of those is held out
+                continue  # short wordings only, none of which is held out
             found.append(_probe(Conversation("", (exchange,), thinking)))
     for _ in range(each * 3):
         kind = rng.choices(memory.KINDS, memory.KIND_WEIGHTS)[0]
@@ -107,7 +108,7 @@ def transformers_answerer(model: torch.nn.Module, tokenizer: Tokenizer, batch: i
             with torch.no_grad():
                 out = model.generate(
                     input_ids=ids, attention_mask=mask, max_new_tokens=ANSWER_TOKENS, do_sample=False,
-                    temperature=None, top_k=None, top_p=None, eos_token_id=[1, 106, 50], pad_token_id=0,
+                    temperature=None, top_k=None, top_p=None, eos_token_id=GENERATION["eos_token_id"], pad_token_id=0,
                 )  # fmt: skip
             for index, row in zip(some, out[:, longest:].tolist(), strict=True):
                 text = tokenizer.decode(row, skip_special_tokens=False)
@@ -115,6 +116,41 @@ def transformers_answerer(model: torch.nn.Module, tokenizer: Tokenizer, batch: i
         return answers
 
     return answer
+
+
+def engine_answerer(folder: Path) -> Answerer:
+    """Return greedy decoding with Larimar's own language model, from a converted model folder."""
+    from tokenizers import Tokenizer
+
+    from inference.cancellation import CancelToken
+    from inference.language_model import LanguageModel
+    from inference.model_folder import ModelFolder
+
+    opened = ModelFolder.open(folder)
+    model, cancel = LanguageModel.open(opened), CancelToken()
+    tokenizer = Tokenizer.from_file(str(opened.tokenizer_path))
+
+    def answer_one(prompt: str) -> str:
+        for _ in model.prefill(tokenizer.encode(prompt, add_special_tokens=False).ids, cancel):
+            pass
+        ids: list[int] = []
+        token = int(model.logits.argmax())
+        while token not in GENERATION["eos_token_id"] and len(ids) < ANSWER_TOKENS:
+            ids.append(token)
+            model.step(token, cancel)
+            token = int(model.logits.argmax())
+        return tokenizer.decode(ids, skip_special_tokens=False)
+
+    return lambda prompts: [answer_one(prompt) for prompt in prompts]
+
+
+def _open_checkpoint(folder: Path) -> Answerer:
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import Gemma4ForCausalLM
+
+    model = Gemma4ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return transformers_answerer(model, Tokenizer.from_file(str(folder / "tokenizer.json")))
 
 
 def without_thought(answer: str) -> str:
@@ -148,20 +184,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the stage."""
     parser = argparse.ArgumentParser(prog="evaluate", description="Measure the demo model's answers.")
     parser.add_argument("checkpoint", nargs="?", type=Path, default=RUNS / "v0" / "checkpoint")
+    parser.add_argument("--engine", action="store_true", help="CHECKPOINT is a converted model folder for our engine")
     parser.add_argument("--each", type=int, default=12, help="questions for each intent")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--wrong", type=int, default=30, help="how many wrong answers to show")
     parser.add_argument("--think", action="store_true", help="with thinking on")
-    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
 
-    import torch
-    from tokenizers import Tokenizer
-    from transformers import Gemma4ForCausalLM
-
-    torch.set_num_threads(options.threads)
-    model = Gemma4ForCausalLM.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
-    answerer = transformers_answerer(model, Tokenizer.from_file(str(options.checkpoint / "tokenizer.json")))
+    answerer = (engine_answerer if options.engine else _open_checkpoint)(options.checkpoint)
     for title, some in (
         ("Held-out wordings", probes(options.seed, options.each, options.think)),
         ("Written by hand", [] if options.think else handwritten_probes()),
