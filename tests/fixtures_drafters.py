@@ -20,6 +20,8 @@ DRAFTERS: dict[str, dict[str, Any]] = {
         "num_centroids": 16,
         "centroid_intermediate_top_k": 2,
     },
+    # as 26B-A4B's: a dense drafter, though its target has experts
+    "moe": {},
     # as 12B's: transformers has classes of its own for it
     "unified": {},
 }
@@ -65,6 +67,8 @@ def build_drafter_checkpoint(folder: Path, kind: str, target: Any, seed: int = 1
         "use_bidirectional_attention": None,
         **sizes,
     }
+    for key in ("enable_moe_block", "num_experts", "top_k_experts", "moe_intermediate_size"):
+        text.pop(key, None)
     text["num_hidden_layers"] = text["num_kv_shared_layers"] = len(text["layer_types"])
     if kind != "unified":
         text.update(hidden_size_per_layer_input=0, vocab_size_per_layer_input=0, use_double_wide_mlp=False)
