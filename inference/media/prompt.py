@@ -14,8 +14,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.media.video import time_stamps
-
 TEXT, IMAGE, VIDEO, AUDIO = 0, 1, 2, 3
 """Kinds of a position."""
 PAD_ID: Final = 0
@@ -161,6 +159,11 @@ def expand_prompt(
     if used < len(slots):
         raise ValueError(f"the prompt has {used} placeholders for {len(slots)} slots")
     return prompt.done()
+
+
+def time_stamps(times: Sequence[float]) -> list[str]:
+    """Return the texts that stand before the frames: ``mm:ss``, minutes beyond 99 as they are."""
+    return [f"{int(time // 60):02d}:{int(time % 60):02d}" for time in times]
 
 
 def vision_blocks(types: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ The sound track is read with :func:`inference.media.audio.load_clips`, which tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -142,11 +142,6 @@ def upright(pixels: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
     if degrees % 360 == 0 or degrees % 90:
         return pixels
     return np.ascontiguousarray(np.rot90(pixels, degrees // 90))
-
-
-def time_stamps(times: Sequence[float]) -> list[str]:
-    """Return the texts that stand before the frames: ``mm:ss``, minutes beyond 99 as they are."""
-    return [f"{int(time // 60):02d}:{int(time % 60):02d}" for time in times]
 
 
 class _Reader:

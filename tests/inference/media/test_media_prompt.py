@@ -23,6 +23,7 @@ from inference.media.prompt import (
     MediaTokens,
     VideoItem,
     expand_prompt,
+    time_stamps,
     vision_blocks,
 )
 
@@ -99,6 +100,18 @@ def test_a_video_is_frames_with_their_times() -> None:
     text = "00:00 <|image><|video|><|video|><image|> 01:01 <|image><|video|><|video|><|video|><image|>"
     assert made.ids.tolist() == [7, *encode_with_control(text), 8]
     assert [(run.start, run.stop) for run in made.runs] == [(8, 10), (19, 22)]
+
+
+def test_time_stamps() -> None:
+    assert time_stamps([0, 0.99, 1.0, 59.99, 60, 754.2, 6000]) == [
+        "00:00",
+        "00:00",
+        "00:01",
+        "00:59",
+        "01:00",
+        "12:34",
+        "100:00",
+    ]
 
 
 def test_positions_of_one_frame_see_one_another() -> None:

@@ -22,7 +22,6 @@ from inference.media.video import (
     probe_video,
     sample_indices,
     sampled_frames,
-    time_stamps,
     upright,
     video_features,
 )
@@ -80,18 +79,6 @@ def test_sampling(frames: int, rate: float) -> None:
 def test_a_minute_is_dense_and_more_is_sparse() -> None:
     assert sample_indices(60 * 30, 30.0).tolist() == list(range(0, 1800, 30))
     assert sample_indices(60 * 30 + 1, 30.0).tolist() == [n * 1801 // 32 for n in range(32)]
-
-
-def test_time_stamps() -> None:
-    assert time_stamps([0, 0.99, 1.0, 59.99, 60, 754.2, 6000]) == [
-        "00:00",
-        "00:00",
-        "00:01",
-        "00:59",
-        "01:00",
-        "12:34",
-        "100:00",
-    ]
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])

@@ -15,7 +15,8 @@ import reference_processors as reference
 from media_samples import noise, smooth, video
 from transformers.video_utils import VideoMetadata, default_sample_indices_fn, read_video_pyav
 
-from inference.media.video import VideoFrame, frames_features, sample_indices, sampled_frames, time_stamps
+from inference.media.prompt import time_stamps
+from inference.media.video import VideoFrame, frames_features, sample_indices, sampled_frames
 
 pytestmark = pytest.mark.parity
 
