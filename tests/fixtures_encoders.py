@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -66,14 +67,44 @@ class Encoders:
         return [tokens[real].numpy() for tokens, real in pairs]
 
 
-def encoder_factory(folder: Path) -> Callable[..., Encoders]:
-    """Return ``make(kind, precision)``, which builds once and then remembers.
+_traced: dict[Any, Any] = {}
 
-    Each kind of checkpoint is traced once for all precisions: what a trace gives depends on the configuration alone.
+
+@contextmanager
+def traced_once(kind: str) -> Iterator[None]:
+    """Within the block, encoders of this kind are traced only if they have not been before.
+
+    What a trace gives depends on the configuration alone; converting several times in one run of tests would spend
+    most of its time on it.
     """
-    from inference.export import audio, convert, unified_media, vision
+    from inference.export import audio, unified_media, vision
 
-    traced: dict[Any, Any] = {}
+    original = vision.trace
+
+    def trace(module: Any, *arguments: Any) -> Any:
+        key = (kind, type(module))
+        if key not in _traced:
+            _traced[key] = original(module, *arguments)
+        return _traced[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (vision, audio, unified_media):
+            patch.setattr(module, "trace", trace)
+        yield
+
+
+def convert_encoders(checkpoint: Path, kind: str, out: Path, precision: str = "fp32") -> Path:
+    """Convert a multimodal checkpoint's encoders, and leave the rest."""
+    from inference.export import convert
+
+    with pytest.MonkeyPatch.context() as patch, traced_once(kind):
+        media = tuple(recipe for recipe in convert.RECIPES if recipe.name.endswith("_encoder"))
+        patch.setattr(convert, "RECIPES", media)
+        return convert.convert_checkpoint(checkpoint, out, precision)  # type: ignore[arg-type]
+
+
+def encoder_factory(folder: Path) -> Callable[..., Encoders]:
+    """Return ``make(kind, precision)``, which builds once and then remembers."""
 
     @cache
     def checkpoint(kind: str) -> Path:
@@ -81,20 +112,8 @@ def encoder_factory(folder: Path) -> Callable[..., Encoders]:
 
     @cache
     def converted(kind: str, precision: str) -> Encoders:
-        def remembered(module: Any, *arguments: Any) -> Any:
-            key = (kind, type(module))
-            if key not in traced:
-                traced[key] = original(module, *arguments)
-            return traced[key]
-
-        original = vision.trace
         source = checkpoint(kind)
-        with pytest.MonkeyPatch.context() as patch:
-            for module in (vision, audio, unified_media):
-                patch.setattr(module, "trace", remembered)
-            media = tuple(recipe for recipe in convert.RECIPES if recipe.name.endswith("_encoder"))
-            patch.setattr(convert, "RECIPES", media)
-            return Encoders(source, convert.convert_checkpoint(source, folder / kind / precision, precision))  # type: ignore[arg-type]
+        return Encoders(source, convert_encoders(source, kind, folder / kind / precision, precision))
 
     def make(kind: str, precision: str = "fp32") -> Encoders:
         return converted(kind, precision)
