@@ -348,14 +348,21 @@ def test_speculative_decoding_equals_greedy_decoding(pair: Pair, windowed: bool)
     assert seen == {0, 1, 2, 3, 4}
 
 
-def test_the_wrapper_equals_transformers(pair: Pair) -> None:
-    """Token, probability and state, over the valid keys alone, before and after rolling back."""
+@pytest.mark.parametrize("length", [33, 401])
+def test_the_wrapper_equals_transformers(pair: Pair, length: int) -> None:
+    """Token, probability and state, over the valid keys alone, before and after rolling back.
+
+    The longer context has moved the sliding buffers to the front, so that their length is another than the full ones'.
+    """
     target = Target(pair.folder)
     drafter = Drafter(pair.folder, target.cache, provider="cpu", threads=1)
-    _, hidden = target.append([*PROMPT, *range(200, 212)])
-    for length in (len(target.cache), len(PROMPT), 5, 1):
-        target.cache.roll_back(length)
-        state = hidden[length - 1 : length][None]
+    draw = random.Random(6)
+    ids = [2, *(draw.randrange(110, 500) for _ in range(length - 1))]
+    hidden = np.concatenate([target.append(ids[start : start + 90])[1] for start in range(0, length, 90)])
+    assert (target.cache.sliding_length == len(target.cache)) == (length < 300)
+    for back in (0, 9, 20, 32):
+        target.cache.roll_back(length - back)
+        state = hidden[length - back - 1 : length - back][None]
         token = 150
         shared = {
             layer_type: tuple(torch.from_numpy(part[:, :, :valid].copy()) for part in (key, value))
@@ -367,7 +374,7 @@ def test_the_wrapper_equals_transformers(pair: Pair) -> None:
             with torch.no_grad():
                 expected = pair.drafter(
                     inputs_embeds=torch.from_numpy(np.concatenate([embedding, state], -1)),
-                    position_ids=torch.tensor([[length]]),
+                    position_ids=torch.tensor([[length - back]]),
                     shared_kv_states=shared,
                 )
             assert guess.token == int(expected.logits.argmax())
