@@ -112,6 +112,12 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     _add_engine_options(doctor)
     doctor.set_defaults(run=_doctor)
+
+    bench = commands.add_parser("bench", help="measure how fast this machine is")
+    bench.add_argument("what", nargs="?", choices=("model", "media"), help="only one of the two")
+    bench.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each measurement (5)")
+    _add_engine_options(bench)
+    bench.set_defaults(run=_bench)
     return parser
 
 
@@ -280,6 +286,21 @@ def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     from inference import doctor
 
     return doctor.run(model=options.model, window_problem=window_problem(), as_json=options.json)
+
+
+def _bench(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if options.runs < 1:
+        parser.error("argument --runs: must be at least 1")
+    if options.what != "media":
+        from inference import bench
+
+        for line in bench.table(bench.measure_model(options.model, options.runs)):
+            print(line, flush=True)
+    if options.what != "model":
+        from inference.media import bench as media_bench
+
+        media_bench.main(["--runs", str(options.runs)])
+    return 0
 
 
 def _reply_options(options: argparse.Namespace) -> ReplyOptions:
