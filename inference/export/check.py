@@ -135,6 +135,9 @@ def check_folder(
     for probe in PROBES:
         rows += probe(context)
         gc.collect()
+    from inference.export.check_media import probe_media  # it needs the context, which is made here
+
+    rows += probe_media(context)
     if drafter is not None:
         from inference.export.check_drafter import probe_drafter
 
@@ -212,7 +215,7 @@ def probe_layers(context: CheckContext) -> Iterator[Row]:
 
 
 PROBES: tuple[Probe, ...] = (probe_embedder, probe_text, probe_layers)
-"""What ``--check`` runs; encoders add theirs."""
+"""What ``--check`` runs on every model; those of encoders and drafter come on top."""
 
 
 # -- how ---------------------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ import onnx
 import pytest
 import torch
 from fixtures_checkpoints import build_checkpoint
+from fixtures_multimodal import build_multimodal_checkpoint
 
 import main
 from inference.errors import ModelFolderError
-from inference.export import check
+from inference.export import check, convert
 from inference.export.check import Row, check_folder, difference, table
 from inference.export.convert import convert_checkpoint
 
@@ -67,6 +68,21 @@ def test_a_wrong_weight_is_found(converted: tuple[Path, Path], tmp_path: Path, m
     assert failed, table(rows)
     assert failed[0].probe.startswith("text" if memory is None else "layer 0")
     assert "TOO FAR OFF" in table(rows)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "q4"])
+def test_encoders_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Any) -> None:
+    monkeypatch.setattr(convert, "RECIPES", convert.RECIPES[1:])  # the decoder takes time, and has no part in this
+    checkpoint = build_multimodal_checkpoint(tmp_path / "checkpoint", "e2b")
+    out = convert_checkpoint(checkpoint, tmp_path / "out", precision)
+    suffix = convert.SUFFIXES[precision]
+    (out / "onnx" / f"decoder_model_merged{suffix}.onnx").write_bytes(b"")
+    monkeypatch.setattr(check, "PROBES", ())
+    rows = check_folder(checkpoint, out)
+    assert _probes(rows) == "image, 66 soft tokens sound, 53 soft tokens"
+    assert all(row.passed for row in rows), table(rows)
+    if precision == "q4":
+        assert all(row.difference > 1e-3 for row in rows), "rounding has no effect: what was compared?"
 
 
 def test_a_difference_that_is_no_number_fails() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from inference.export.quantize import Bits, dequantize_blockwise, quantize_blockwise
+from inference.export.quantize import Bits, Quantization, dequantize_blockwise, quantize, quantize_blockwise
 
 
 def _matrix(rows: int, columns: int, seed: int, scale: float = 1.0) -> np.ndarray:
@@ -73,6 +73,28 @@ def test_gather_block_quantized_reads_it_exactly(bits: Bits) -> None:
     session = _session("GatherBlockQuantized", data, attributes, None)
     (output,) = session.run(None, {"x": np.array([3, 0, 9], np.int64)})
     np.testing.assert_array_equal(output, dequantize_blockwise(packed, scales, bits, 96)[[3, 0, 9]])
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("columns", [64, 96])
+def test_zero_points_are_read_exactly(bits: Bits, columns: int) -> None:
+    weights = _matrix(24, columns, 3) + 1  # most of it on one side of zero
+    how = Quantization(bits, symmetric=False)
+    matrix = quantize(weights, how)
+    assert matrix.zero_points is not None
+    expected = dequantize_blockwise(matrix.packed, matrix.scales, bits, columns, matrix.zero_points)
+    parts = {"b": matrix.packed, "scales": matrix.scales.ravel(), "zeros": matrix.zero_points.ravel()}
+    attributes = {"K": columns, "N": 24, "bits": bits, "block_size": 32, "accuracy_level": 0}
+    session = _session("MatMulNBits", parts, attributes, columns)
+    (output,) = session.run(None, {"x": np.eye(columns, dtype=np.float32)})
+    np.testing.assert_array_equal(output.T, expected)
+    attributes = {"bits": bits, "block_size": 32, "gather_axis": 0, "quantize_axis": 1}
+    data = {"data": matrix.packed.reshape(24, -1), "x": None, "scales": matrix.scales, "zeros": matrix.zero_points}
+    (rows,) = _session("GatherBlockQuantized", data, attributes, None).run(None, {"x": np.array([3, 0, 23])})
+    np.testing.assert_array_equal(rows, expected[[3, 0, 23]])
+    symmetric = quantize(weights, Quantization(bits))
+    restored = dequantize_blockwise(symmetric.packed, symmetric.scales, bits, columns)
+    assert np.square(expected - weights).mean() < np.square(restored - weights).mean()
 
 
 def _session(operator: str, weights: dict[str, Any], attributes: dict[str, int], width: int | None) -> Any:
