@@ -53,9 +53,7 @@ def build_embedder(
     return builder
 
 
-def _without_media(
-    builder: GraphBuilder, input_ids: ir.Value, media_tokens: Sequence[int], pad_token: int
-) -> ir.Value:
+def _without_media(builder: GraphBuilder, input_ids: ir.Value, media_tokens: Sequence[int], pad_token: int) -> ir.Value:
     for token in media_tokens:
         found = builder.node("Equal", [input_ids, builder.constant(np.array(token, np.int64))])
         input_ids = builder.node("Where", [found, builder.constant(np.array(pad_token, np.int64)), input_ids])
