@@ -127,6 +127,25 @@ def lessons(seed: int) -> Iterator[Conversation]:
         yield lesson(rng)
 
 
+def drill(rng: random.Random) -> Conversation:
+    """Return one of the short conversations with which training ends: mostly what takes the most practice."""
+    roll = rng.random()
+    if roll > 0.70:
+        return lesson(rng)
+    builder = _Builder(rng, held_out=False, state=State())
+    topic = arithmetic if roll < 0.52 else echo
+    intents = topic.INTENTS
+    exchange = builder.of(rng.choices(intents, [intent.weight for intent in intents])[0])
+    return Conversation("", (exchange,), thinking=rng.random() < 0.1)
+
+
+def drills(seed: int) -> Iterator[Conversation]:
+    """Yield short conversations without end; equal seeds give equal ones."""
+    rng = random.Random(seed)
+    while True:
+        yield drill(rng)
+
+
 def conversations(seed: int) -> Iterator[Conversation]:
     """Yield conversations to train on without end; equal seeds give equal conversations."""
     rng = random.Random(seed)

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from . import tokenizer as tokenizers_
 from .architecture import VOCAB_SIZE
-from .conversations import Conversation, conversations, lessons
+from .conversations import Conversation, conversations, drills, lessons
 from .dataset import Dataset
 from .rendering import encode, encode_lesson
 
@@ -57,18 +57,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--run", default="v0", help="name of the folder under training/runs")
     parser.add_argument("--conversations", type=int, default=200_000)
     parser.add_argument("--lessons", type=int, default=100_000, help="short conversations for the beginning")
+    parser.add_argument("--drills", type=int, default=100_000, help="short conversations for the end")
+    parser.add_argument("--only", metavar="NAME", help="of the data sets, write only this one; keep the tokenizer")
     parser.add_argument("--seed", type=int, default=20261122)
     options = parser.parse_args(arguments)
     folder = RUNS / options.run
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = learn_tokenizer(options.seed)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    if options.only:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    else:
+        tokenizer = learn_tokenizer(options.seed)
+        tokenizer.save(str(folder / "tokenizer.json"))
     whole, cut = partial(encode, tokenizer=tokenizer), partial(encode_lesson, tokenizer=tokenizer)
     for name, source, count, encode_one in (
         ("validation", conversations(options.seed + VALIDATION_SEED_OFFSET), 1000, whole),
         ("lessons", lessons(options.seed), options.lessons, cut),
+        ("drills", drills(options.seed), options.drills, cut),
         ("training", conversations(options.seed), options.conversations, whole),
     ):
+        if options.only not in (None, name):
+            continue
         dataset = encode_many(source, count, encode_one)
         dataset.save(folder / f"{name}.npz")
         print(f"{name}: {len(dataset)} conversations, {len(dataset.ids)} tokens, {dataset.learned.mean():.0%} learned")

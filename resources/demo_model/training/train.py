@@ -119,7 +119,11 @@ def train(worker: int, folder: Path, schedule: Schedule, options: argparse.Names
     lessons = Dataset.load(folder / "lessons.npz")
     first = islice(lessons.plan(options.batch_tokens, options.seed), options.lesson_steps)
     then = training.plan(options.batch_tokens, options.seed)
-    batches = chain(((lessons, rows) for rows in first), ((training, rows) for rows in then))
+    middle = islice(then, max(schedule.steps - options.lesson_steps - options.drill_steps, 0))
+    batches = chain(((lessons, rows) for rows in first), ((training, rows) for rows in middle))
+    if options.drill_steps:
+        drills = Dataset.load(folder / "drills.npz")
+        batches = chain(batches, ((drills, rows) for rows in drills.plan(options.batch_tokens, options.seed)))
     for dataset, rows in islice(batches, step, schedule.steps):
         mine = rows[worker :: options.workers]
         gradients.clear()
@@ -156,6 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--run", default="v0", help="name of the folder under training/runs")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--lesson-steps", type=int, default=2000, help="steps on short conversations at the beginning")
+    parser.add_argument("--drill-steps", type=int, default=2000, help="steps on sums and repeating at the end")
     parser.add_argument("--fall", type=float, default=0.3, help="share of the steps with a falling learning rate")
     parser.add_argument("--peak", type=float, default=2.5e-3, help="highest learning rate")
     parser.add_argument("--batch-tokens", type=int, default=2048)
