@@ -81,7 +81,7 @@ def questions() -> list[list[Turn]]:
 def test_the_same_tokens_as_transformers(pair: Any, engine: Engine) -> None:
     for turns in questions():
         expected = expected_tokens(pair, engine, turns)
-        prompt = engine._prompt_ids(turns, GREEDY)
+        prompt = engine._prompt(turns, GREEDY, CancelToken()).ids.tolist()
         done = answer(engine, turns)[-1]
         assert isinstance(done, Done)
         assert list(engine._model.cached_tokens[len(prompt) :]) == expected[:-1]
