@@ -5,10 +5,10 @@ it is given neither mask nor bias: scores of 10,080 patches would take gigabytes
 away: queries get one more component, 1, and keys one more, 0 or -1e9, the product of which is added to each score.
 Where nothing is padded, as in all our own runs, a branch of the graph leaves the component out.
 
-Quantised linear layers round weights and input to eight bits. Where the input is a clamped norm, it is rounded with
-one step for all rows: their sizes are alike, and the clamp is the range that the checkpoint was made for. That product
-of integers is the fastest there is. Elsewhere (behind activations and attention; towers without clamps) a few large
-values would spoil the rest, so those layers get blockwise weights, whose operator rounds its input in blocks too.
+Quantised linear layers have blockwise int8 weights, whose operator rounds its input in blocks too. One scale for each
+output channel and one step for the whole input is no faster where the processor multiplies bytes well, and its error
+is 1.6 times as large: at E2B's true size, with random weights, 3.3 % of a soft token against 2.1 % (images) and 6.6 %
+against 4.1 % (sound); computing in bfloat16 costs 1.1 % (sound).
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class _Lowering:
         self._node: ir.Node  # the one being replaced; new ones go before it
         self._count = 0
         self._clipped: dict[tuple[ir.Value, float, float], ir.Value] = {}
-        self._rounded: dict[ir.Value, Sequence[ir.Value]] = {}
         self._padding: dict[ir.Value, _Padding] = {}
 
     def run(self) -> None:
@@ -98,12 +97,11 @@ class _Lowering:
         states, weight, *limits = node.inputs
         input_min, input_max, output_min, output_max = (self._weights.scalar(limit.name or "") for limit in limits)
         clipped = self._clip(states, input_min, input_max)
-        product = self._product(clipped, weight, even=_is_normed(states) and clipped is not states)
-        return self._clip(product, output_min, output_max)
+        return self._clip(self._product(clipped, weight), output_min, output_max)
 
     def _linear(self, node: ir.Node) -> ir.Value:
         states, weight = node.inputs
-        return self._product(states, weight, even=False)
+        return self._product(states, weight)
 
     def _clip(self, states: ir.Value, least: float, greatest: float) -> ir.Value:
         if least == -np.inf and greatest == np.inf:
@@ -114,20 +112,14 @@ class _Lowering:
             (self._clipped[key],) = self._new("Clip", [states, *limits])
         return self._clipped[key]
 
-    def _product(self, states: ir.Value, weight: ir.Value, even: bool) -> ir.Value:
+    def _product(self, states: ir.Value, weight: ir.Value) -> ir.Value:
         name, (rows, columns) = weight.name or "", (int(size) for size in weight.shape)
         if not self._weights.quantizes(name):
             matrix = self._registered(self._weights.matrix(name, rows, columns))
             return self._new("MatMul", [states, matrix])[0]
-        if not even:
-            packed, scales = (self._registered(value) for value in self._weights.blockwise(name, rows, columns))
-            attributes = {"K": columns, "N": rows, "bits": 8, "block_size": BLOCK_SIZE, "accuracy_level": 4}
-            return self._new("MatMulNBits", [states, packed, scales], attributes, _MICROSOFT)[0]
-        values, scales = (self._registered(value) for value in self._weights.channelwise(name, rows, columns))
-        if states not in self._rounded:
-            self._rounded[states] = self._new("DynamicQuantizeLinear", [states], outputs=3)
-        rounded, step, zero = self._rounded[states]
-        return self._new("MatMulIntegerToFloat", [rounded, values, step, scales, zero], domain=_MICROSOFT)[0]
+        packed, scales = (self._registered(value) for value in self._weights.blockwise(name, rows, columns))
+        attributes = {"K": columns, "N": rows, "bits": 8, "block_size": BLOCK_SIZE, "accuracy_level": 4}
+        return self._new("MatMulNBits", [states, packed, scales], attributes, _MICROSOFT)[0]
 
     def _registered(self, value: ir.Value) -> ir.Value:
         self._graph.register_initializer(value)
@@ -185,11 +177,6 @@ def _branch(name: str, nodes: list[ir.Node]) -> ir.AttrGraph:
     output = nodes[-1].outputs[0]
     output.type = ir.TensorType(ir.DataType.FLOAT)
     return ir.AttrGraph(name, ir.Graph([], [output], nodes=nodes, name=f"{output.name}.{name}"))
-
-
-def _is_normed(states: ir.Value) -> bool:
-    producer = states.producer()
-    return producer is not None and producer.op_type == "RMSNorm"
 
 
 @dataclass(frozen=True)

@@ -50,23 +50,6 @@ class EncoderWeights:
         self._expect(name, (rows, columns))
         return _initializer(name, ir.DataType.FLOAT, (columns, rows), lambda: _transposed(self._checkpoint.read(name)))
 
-    def channelwise(self, name: str, rows: int, columns: int) -> tuple[ir.Value, ir.Value]:
-        """Return ``name``, [rows, columns] in the checkpoint, as integer products take it.
-
-        Returns:
-            int8 [columns, rows], and float32 scales [rows].
-        """
-        self._expect(name, (rows, columns))
-
-        def read(part: int) -> NDArray[Any]:
-            matrix: NDArray[Any] = self._once(name, quantize_channelwise)[part]
-            return matrix
-
-        return (
-            _initializer(f"{name}_int8", ir.DataType.INT8, (columns, rows), lambda: read(0)),
-            _initializer(f"{name}_scales", ir.DataType.FLOAT, (rows,), lambda: read(1)),
-        )
-
     def blockwise(self, name: str, rows: int, columns: int) -> tuple[ir.Value, ir.Value]:
         """Return ``name``, [rows, columns] in the checkpoint, as ``MatMulNBits`` with 8 bits takes it.
 
@@ -112,29 +95,6 @@ class EncoderWeights:
                 f"The tensor “{name}” has the shape {list(found)}, but the configuration asks for {list(shape)}: the "
                 "files of this checkpoint do not belong together."
             )
-
-
-def quantize_channelwise(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Quantise a matrix symmetrically to int8 with one scale per output channel.
-
-    Processors without VNNI multiply bytes in pairs, 2k with 2k + 1, and keep the sum of each pair in sixteen bits,
-    saturated: 255 · 127 twice is too much for them. So scales are such that no pair of weights exceeds 128 in sum of
-    magnitudes, which is always enough room and costs less precision than seven bits would.
-
-    Args:
-        weights: float32 [N, K].
-
-    Returns:
-        Values, int8 [K, N], from -127 to 127, and scales, float32 [N].
-    """
-    magnitudes = np.abs(weights)
-    if weights.shape[1] % 2:
-        magnitudes = np.pad(magnitudes, ((0, 0), (0, 1)))
-    pairs = (magnitudes[:, 0::2] + magnitudes[:, 1::2]).max(1)
-    # rounding may add one half to either of a pair
-    scales = pairs / np.float32(127)
-    divisors = np.where(scales == 0, np.float32(1), scales)
-    return _transposed(np.rint(weights / divisors[:, None]).astype(np.int8)), scales
 
 
 def _shape(value: ir.Value) -> tuple[int, ...]:

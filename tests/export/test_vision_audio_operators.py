@@ -11,16 +11,12 @@ import pytest
 import torch
 from fixtures_encoders import convert_encoders, encoder_factory
 from fixtures_multimodal import build_multimodal_checkpoint
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load_file, save_file
 from transformers import Gemma4VisionConfig
 from transformers.models.gemma4 import modeling_gemma4
 
 from inference.errors import CheckpointError, UnsupportedModelError
 from inference.export import encoder_ops
-from inference.export.encoder_weights import quantize_channelwise
 
 
 class _Module(torch.nn.Module):
@@ -51,25 +47,6 @@ def test_linear_layers_equal_transformers(clipped: bool) -> None:
     with encoder_ops.encoder_ops():
         torch.testing.assert_close(layer(states), expected)
     torch.testing.assert_close(layer(states), expected)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    arrays.arrays(
-        np.float32,
-        st.tuples(st.integers(1, 4), st.integers(1, 9)),
-        elements=st.floats(-8, 8, width=32, allow_subnormal=False),
-    )
-)
-def test_pairs_of_weights_leave_room_for_sixteen_bit_sums(weights: Any) -> None:
-    values, scales = quantize_channelwise(weights)
-    columns = values.shape[0] + values.shape[0] % 2
-    padded = np.zeros((columns, values.shape[1]), np.int64)
-    padded[: values.shape[0]] = values
-    pairs = np.abs(padded[0::2]) + np.abs(padded[1::2])
-    assert 255 * pairs.max(initial=0) <= np.iinfo(np.int16).max
-    errors = np.abs(values.T * scales[:, None] - weights)
-    assert (errors <= scales[:, None] * 0.5001).all()
 
 
 def test_vision_attention_is_given_neither_mask_nor_bias(tmp_path: Path) -> None:

@@ -93,9 +93,9 @@ def test_the_limits_of_clipped_linears_matter(encoders: Any) -> None:
     assert np.abs(unclipped - expected).max() > 0.05
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("e2b", 0.2), ("31b", 0.2), ("odd", 0.2)])
+@pytest.mark.parametrize(("kind", "limit"), [("e2b", 0.15), ("31b", 0.15), ("odd", 0.05)])
 def test_eight_bits_stay_close(encoders: Any, kind: str, limit: float) -> None:
-    """Tiny towers with peaked attention make much of each rounding; at true size 2 to 5 % were measured."""
+    """Tiny towers with peaked attention make much of each rounding; at true size 2 % were measured."""
     made = encoders(kind, "q8")
     pixels, positions = tower_images(kind, [(3, 4), (1, 7)], 12)
     expected = np.concatenate(encoders(kind).image_features(pixels, positions))
@@ -113,7 +113,7 @@ def test_sixteen_bits_stay_closer(encoders: Any) -> None:
 
 
 def test_only_matrices_of_layers_are_eight_bits(encoders: Any) -> None:
-    integers = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+    integers = (onnx.TensorProto.UINT8,)
     for kind in TOWERS:
         model = onnx.load(encoders(kind, "q8").graph("vision_encoder"), load_external_data=False)
         kept = {tensor.name for tensor in model.graph.initializer if tensor.data_type not in integers}
