@@ -1,6 +1,7 @@
 """Installs transformers.js for the tests in this folder: ``python tests/transformers_js/install.py``.
 
-It needs npm and the network, and takes about 500 MB in the user's cache folder; the tests skip without it.
+It needs npm and the network, and takes about 500 MB in the checkout's folder .cache, which git ignores; the tests skip
+without it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 VERSION = "4.3.1"
 
 
 def node_modules() -> Path:
-    """Return where the packages are, or would be: ``LARIMAR_NODE_MODULES``, or in the user's cache folder."""
+    """Return where the packages are, or would be: ``LARIMAR_NODE_MODULES``, or in the checkout."""
     chosen = os.environ.get("LARIMAR_NODE_MODULES")
     if chosen:
         return Path(chosen)
-    return user_cache_path("larimar-tests") / f"transformers-js-{VERSION}" / "node_modules"
+    return Path(__file__).resolve().parents[2] / ".cache" / f"transformers-js-{VERSION}" / "node_modules"
 
 
 def main() -> int:
