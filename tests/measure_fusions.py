@@ -67,7 +67,6 @@ def _decomposed_norm(self: Any, node: Any) -> list[Any]:
 def _convert_variants(checkpoint: Path, folder: Path) -> dict[str, Path]:
     patches: dict[str, Callable[[], Any]] = {
         "as shipped": nullcontext,
-        "Q, K, V and gate, up apart": lambda: _replaced(lowering, "pack_linears", lambda *_: None),
         "norms decomposed": lambda: _replaced(lowering._Lowering, "_rms_norm", _decomposed_norm),
     }
     folders = {}

@@ -15,7 +15,6 @@ import onnx_ir as ir
 
 from inference.export.block_lowering import BlockRows
 from inference.export.expert_lowering import lower_experts
-from inference.export.packing import pack_linears
 from inference.export.products import product
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import WeightPlan
@@ -33,7 +32,6 @@ def lower(builder: GraphBuilder, plan: WeightPlan) -> None:
         builder: the graph, from :mod:`inference.export.decoder` say.
         plan: decides how each weight is stored.
     """
-    pack_linears(builder, plan)
     lowering = _Lowering(builder, plan)
     for node in list(builder.graph):
         if node.domain == "larimar":

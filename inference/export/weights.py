@@ -5,7 +5,7 @@ A plan hands out initialisers whose content is computed only while the file is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -93,34 +93,6 @@ class WeightPlan:
             self._expect(name, (rows, columns))
             return self._unquantized(name, rows, columns, linear=True)
         return self._matrix(name, rows, columns, linear=True)
-
-    def packed_linear(self, names: Sequence[str], rows: Sequence[int], columns: int) -> StoredMatrix | None:
-        """Return several weights, each as :meth:`linear` would give it, as one matrix, one above the other.
-
-        ``None`` if they are not stored alike, so that they must stay apart.
-        """
-        checkpoint = self._checkpoint
-        for name, count in zip(names, rows, strict=True):
-            self._expect(name, (count, columns))
-        name = "+".join([names[0], *(name.rsplit(".", 2)[1] for name in names[1:])])
-        found = [checkpoint.packed(part) if self._quantized_precision else None for part in names]
-        layouts = {None if part is None else (part.bits, part.block_size) for part in found}
-        if len(layouts) > 1:
-            return None
-        if layout := layouts.pop():
-            repacked = [_Repacked(checkpoint, part) for part in names]
-            return self._quantized(_Joined(checkpoint, name, repacked), *layout, linear=True)
-        if self._rule is None:
-            return _plain(
-                StreamedTensor(
-                    name,
-                    ir.DataType.FLOAT,
-                    (columns, sum(rows)),
-                    lambda: [np.ascontiguousarray(np.concatenate([checkpoint.read(part) for part in names]).T)],
-                )
-            )
-        sources = [_Rounded(checkpoint, part, self._rule) for part in names]
-        return self._quantized(_Joined(checkpoint, name, sources), self._rule.bits, self._rule.block_size, linear=True)
 
     def table(self, name: str, rows: int, columns: int) -> StoredMatrix:
         """Return the embedding table ``name``, [rows, columns], as a gather operator takes it.
@@ -320,27 +292,6 @@ class _Rounded(_Blocks):
 
     def rows(self, part: slice) -> QuantizedMatrix:
         return quantize(self._checkpoint.read(self.name, part), self._rule)
-
-
-class _Joined(_Blocks):
-    """Matrices of the same width, one above the other."""
-
-    def __init__(self, checkpoint: Checkpoint, name: str, parts: Sequence[_Blocks]) -> None:
-        super().__init__(checkpoint, name, (sum(part.shape[0] for part in parts), parts[0].shape[1]))
-        self._parts = parts
-        self.has_zero_points = parts[0].has_zero_points
-
-    def values(self) -> Iterator[NDArray[np.uint8]]:
-        return (piece for part in self._parts for piece in part.values())
-
-    def scales(self) -> Iterable[NDArray[np.float32]]:
-        return [piece for part in self._parts for piece in part.scales()]
-
-    def zero_points(self) -> Iterable[NDArray[np.uint8]]:
-        return [piece for part in self._parts for piece in part.zero_points()]
-
-    def scales_fit_float16(self) -> bool:
-        return all(part.scales_fit_float16() for part in self._parts)
 
 
 class _RoundedStack(_Rounded):
