@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
 
@@ -46,6 +47,11 @@ class Decoder:
         threads: int | None = None,
     ) -> None:
         self._session = open_session(path, provider, threads)
+        self.hidden_state = HIDDEN_STATE
+        """Name of the output with the hidden state after the final norm, [1, S, H]: what a drafter goes on from."""
+        if HIDDEN_STATE not in {node.name for node in self._session.get_outputs()}:
+            self.hidden_state = hidden_state_name(path)
+            self._session = open_session(path, provider, threads, with_hidden_state(path))
         self.provider = provider_name(self._session)
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}

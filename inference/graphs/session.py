@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ProviderChoice = Literal["auto", "cpu", "cuda"]
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 _FATAL_ONLY = 3  # the runtime's severity "error": its warnings are about graphs, not about anything a user can mend
 
 
@@ -33,7 +34,7 @@ def _import_onnxruntime() -> Any:
 
 
 def open_session(
-    path: Path, provider: ProviderChoice = "auto", threads: int | None = None
+    path: Path, provider: ProviderChoice = "auto", threads: int | None = None, content: bytes | None = None
 ) -> onnxruntime.InferenceSession:
     """Open a graph.
 
@@ -41,6 +42,7 @@ def open_session(
         path: the ``.onnx`` file; its external data lies beside it.
         provider: "cpu", "cuda", or "auto" for CUDA where the runtime offers and can load it, else the CPU.
         threads: of one operator; ``None`` takes one per physical core.
+        content: what to open in place of the file's own content; external data is still looked for beside ``path``.
 
     Returns:
         The session; ``get_providers()`` tells what it really runs on.
@@ -61,7 +63,9 @@ def open_session(
     if provider == "cuda" or (provider == "auto" and _PROVIDERS["cuda"] in runtime.get_available_providers()):
         wanted.insert(0, _PROVIDERS["cuda"])
     try:
-        session = runtime.InferenceSession(path, options, providers=wanted)
+        if content is not None:
+            options.add_session_config_entry(_EXTERNAL_DATA_FOLDER, str(path.parent))
+        session = runtime.InferenceSession(path if content is None else content, options, providers=wanted)
     except MemoryError as error:
         raise OutOfMemoryError(_NO_MEMORY) from error
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
+from inference.language_model import LanguageModel
+from inference.model_folder import ModelFolder
 
 pytestmark = pytest.mark.parity
 
 
-def _without(file: Path, out: Path) -> Path:
+def _without(file: Path, out: Path, *, keep_external_data: bool = False) -> Path:
     """Write the graph as others publish it: the output gone, and with it the name that would give it away."""
-    model = onnx.load(file)
+    model = onnx.load(file, load_external_data=not keep_external_data)
     outputs = [output for output in model.graph.output if output.name != HIDDEN_STATE]
     del model.graph.output[:]
     model.graph.output.extend(outputs)
@@ -29,7 +33,7 @@ def _without(file: Path, out: Path) -> Path:
             for index, name in enumerate(names):
                 if name == HIDDEN_STATE:
                     names[index] = "/norm/output_0"
-    onnx.save(model, out)
+    out.write_bytes(model.SerializeToString())
     return out
 
 
@@ -56,6 +60,23 @@ def test_the_hidden_state_of_a_published_decoder(converted: Any, kind: str, prec
     edited = with_hidden_state(published)
     assert edited is not None
     np.testing.assert_array_equal(_run(edited, "/norm/output_0"), _run(str(ours), HIDDEN_STATE))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "q4"])
+def test_a_published_folder_opens_with_it(converted: Any, precision: str, tmp_path: Path) -> None:
+    suffix = "_q4" if precision == "q4" else ""
+    ours = converted("e2b", precision)
+    folder = Path(shutil.copytree(ours.folder, tmp_path / "published"))
+    graph = folder / "onnx" / f"decoder_model_merged{suffix}.onnx"
+    _without(ours.folder / "onnx" / graph.name, tmp_path / "decoder.onnx", keep_external_data=True)
+    graph.write_bytes((tmp_path / "decoder.onnx").read_bytes())
+    model = LanguageModel.open(ModelFolder.open(folder), provider="cpu", threads=1)
+    assert model._decoder.hidden_state == "/norm/output_0"
+    assert model._decoder.hidden_state in {node.name for node in model._decoder._session.get_outputs()}
+    same = ours.open()
+    for each in (model, same):
+        assert list(each.prefill([2, *range(130, 150)], CancelToken()))[-1] == 21
+    np.testing.assert_array_equal(model.logits, same.logits)
 
 
 def test_a_decoder_of_ours_needs_nothing(converted: Any) -> None:
