@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "context", "cancelled", "tool_calls"]
+ToolChoice = Literal["auto", "none", "required"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,20 @@ class ReplyOptions:
     """0 switches the limit off."""
     top_p: float | None = None
     """1 switches the limit off."""
+    min_p: float | None = None
+    """Tokens less likely than this share of the likeliest one are never drawn; 0 switches the limit off."""
     seed: int | None = None
     """``None`` draws a fresh one for each reply."""
     max_tokens: int | None = None
     """Limit of generated tokens, thoughts included; ``None``: as many as the context holds."""
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these texts; thoughts are not searched."""
+    json_schema: Mapping[str, Any] | None = None
+    """The answer is JSON that this schema admits, whatever the model would rather write; thoughts are free."""
     thinking: bool = False
     tools: Sequence[Tool] = ()
+    tool_choice: ToolChoice = "auto"
+    """Whether the model decides about calling a tool, may not, or must."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from inference.errors import RuntimeSetupError
 Logits = NDArray[np.float32]
 TokenIds = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
+LogitMask = Callable[[Logits], Logits]
+"""A hook of one's own: it gets float32 logits of shape [vocab_size], which it must not change, and returns logits of
+the same shape and dtype, minus infinity for tokens that may not be drawn. It sees each row once, before suppression
+and the constraint, in the order of the reply."""
 
 _FIRST_NUCLEUS = 256
 """How many of the likeliest tokens are tried first for top-p, and how much wider each further try is."""
@@ -20,12 +25,32 @@ _WIDER = 16
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
-class Sampler:
-    """Draws tokens as transformers does: suppress, temperature, top-k, top-p, softmax, draw, in this order.
+class TokenConstraint(Protocol):
+    """What may be drawn next, as a grammar says; it moves on with every token that was drawn."""
 
-    ``temperature`` 0 always takes the likeliest token, ``top_k`` 0 and ``top_p`` 1 are no limits. Equal seeds give
-    equal draws; ``seed`` ``None`` takes a fresh one. ``suppress_tokens`` are never drawn, whatever the temperature.
-    Raises :class:`ValueError` for parameters out of range.
+    def mask(self, logits: Logits) -> Logits:
+        """Return the logits with minus infinity for every token that may not come next.
+
+        ``logits`` is float32 of shape [vocab_size] and stays unchanged; it is returned itself where all may come.
+        """
+
+    def accept(self, token: int) -> None:
+        """Move on by a token that :meth:`mask` left."""
+
+    def allowed_prefix(self, tokens: Sequence[int]) -> int:
+        """Return how many leading ``tokens`` may come next, one after the other; nothing moves on."""
+
+    def forced(self) -> tuple[int, ...]:
+        """Return the tokens that must come next because there is no other choice; nothing moves on."""
+
+
+class Sampler:
+    """Draws tokens as transformers does: suppress, temperature, top-k, top-p, min-p, softmax, draw, in this order.
+
+    ``temperature`` 0 always takes the likeliest token; ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 are no limits. Equal
+    seeds give equal draws; ``seed`` ``None`` takes a fresh one. ``suppress_tokens`` are never drawn, whatever the
+    temperature; neither is what ``constraint`` and ``logit_mask`` exclude. Raises :class:`ValueError` for parameters
+    out of range.
     """
 
     def __init__(
@@ -35,6 +60,10 @@ class Sampler:
         top_p: float = 1.0,
         seed: int | None = None,
         suppress_tokens: Iterable[int] = (),
+        *,
+        min_p: float = 0.0,
+        constraint: TokenConstraint | None = None,
+        logit_mask: LogitMask | None = None,
     ) -> None:
         if not (temperature >= 0 and math.isfinite(temperature)):
             raise ValueError(f"temperature must be 0 or more, not {temperature}")
@@ -42,9 +71,14 @@ class Sampler:
             raise ValueError(f"top_k must be 0 or more, not {top_k}")
         if not 0 <= top_p <= 1:
             raise ValueError(f"top_p must lie between 0 and 1, not {top_p}")
+        if not 0 <= min_p <= 1:
+            raise ValueError(f"min_p must lie between 0 and 1, not {min_p}")
         self._temperature = temperature
         self._top_k = top_k
         self._top_p = top_p
+        self._min_p = min_p
+        self._constraint = constraint
+        self._logit_mask = logit_mask
         self._suppressed = np.array(sorted(set(suppress_tokens)), dtype=np.int64)
         if self._suppressed.size and self._suppressed[0] < 0:
             raise ValueError("suppress_tokens must be token ids")
@@ -56,7 +90,24 @@ class Sampler:
         return self._temperature == 0
 
     def sample(self, logits: Logits) -> int:
-        """Draw the next token from ``logits``, float32 of shape [vocab_size], which stay unchanged."""
+        """Draw the next token from ``logits``, float32 of shape [vocab_size], which stay unchanged.
+
+        The constraint moves on by what was drawn, so rows are sampled in the order of the reply, each once.
+        """
+        token = self._draw(logits)
+        if self._constraint is not None:
+            self._constraint.accept(token)
+        return token
+
+    def allowed_prefix(self, tokens: Sequence[int]) -> int:
+        """Return how many leading ``tokens`` could be drawn next, one after the other, for all the constraint says."""
+        return len(tokens) if self._constraint is None else self._constraint.allowed_prefix(tokens)
+
+    def forced(self) -> tuple[int, ...]:
+        """Return the tokens that the constraint leaves no choice about; they are to be sampled like all others."""
+        return () if self._constraint is None else self._constraint.forced()
+
+    def _draw(self, logits: Logits) -> int:
         ids, probabilities = self.probabilities(logits)
         if len(ids) == 1:
             return int(ids[0])
@@ -75,7 +126,7 @@ class Sampler:
             return np.array([np.argmax(scores)], dtype=np.int64), np.ones(1)
         if not self._top_k and self._top_p == 1:
             ids = np.flatnonzero(scores > -np.inf)
-            return ids, _normalised(self._weights(scores[ids]).astype(np.float64))
+            return self._likely(ids, self._weights(scores[ids]).astype(np.float64))
         if self._top_k:
             ids = _largest(scores, self._top_k)
             weights = self._weights(scores[ids]).astype(np.float64)
@@ -88,11 +139,20 @@ class Sampler:
             before = np.cumsum(weights) - weights
             kept = max(1, int(np.count_nonzero(before < self._top_p * total)))
             ids, weights = ids[:kept], weights[:kept]
+        return self._likely(ids, weights)
+
+    def _likely(self, ids: TokenIds, weights: Probabilities) -> tuple[TokenIds, Probabilities]:
+        """Apply min-p; the likeliest token weighs 1."""
+        if self._min_p:
+            kept = weights >= self._min_p
+            ids, weights = ids[kept], weights[kept]
         return ids, _normalised(weights)
 
     def _usable(self, logits: Logits) -> Logits:
-        """Return the logits without suppressed tokens and NaN, neither of which may be drawn."""
-        scores = logits
+        """Return the logits without NaN, suppressed tokens and what the constraint excludes."""
+        scores = logits if self._logit_mask is None else self._logit_mask(logits)
+        if self._constraint is not None:
+            scores = self._constraint.mask(scores)
         if self._suppressed.size:
             scores = scores.copy()
             scores[self._suppressed[self._suppressed < len(scores)]] = -np.inf
