@@ -4,26 +4,95 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .special_tokens import END_OF_SEQUENCE, END_OF_TURN, PAD, START_OF_SEQUENCE, START_OF_TOOL_RESPONSE
+from .special_tokens import (
+    END_OF_SEQUENCE,
+    END_OF_TURN,
+    MEDIA_TOKENS,
+    PAD,
+    START_OF_SEQUENCE,
+    START_OF_TOOL_RESPONSE,
+)
 
 if TYPE_CHECKING:
-    from transformers import Gemma4ForCausalLM, Gemma4TextConfig
+    from transformers import (
+        Gemma4AudioConfig,
+        Gemma4Config,
+        Gemma4ForCausalLM,
+        Gemma4ForConditionalGeneration,
+        Gemma4TextConfig,
+        Gemma4VisionConfig,
+    )
 
 VOCAB_SIZE = 3072
+HIDDEN_SIZE = 160
 CONTEXT_LENGTH = 4096
 LAYERS = 8
 PATTERN = 4
 """Every fourth layer attends to everything, the others to a sliding window."""
 
 
+VISION_POSITIONS = 3456
+"""Patches that a picture may have in a row or column: three for each of at most 1120 soft tokens, and some to spare."""
+
+
+def vision_configuration() -> Gemma4VisionConfig:
+    """Return the configuration of the vision tower: patches of 16 pixels, 3 × 3 of them for a soft token."""
+    from transformers import Gemma4VisionConfig
+
+    return Gemma4VisionConfig(
+        hidden_size=160,
+        intermediate_size=320,
+        num_hidden_layers=4,
+        num_attention_heads=5,
+        num_key_value_heads=5,
+        head_dim=32,
+        position_embedding_size=VISION_POSITIONS,
+        use_clipped_linears=True,
+    )
+
+
+def audio_configuration() -> Gemma4AudioConfig:
+    """Return the configuration of the audio conformer; subsampling, chunks and context are the family's."""
+    from transformers import Gemma4AudioConfig
+
+    return Gemma4AudioConfig(
+        hidden_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        use_clipped_linears=True,
+        output_proj_dims=HIDDEN_SIZE,
+    )
+
+
+def media_configuration() -> Gemma4Config:
+    """Return the configuration of the whole model; the media tokens are the last of the vocabulary."""
+    from transformers import Gemma4Config
+
+    ids = {text: VOCAB_SIZE - len(MEDIA_TOKENS) + index for index, text in enumerate(MEDIA_TOKENS)}
+    return Gemma4Config(
+        architectures=["Gemma4ForConditionalGeneration"],
+        text_config=configuration(),
+        vision_config=vision_configuration(),
+        audio_config=audio_configuration(),
+        boi_token_id=ids["<|image>"],
+        eoi_token_id=ids["<image|>"],
+        image_token_id=ids["<|image|>"],
+        video_token_id=ids["<|video|>"],
+        boa_token_id=ids["<|audio>"],
+        eoa_token_index=ids["<audio|>"],
+        audio_token_id=ids["<|audio|>"],
+        dtype="float32",
+    )
+
+
 def configuration() -> Gemma4TextConfig:
-    """Return the configuration; every matrix has an input width that is a multiple of 32, the int4 block."""
+    """Return the configuration of the language model; every input width is a multiple of 32, the int4 block."""
     from transformers import Gemma4TextConfig
 
     return Gemma4TextConfig(
         architectures=["Gemma4ForCausalLM"],
         vocab_size=VOCAB_SIZE,
-        hidden_size=160,
+        hidden_size=HIDDEN_SIZE,
         intermediate_size=320,
         num_hidden_layers=LAYERS,
         layer_types=["sliding_attention" if (i + 1) % PATTERN else "full_attention" for i in range(LAYERS)],
@@ -65,6 +134,25 @@ def new_model(seed: int) -> Gemma4ForCausalLM:
                 parameter.fill_(0.5)
             elif name.endswith("post_per_layer_input_norm.weight"):
                 parameter.fill_(0.2)
+    return model
+
+
+def new_media_model(seed: int) -> Gemma4ForConditionalGeneration:
+    """Return an untrained model with eyes and ears, its language model as :func:`new_model` makes it."""
+    import torch
+    from transformers import Gemma4ForConditionalGeneration
+
+    text = new_model(seed)
+    model = Gemma4ForConditionalGeneration(media_configuration())
+    model.model.language_model.load_state_dict(text.model.state_dict())
+    with torch.no_grad():
+        for name, parameter in model.model.vision_tower.named_parameters():
+            if name.endswith(("q_norm.weight", "k_norm.weight")):
+                parameter.fill_(parameter.numel() ** -0.25)
+            elif name.endswith(("post_attention_layernorm.weight", "post_feedforward_layernorm.weight")):
+                parameter.fill_(0.5)
+            elif name.endswith("position_embedding_table"):
+                parameter.zero_()
     return model
 
 
