@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference import kv_cache
-from inference.errors import ContextFullError
-from inference.kv_cache import ROLLBACK_MARGIN, CacheSpec, KVCache
+from inference.errors import ContextFullError, OutOfMemoryError
+from inference.kv_cache import ROLLBACK_MARGIN, CacheSpec, KVCache, Snapshot
 
 FULL, SLIDING = "past_key_values.0.key", "past_key_values.1.key"
 WINDOW = 8
@@ -49,10 +49,44 @@ def test_growth_keeps_what_was_written() -> None:
     written = np.random.default_rng(0).standard_normal((1, 2, 512, 4)).astype(np.float32)
     cache.buffers[FULL].update_inplace(written)
     cache.append(range(512))
+    released = []
+    cache.before_replacing.append(lambda: released.append(cache.capacity))
+    generation = cache.generation
     assert cache.reserve(1)
     assert cache.capacity == 1024
+    assert released == [512], "whoever has bound the old buffers lets them go before there are new ones"
+    assert cache.generation > generation
     np.testing.assert_array_equal(cache.buffers[FULL].numpy()[:, :, :512], written)
     assert not cache.reserve(512)
+
+
+def test_long_conversations_grow_by_a_quarter_and_to_what_is_expected() -> None:
+    cache = linear(100_000)
+    cache.reserve(513, expected=9000)
+    assert cache.capacity == 9216
+    cache.append(range(9216))
+    cache.reserve(1)
+    assert cache.capacity == 11776
+    assert cache.nbytes == 11776 * 2 * 4 * 4
+
+
+def test_too_little_memory_is_said_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = windowed()
+    write(cache, list(range(500)))
+    real = np.zeros
+
+    def fail(shape: tuple[int, ...], dtype: object) -> np.ndarray:
+        if shape[2] > 600:
+            raise MemoryError
+        return real(shape, dtype)
+
+    monkeypatch.setattr(np, "zeros", fail)
+    with pytest.raises(OutOfMemoryError, match="not enough memory"):
+        cache.reserve(100)
+    monkeypatch.undo()
+    assert_consistent(cache, list(range(500)))
+    write(cache, list(range(500, 700)))
+    assert_consistent(cache, list(range(700)))
 
 
 def test_growth_stops_at_the_context_length() -> None:
@@ -128,14 +162,75 @@ def test_a_mark_brings_the_window_back() -> None:
     assert_consistent(cache, list(range(396)))
 
 
-def test_marks_are_dropped_when_they_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kv_cache, "_MARK_BYTES", 800)
+def test_a_mark_costs_nothing_until_its_rows_would_be_lost() -> None:
+    cache = windowed()
+    write(cache, list(range(200)))
+    cache.mark()
+    assert not cache._windows
+    assert cache.reaches_by_mark(200)
+    assert cache.reaches_by_mark(200 - ROLLBACK_MARGIN)
+    assert not cache.reaches_by_mark(200 - ROLLBACK_MARGIN - 1)
+    for start in range(200, 1000, 50):
+        write(cache, list(range(start, start + 50)))
+    assert len(cache._windows) == 1
+    assert cache.reaches_by_mark(200)
+    assert cache.resume([*range(200), -1]) == 200
+    assert_consistent(cache, list(range(200)))
+
+
+def test_what_was_marked_and_taken_back_is_no_mark() -> None:
+    cache = windowed()
+    write(cache, list(range(200)))
+    cache.mark()
+    cache.roll_back(190)
+    for _ in range(6):
+        write(cache, [-1] * 100)
+    assert cache.resume([*range(200), -2]) == 0
+
+
+def test_the_shared_beginning_and_the_latest_place_are_the_marks_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kv_cache, "_WINDOW_BYTES", 2 * (WINDOW - 1 + ROLLBACK_MARGIN) * 4)
     cache = windowed()
     for start in range(0, 4000, 400):
         write(cache, list(range(start, start + 400)))
         cache.mark()
-    assert cache.resume([*range(800), -1]) == 0
-    assert cache.resume([*range(800), -1]) == 0
+    write(cache, list(range(4000, 4400)))
+    assert [cache.reach([*range(length), -1]) for length in (400, 800, 3200, 3600, 4000)] == [
+        400, 400, 400, 3600, 4000,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [3, 70, 300, 2500])
+def test_a_snapshot_brings_everything_back(length: int) -> None:
+    cache = windowed()
+    for start in range(0, length, 100):
+        write(cache, list(range(start, min(start + 100, length))))
+        cache.mark()
+    snapshot = cache.snapshot()
+    cache.clear()
+    assert cache.tokens == ()
+    write(cache, [7] * 400)
+    assert cache.reach([*range(length), -1], snapshot) == length
+    assert cache.reach([*range(min(50, length)), -1], snapshot) == min(50, length)
+    assert length < 2500 or cache.reach([*range(20), -1], snapshot) == 0
+    cache.restore(snapshot)
+    assert_consistent(cache, list(range(length)))
+    if length == 2500:
+        # the first mark and the latest come along
+        assert cache.reach([*range(100), -1]) == 100
+        assert cache.reach([*range(2400), -1]) == 2400
+    write(cache, list(range(length, length + 300)))
+    assert_consistent(cache, list(range(length + 300)))
+
+
+def test_a_snapshot_of_another_model_is_refused() -> None:
+    snapshot = windowed().snapshot()
+    with pytest.raises(ValueError, match="does not fit"):
+        linear(64).restore(snapshot)
+    long = windowed()
+    write(long, list(range(200)))
+    with pytest.raises(ValueError, match="does not fit"):
+        windowed(100).restore(long.snapshot())
 
 
 def test_appending_without_room_is_a_mistake() -> None:
@@ -149,12 +244,18 @@ def test_appending_without_room_is_a_mistake() -> None:
 def test_conversations_of_every_kind(seed: int) -> None:
     """Prompts that share prefixes, replies, drafts taken back, marks: whatever happens, the buffers hold the tokens."""
     draw = random.Random(seed)
+    aside: list[Snapshot] = []
     cache, history = windowed(), [[draw.randrange(9) for _ in range(draw.randrange(1, 700))]]
     for _ in range(12):
         old = draw.choice(history)
         prompt = old[: draw.randrange(len(old) + 1)] + [draw.randrange(9) for _ in range(draw.randrange(1, 300))]
+        if draw.random() < 0.3:
+            aside.append(cache.snapshot())
+        if aside and draw.random() < 0.3:
+            cache.restore(draw.choice(aside))
+        expected = cache.reach(prompt)
         reused = cache.resume(prompt)
-        assert reused <= len(prompt)
+        assert reused == expected <= len(prompt)
         assert_consistent(cache, prompt[:reused])
         position = reused
         while position < len(prompt):
