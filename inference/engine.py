@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from inference.cancellation import CancelToken
 from inference.chat_template import ChatTemplate
+from inference.constraints import ConstraintCompiler
 from inference.errors import EngineBusyError, ModelFolderError, RuntimeSetupError, UnsupportedInputError
 from inference.generation import Finished, LanguageModelLike, Token, generate_tokens
 from inference.generation_config import GenerationConfig
@@ -23,6 +24,7 @@ from inference.messages import (
     ReplyEvent,
     ReplyOptions,
     ReplyStats,
+    Text,
     ToolCall,
     Turn,
     Video,
@@ -30,6 +32,7 @@ from inference.messages import (
 from inference.model_folder import ModelFolder, default_model_folder
 from inference.prompt import Prompt, SoftTokens
 from inference.reply_parser import ReplyParser, ReplyPart, ends_inside_thought
+from inference.stop_strings import StopStrings
 from inference.tokenizer import StreamingDetokenizer, Tokenizer
 
 if TYPE_CHECKING:
@@ -92,6 +95,7 @@ class Engine:
         self._tokenizer = tokenizer
         self._template = template
         self._generation_config = generation_config
+        self._constraints = ConstraintCompiler(tokenizer, model.vocab_size, generation_config.stop_ids)
         self._model = model
         self._encoders = encoders
         self._media_tokens = MediaTokens.from_config(folder.config)
@@ -146,6 +150,7 @@ class Engine:
             UnsupportedInputError: a turn holds media that the model cannot take; nothing was computed.
             ContextFullError: the conversation is longer than the context; nothing was computed.
             ModelFolderError: the model's chat template cannot write the conversation.
+            SchemaError: the JSON schema, or a tool's declaration, cannot be followed.
             ValueError: an option is out of range.
         """
         if not self._busy.acquire(blocking=False):
@@ -173,15 +178,20 @@ class Engine:
         self._check_media(turns)
         sampler = self._generation_config.sampler(options)
         stop_ids = self._generation_config.stop_ids
+        stop_strings = StopStrings(options.stop)
+        rules = self._constraints.rules(options)
         try:
             prompt = self._prompt(turns, options, cancel)
         except RunCancelled:
             yield Done("cancelled", ReplyStats(context_length=self.context_length))
             return
-        reader = _ReplyReader(self._tokenizer, prompt.ids.tolist())
+        reader = _ReplyReader(self._tokenizer, prompt.ids.tolist(), stop_strings)
+        if rules is not None:
+            sampler.constraint = rules.constraint(inside_thought=reader.inside_thought)
         reused = None
         calls = 0
-        for event in generate_tokens(self._model, prompt, sampler, stop_ids, options.max_tokens, cancel):
+        events = generate_tokens(self._model, prompt, sampler, stop_ids, options.max_tokens, cancel)
+        for event in events:
             parts: list[ReplyPart] = []
             match event:
                 case Prefill(done, _):
@@ -196,6 +206,9 @@ class Engine:
             for part in parts:
                 calls += isinstance(part, ToolCall)
                 yield part
+            if stop_strings.found:
+                events.close()
+                event = Finished("stop")
             if isinstance(event, Finished):
                 reason = "tool_calls" if event.reason == "stop" and calls else event.reason
                 yield Done(
@@ -209,6 +222,7 @@ class Engine:
                         context_length=self.context_length,
                     ),
                 )
+                return
 
     def _prompt(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Prompt:
         """Return the prompt, its media encoded. Raises :class:`RunCancelled` when stopped while encoding."""
@@ -248,20 +262,37 @@ class Engine:
 
 
 class _ReplyReader:
-    """Token ids to parts of a reply."""
+    """Token ids to parts of a reply, up to a stop string."""
 
-    def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int]) -> None:
+    def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int], stop_strings: StopStrings) -> None:
         self._control_names = tokenizer.control_names
         self._detokenizer: StreamingDetokenizer = tokenizer.detokenizer()
-        inside_thought = ends_inside_thought(prompt_ids, self._control_names)
-        self._parser = ReplyParser(self._control_names, inside_thought=inside_thought)
+        self.inside_thought = ends_inside_thought(prompt_ids, self._control_names)
+        """Whether the reply begins within a thought that the template opened."""
+        self._parser = ReplyParser(self._control_names, inside_thought=self.inside_thought)
+        self._stop_strings = stop_strings
 
     def read(self, token: int) -> list[ReplyPart]:
         marker = token in self._control_names
-        return self._parser.feed(token, self._detokenizer.finalize() if marker else self._detokenizer.add_token(token))
+        piece = self._detokenizer.finalize() if marker else self._detokenizer.add_token(token)
+        return self._shown(self._parser.feed(token, piece))
 
     def finish(self) -> list[ReplyPart]:
-        return self._parser.finish(self._detokenizer.finalize())
+        parts = self._shown(self._parser.finish(self._detokenizer.finalize()))
+        held = self._stop_strings.flush()
+        return [*parts, Text(held)] if held else parts
+
+    def _shown(self, parts: Sequence[ReplyPart]) -> list[ReplyPart]:
+        shown: list[ReplyPart] = []
+        for part in parts:
+            if self._stop_strings.found:
+                break
+            text = self._stop_strings.feed(part.text) if isinstance(part, Text) else self._stop_strings.flush()
+            if text:
+                shown.append(Text(text))
+            if not isinstance(part, Text):
+                shown.append(part)
+        return shown
 
 
 class _Clock:

@@ -23,6 +23,10 @@ class UnsupportedInputError(LarimarError):
     """The loaded model cannot take this kind of input (an image for a text model, say)."""
 
 
+class SchemaError(LarimarError):
+    """A JSON schema, or the declaration of a tool, asks for something that answers cannot be held to."""
+
+
 class ContextFullError(LarimarError):
     """The conversation is longer than the model's context."""
 

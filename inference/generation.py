@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -64,7 +64,7 @@ def generate_tokens(
     stop_ids: Collection[int],
     max_tokens: int | None,
     cancel: CancelToken,
-) -> Iterator[GenerationEvent]:
+) -> Generator[GenerationEvent]:
     """Read a prompt and generate until a stop token, ``max_tokens``, the end of the context or a cancellation.
 
     Yields :class:`Prefill` as the prompt is read (the first one tells how many tokens the KV cache held already),

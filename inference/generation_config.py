@@ -17,7 +17,7 @@ TURN_CLOSE: Final = "<turn|>"
 RESPONSE_OPEN: Final = "<|tool_response>"
 """The model writes it after its calls: now somebody else must answer."""
 
-_SAMPLING: Final[Mapping[str, float]] = {"temperature": 1.0, "top_k": 64, "top_p": 0.95}
+_SAMPLING: Final[Mapping[str, float]] = {"temperature": 1.0, "top_k": 64, "top_p": 0.95, "min_p": 0.0}
 """Google's recommendation for Gemma 4, where the folder says nothing."""
 
 
@@ -28,6 +28,7 @@ class GenerationConfig:
     temperature: float
     top_k: int
     top_p: float
+    min_p: float
     stop_ids: frozenset[int]
     suppress_tokens: tuple[int, ...]
 
@@ -50,6 +51,7 @@ class GenerationConfig:
             temperature=numbers["temperature"],
             top_k=int(numbers["top_k"]),
             top_p=min(numbers["top_p"], 1.0),
+            min_p=min(numbers["min_p"], 1.0),
             stop_ids=frozenset(stop_ids if response_open is None else {*stop_ids, response_open}),
             suppress_tokens=tuple(_ids(folder, "suppress_tokens", config.get("suppress_tokens"))),
         )
@@ -61,6 +63,7 @@ class GenerationConfig:
             top_k=self.top_k if options.top_k is None else options.top_k,
             top_p=self.top_p if options.top_p is None else options.top_p,
             seed=options.seed,
+            min_p=self.min_p if options.min_p is None else options.min_p,
             suppress_tokens=self.suppress_tokens,
         )
 

@@ -77,7 +77,8 @@ class Sampler:
         self._top_k = top_k
         self._top_p = top_p
         self._min_p = min_p
-        self._constraint = constraint
+        self.constraint = constraint
+        """What the reply is held to, at the place where the next token goes."""
         self._logit_mask = logit_mask
         self._suppressed = np.array(sorted(set(suppress_tokens)), dtype=np.int64)
         if self._suppressed.size and self._suppressed[0] < 0:
@@ -95,17 +96,17 @@ class Sampler:
         The constraint moves on by what was drawn, so rows are sampled in the order of the reply, each once.
         """
         token = self._draw(logits)
-        if self._constraint is not None:
-            self._constraint.accept(token)
+        if self.constraint is not None:
+            self.constraint.accept(token)
         return token
 
     def allowed_prefix(self, tokens: Sequence[int]) -> int:
         """Return how many leading ``tokens`` could be drawn next, one after the other, for all the constraint says."""
-        return len(tokens) if self._constraint is None else self._constraint.allowed_prefix(tokens)
+        return len(tokens) if self.constraint is None else self.constraint.allowed_prefix(tokens)
 
     def forced(self) -> tuple[int, ...]:
         """Return the tokens that the constraint leaves no choice about; they are to be sampled like all others."""
-        return () if self._constraint is None else self._constraint.forced()
+        return () if self.constraint is None else self.constraint.forced()
 
     def _draw(self, logits: Logits) -> int:
         ids, probabilities = self.probabilities(logits)
@@ -151,8 +152,8 @@ class Sampler:
     def _usable(self, logits: Logits) -> Logits:
         """Return the logits without NaN, suppressed tokens and what the constraint excludes."""
         scores = logits if self._logit_mask is None else self._logit_mask(logits)
-        if self._constraint is not None:
-            scores = self._constraint.mask(scores)
+        if self.constraint is not None:
+            scores = self.constraint.mask(scores)
         if self._suppressed.size:
             scores = scores.copy()
             scores[self._suppressed[self._suppressed < len(scores)]] = -np.inf

@@ -140,6 +140,18 @@ class Tokenizer:
             self._pieces[index] = piece
         return piece
 
+    def token_bytes(self, count: int) -> list[bytes]:
+        """Return what the tokens 0 to ``count`` - 1 stand for in the middle of a text, in UTF-8.
+
+        A control token stands for its name; an id that has no token stands for nothing.
+        """
+        pieces = [b""] * count
+        for name, index in self._backend.get_vocab(with_added_tokens=True).items():
+            if index < count:
+                byte = None if index in self._control_names else _BYTE.fullmatch(name)
+                pieces[index] = bytes((int(byte[1], 16),)) if byte else name.replace("▁", " ").encode()
+        return pieces
+
     def _control_spans(self, text: str, typed: frozenset[int]) -> tuple[list[tuple[int, str]], bool]:
         """Return where control tokens really are, and whether none was spelt at the ``typed`` positions."""
         spans: list[tuple[int, str]] = []

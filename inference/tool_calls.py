@@ -40,6 +40,11 @@ def parse_call(pieces: Iterable[tuple[str, bool]]) -> tuple[str, Mapping[str, An
     return _CallReader(pieces).call()
 
 
+def is_bare_name(name: str) -> bool:
+    """Whether a tool or a key of this name can stand in a call without quotes."""
+    return _NAME.fullmatch(name) is not None
+
+
 class _CallReader:
     """Recursive descent over alternating runs: text outside strings, and whole strings."""
 

@@ -22,14 +22,25 @@ def flatten_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**_Flattener(parameters).flat(parameters, _NO_REFERENCES, 0), "type": "object"}
 
 
+def flatten_for_grammar(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same with what the template does not write but a call can be held to.
+
+    That is ``enum`` of all types, and ``additionalProperties``.
+    """
+    if not parameters:
+        return {}
+    return {**_Flattener(parameters, for_template=False).flat(parameters, _NO_REFERENCES, 0), "type": "object"}
+
+
 class _Flattener:
     """Carries the whole schema, which references point into.
 
     ``followed`` in the methods is the set of references that led here: a schema that contains itself ends there.
     """
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    def __init__(self, root: Mapping[str, Any], *, for_template: bool = True) -> None:
         self._root = root
+        self._for_template = for_template
 
     def flat(self, schema: Any, followed: frozenset[str], depth: int) -> dict[str, Any]:
         if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
@@ -43,7 +54,9 @@ class _Flattener:
         if nullable or merged.get("nullable"):
             flat["nullable"] = True
         values = [merged["const"]] if "const" in merged else merged.get("enum")
-        if kind == "string" and _is_list(values):
+        if _is_list(values) and not self._for_template:
+            flat["enum"] = list(values)
+        elif _is_list(values) and kind == "string":
             flat["enum"] = [str(value) for value in values if value is not None]
         if isinstance(merged.get("properties"), Mapping):
             flat["properties"] = {
@@ -52,6 +65,10 @@ class _Flattener:
         elif kind == "object":
             # Without them the template takes the schema's own keys for properties.
             flat["properties"] = {}
+        others = merged.get("additionalProperties")
+        if isinstance(others, bool | Mapping) and not self._for_template:
+            shaped = isinstance(others, Mapping) and others
+            flat["additionalProperties"] = self.flat(others, followed, depth + 1) if shaped else others is not False
         if isinstance(merged.get("items"), Mapping):
             flat["items"] = self.flat(merged["items"], followed, depth + 1)
         if _is_list(merged.get("required")) and merged["required"]:

@@ -21,14 +21,20 @@ def read(tokenizer: Tokenizer, config: dict[str, Any] | None = None, **generatio
 
 
 def test_google_s_defaults(tokenizer: Tokenizer) -> None:
-    assert read(tokenizer) == GenerationConfig(1.0, 64, 0.95, frozenset({106, 50}), ())
+    assert read(tokenizer) == GenerationConfig(1.0, 64, 0.95, 0.0, frozenset({106, 50}), ())
 
 
 def test_the_folder_s_own_settings(tokenizer: Tokenizer) -> None:
     config = read(
-        tokenizer, temperature=0.7, top_k=10, top_p=0.5, eos_token_id=[1, 106, 50], suppress_tokens=[258883, 258882]
+        tokenizer,
+        temperature=0.7,
+        top_k=10,
+        top_p=0.5,
+        min_p=0.1,
+        eos_token_id=[1, 106, 50],
+        suppress_tokens=[258883, 258882],
     )
-    assert config == GenerationConfig(0.7, 10, 0.5, frozenset({1, 106, 50}), (258883, 258882))
+    assert config == GenerationConfig(0.7, 10, 0.5, 0.1, frozenset({1, 106, 50}), (258883, 258882))
 
 
 def test_a_single_end_token_and_no_sampling(tokenizer: Tokenizer) -> None:

@@ -1,0 +1,303 @@
+"""What a reply may consist of, token by token: JSON by a schema, and calls of declared tools.
+
+Grammars rule only where they must. Thoughts and ordinary text stay as the model writes them, and cost nothing; from
+``<|tool_call>`` on, a call follows the declarations, and with a schema the answer follows that. llguidance says which
+tokens a grammar admits; :class:`ReplyConstraint` knows when which grammar applies.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.errors import SchemaError
+from inference.messages import ReplyOptions
+from inference.reply_parser import CALL_CLOSE, CALL_OPEN, CHANNEL_CLOSE, CHANNEL_OPEN
+from inference.sampling import Logits
+from inference.tokenizer import Tokenizer
+from inference.tool_calls import QUOTE
+from inference.tool_grammar import tool_call_grammar
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
+
+_WHITE_SPACE: Final = r"\n[ \t]{0,40}|[ \t]{1,40}"
+"""Between the parts of JSON: room for indentation, but none to go on for ever in."""
+
+
+class _State(Enum):
+    START = "start"
+    """Nothing of a constrained answer was written yet."""
+    THOUGHT = "thought"
+    """Inside the thought before a constrained answer."""
+    TEXT = "text"
+    """Whatever the model likes."""
+    GRAMMAR = "grammar"
+    """Inside the JSON, or inside a call."""
+    CALLED = "called"
+    """Behind a call where no text may follow."""
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class ReplyRules:
+    """What one reply is held to, compiled; :meth:`constraint` begins it."""
+
+    vocab_size: int
+    stop_ids: frozenset[int]
+    schema: LLMatcher | None
+    """At the beginning of the JSON, or ``None`` where the answer is free."""
+    call: LLMatcher | None
+    """Behind ``<|tool_call>``, or ``None`` where no tool may be called."""
+    call_required: bool
+    thinking: bool
+    call_open: int
+    call_close: int
+    channel_open: int
+    channel_close: int
+    never_in_thought: frozenset[int]
+    suppress_call: bool
+
+    @property
+    def free(self) -> bool:
+        """Whether text may be whatever the model likes."""
+        return self.schema is None and not self.call_required
+
+    def constraint(self, *, inside_thought: bool = False) -> ReplyConstraint:
+        """Return the constraint for a reply; ``inside_thought``: the prompt ends within an open thought channel."""
+        return ReplyConstraint(self, inside_thought=inside_thought)
+
+
+class ConstraintCompiler:
+    """Makes rules for the replies of one model. The first grammar costs about a second for 262,144 tokens."""
+
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int, stop_ids: Collection[int]) -> None:
+        self._tokenizer = tokenizer
+        self._vocab_size = vocab_size
+        self._stop_ids = frozenset(stop_ids)
+        self._bridge: LLTokenizer | None = None
+
+    def rules(self, options: ReplyOptions) -> ReplyRules | None:
+        """Return what the options ask for; ``None`` where the reply is free.
+
+        Raises:
+            SchemaError: the schema, or a tool's declaration, cannot be followed.
+            ModelFolderError: the model lacks the tokens that calls are made of.
+            ValueError: a call is required and no tool declared.
+        """
+        if options.tool_choice not in ("auto", "none", "required"):
+            raise ValueError(f"tool_choice must be auto, none or required, not {options.tool_choice!r}")
+        if options.tool_choice == "required" and not options.tools:
+            raise ValueError("tool_choice can be required only where tools are declared")
+        if options.json_schema is None and not options.tools:
+            return None
+        token = self._tokenizer.control_id
+        call_open, call_close = token(CALL_OPEN), token(CALL_CLOSE)
+        channel_close, quote = token(CHANNEL_CLOSE), token(QUOTE)
+        call = schema = None
+        if options.tools and options.tool_choice != "none":
+            call = self._matcher(tool_call_grammar(options.tools, quote, call_close), "The declaration of a tool")
+        if options.json_schema is not None and options.tool_choice != "required":
+            schema = self._matcher(_json_grammar(options.json_schema), "The JSON schema")
+        return ReplyRules(
+            vocab_size=self._vocab_size,
+            stop_ids=self._stop_ids,
+            schema=schema,
+            call=call,
+            call_required=options.tool_choice == "required",
+            thinking=options.thinking,
+            call_open=call_open,
+            call_close=call_close,
+            channel_open=token(CHANNEL_OPEN),
+            channel_close=channel_close,
+            never_in_thought=self._stop_ids.union(self._tokenizer.control_names) - {channel_close, quote},
+            suppress_call=options.tool_choice == "none",
+        )
+
+    def _matcher(self, grammar: str, what: str) -> LLMatcher:
+        from llguidance import LLMatcher
+
+        matcher = LLMatcher(self._llguidance_tokenizer(), grammar, log_level=0)
+        if matcher.is_error():
+            raise _cannot_follow(what, matcher)
+        return matcher
+
+    def _llguidance_tokenizer(self) -> LLTokenizer:
+        from llguidance import LLTokenizer, TokenizerWrapper
+
+        if self._bridge is None:
+            vocabulary = _Vocabulary(self._tokenizer, self._vocab_size, self._stop_ids)
+            wrapper = TokenizerWrapper(vocabulary)
+            self._bridge = LLTokenizer(wrapper, n_vocab=self._vocab_size, eos_token=sorted(self._stop_ids))
+            # It has its own copy now.
+            wrapper.tokens = vocabulary.tokens = []
+        return self._bridge
+
+
+class ReplyConstraint:
+    """The :class:`inference.sampling.TokenConstraint` of one reply."""
+
+    def __init__(self, rules: ReplyRules, *, inside_thought: bool = False) -> None:
+        self._rules = rules
+        self._thought = inside_thought or not rules.thinking
+        """Whether no thought may begin any more."""
+        self._matcher: LLMatcher | None = None
+        self._state = _State.TEXT if rules.free else _State.THOUGHT if inside_thought else _State.START
+        if self._state is _State.START and rules.schema is not None:
+            self._matcher = rules.schema.deep_copy()
+
+    def mask(self, logits: Logits) -> Logits:
+        """Return the logits with minus infinity for every token that may not come next.
+
+        ``logits`` is float32 of shape [vocab_size] and stays unchanged; it is returned itself where all may come.
+        Raises :class:`SchemaError` when the grammar became too complex to follow.
+        """
+        forbidden = self._forbidden()
+        if forbidden is not None:
+            if not forbidden:
+                return logits
+            masked = logits.copy()
+            masked[[token for token in forbidden if token < len(masked)]] = -np.inf
+            return masked
+        masked = np.full_like(logits, -np.inf)
+        if self._matcher is not None:
+            admitted = self._admitted(self._matcher)[: len(logits)]
+            np.copyto(masked[: len(admitted)], logits[: len(admitted)], where=admitted)
+        extra = [token for token in self._extra() if token < len(logits)]
+        masked[extra] = logits[extra]
+        return masked
+
+    def accept(self, token: int) -> None:
+        """Move on by a token that :meth:`mask` left."""
+        rules = self._rules
+        if self._state is _State.ENDED:
+            return
+        if self._state is _State.THOUGHT:
+            if token == rules.channel_close:
+                self._begin_answer()
+        elif self._state is _State.TEXT:
+            if token == rules.call_open and rules.call is not None:
+                self._begin_call(rules.call)
+        elif token in self._extra():
+            if token in rules.stop_ids:
+                self._state = _State.ENDED
+            elif token == rules.channel_open:
+                self._state, self._thought = _State.THOUGHT, True
+            elif rules.call is not None:
+                self._begin_call(rules.call)
+        elif self._matcher is not None:
+            self._move(self._matcher, token)
+
+    def allowed_prefix(self, tokens: Sequence[int]) -> int:
+        """Return how many leading ``tokens`` may come next, one after the other; nothing moves on."""
+        trial = self._copy()
+        for count, token in enumerate(tokens):
+            if not trial._admits(token):
+                return count
+            trial.accept(token)
+        return len(tokens)
+
+    def forced(self) -> tuple[int, ...]:
+        """Return the tokens that must come next because there is no other choice; nothing moves on."""
+        if self._forbidden() is not None:
+            return ()
+        extra = self._extra()
+        if self._matcher is None:
+            return tuple(extra) if len(extra) == 1 else ()
+        return () if extra else tuple(self._matcher.compute_ff_tokens())
+
+    def _forbidden(self) -> frozenset[int] | None:
+        """What may not come next where nearly everything may; ``None`` where only what is listed may come."""
+        if self._state is _State.ENDED:
+            return frozenset()
+        if self._state is _State.TEXT:
+            return frozenset((self._rules.call_open,)) if self._rules.suppress_call else frozenset()
+        if self._state is _State.THOUGHT:
+            return self._rules.never_in_thought
+        return None
+
+    def _extra(self) -> frozenset[int]:
+        """What may come next besides what the grammar admits."""
+        rules = self._rules
+        if self._state is _State.CALLED:
+            return rules.stop_ids | {rules.call_open}
+        if self._state is not _State.START:
+            return frozenset()
+        extra = set() if self._thought else {rules.channel_open}
+        return frozenset(extra if rules.call is None else {*extra, rules.call_open})
+
+    def _admits(self, token: int) -> bool:
+        forbidden = self._forbidden()
+        if forbidden is not None:
+            return token not in forbidden
+        if token in self._extra():
+            return True
+        return self._matcher is not None and self._matcher.validate_tokens([token]) == 1
+
+    def _begin_answer(self) -> None:
+        self._state = _State.START
+        self._matcher = None if self._rules.schema is None else self._rules.schema.deep_copy()
+
+    def _begin_call(self, call: LLMatcher) -> None:
+        self._state = _State.GRAMMAR
+        self._matcher = call.deep_copy()
+
+    def _move(self, matcher: LLMatcher, token: int) -> None:
+        if not matcher.consume_token(token):
+            raise _cannot_follow("The JSON schema or the declaration of a tool", matcher)
+        rules = self._rules
+        self._state = _State.GRAMMAR
+        if token in rules.stop_ids:
+            self._state, self._matcher = _State.ENDED, None
+        elif token == rules.call_close:
+            self._state, self._matcher = _State.TEXT if rules.free else _State.CALLED, None
+
+    def _copy(self) -> ReplyConstraint:
+        copy = ReplyConstraint(self._rules)
+        copy._thought, copy._state = self._thought, self._state
+        copy._matcher = None if self._matcher is None else self._matcher.deep_copy()
+        return copy
+
+    def _admitted(self, matcher: LLMatcher) -> NDArray[np.bool_]:
+        bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)
+        if matcher.is_error():
+            raise _cannot_follow("The JSON schema or the declaration of a tool", matcher)
+        return np.unpackbits(bits, bitorder="little").view(np.bool_)[: self._rules.vocab_size]
+
+
+class _Vocabulary:
+    """A tokenizer as llguidance's wrapper wants it."""
+
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int, stop_ids: frozenset[int]) -> None:
+        self._encode = tokenizer.encode_literally
+        self.tokens = tokenizer.token_bytes(vocab_size)
+        self.special_token_ids = sorted({index for index in tokenizer.control_names if index < vocab_size} | stop_ids)
+        self.eos_token_id = min(stop_ids)
+        self.bos_token_id = None
+
+    def __call__(self, text: str) -> list[int]:
+        if not isinstance(text, str):  # by this the wrapper finds out that bytes are not taken
+            raise TypeError("only str is taken")
+        return self._encode(text)
+
+
+def _json_grammar(schema: object) -> str:
+    from llguidance import LLMatcher
+
+    try:
+        text = json.dumps(schema, default=dict)
+        return str(LLMatcher.grammar_from_json_schema(text, overrides={"whitespace_pattern": _WHITE_SPACE}))
+    except (TypeError, ValueError) as error:
+        raise SchemaError(f"The JSON schema is not one: {error}. Correct it.") from error
+
+
+def _cannot_follow(what: str, matcher: LLMatcher) -> SchemaError:
+    lines = [line.strip() for line in matcher.get_error().splitlines() if line.strip()]
+    reason = (lines[-1] if lines else "no reason given").removeprefix("error: ").rstrip(".")[:200]
+    return SchemaError(f"{what} asks for something that answers cannot be held to: {reason}. Simplify it.")
