@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .exchange import Exchange, Intent, State
-from .topics import app_help, arithmetic, echo, facts, identity, memory, out_of_scope, small_talk, system_prompts
+from .topics import app_features, app_help, arithmetic, echo, facts, identity, memory, out_of_scope, small_talk, styles, system_prompts, tools
 from .topics.words import NAMES, made_up_word
 from .wordings import choose
 
 INTENTS: tuple[Intent, ...] = tuple(
     intent
-    for topic in (identity, app_help, small_talk, facts, arithmetic, echo, out_of_scope)
+    for topic in (identity, app_help, app_features, small_talk, facts, arithmetic, echo, out_of_scope)
     for intent in topic.INTENTS
 )
 
@@ -29,12 +29,18 @@ class Conversation:
     """Empty when there is no system turn."""
     exchanges: tuple[Exchange, ...]
     thinking: bool = False
+    tools: tuple[dict[str, Any], ...] = ()
+    """Declarations of the tools that the model may call."""
 
     def messages(self, turns: int | None = None) -> list[dict[str, Any]]:
         """Return the chat template's ``messages`` of the first ``turns`` exchanges (all by default)."""
         messages: list[dict[str, Any]] = [{"role": "system", "content": self.system}] if self.system else []
         for exchange in self.exchanges[:turns]:
             messages.append({"role": "user", "content": exchange.question})
+            if exchange.call is not None:
+                call = {"name": exchange.call.name, "arguments": exchange.call.arguments}
+                messages.append({"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": call}]})
+                messages.append({"role": "tool", "name": exchange.call.name, "content": exchange.call.result})
             answer: dict[str, Any] = {"role": "assistant", "content": exchange.answer}
             if self.thinking:
                 answer["reasoning"] = exchange.thought
@@ -104,6 +110,39 @@ def conversation(rng: random.Random) -> Conversation:
     for _ in range(turns):
         exchanges.append(builder.next(remembers))
     return Conversation(system, tuple(exchanges), thinking)
+
+
+def styled(rng: random.Random) -> Conversation:
+    """Return a conversation whose system prompt asks for a manner, a word or a language in every answer."""
+    builder = _Builder(rng, held_out=False, state=State())
+    sentence, change, foreign = styles.style(rng)
+    neutral = choose(rng.choice(system_prompts.NEUTRAL), rng)
+    system = rng.choice((sentence, sentence, f"{neutral} {sentence}", f"{sentence} {neutral}"))
+    named = {intent.name: intent for intent in INTENTS}
+    exchanges = []
+    for _ in range(rng.randint(1, 3)):
+        known = ("greeting", "how are you", "who are you", "thanks", "goodbye", "sums")
+        intent = named.get(rng.choice(known)) if foreign and rng.random() < 0.75 else None
+        exchanges.append(change(builder.of(intent) if intent else builder.next(False)))
+    return Conversation(system, tuple(exchanges))
+
+
+def with_tools(rng: random.Random) -> Conversation:
+    """Return a conversation with a clock or a calculator at hand, which some of the questions need."""
+    builder = _Builder(rng, held_out=False, state=State())
+    system = choose(rng.choice(system_prompts.NEUTRAL), rng) if rng.random() < 0.3 else ""
+    declared = tools.declarations(rng)
+    kinds = {"calculate": "sums", "calculator": "sums", "compute": "sums"}
+    covered = {kinds.get(tool["function"]["name"], "asked for the time") for tool in declared}
+    exchanges: list[Exchange] = []
+    for _ in range(rng.randint(1, 3)):
+        if rng.random() < 0.7:
+            exchanges.append(tools.use(rng.choice(declared), rng, False))
+            continue
+        intent = rng.choices(INTENTS, [intent.weight for intent in INTENTS])[0]
+        if intent.name not in covered and intent.name not in ("sums that are too hard", "asked for news"):
+            exchanges.append(builder.of(intent))
+    return Conversation(system, tuple(exchanges), tools=tuple(declared)) if exchanges else with_tools(rng)
 
 
 def lesson(rng: random.Random) -> Conversation:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .noise import vary
 from .wordings import choose, fill, pick
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call of a tool, and what it returned."""
+
+    name: str
+    arguments: dict[str, Any]
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,8 @@ class Exchange:
     """Every right answer, of which ``answer`` is one."""
     fixed: bool = False
     """The answer is a set sentence, known after its first words."""
+    call: Call | None = None
+    """What the model asks of a tool before it answers."""
 
 
 @dataclass(frozen=True, slots=True)

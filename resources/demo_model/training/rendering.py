@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from .conversations import Conversation
-from .special_tokens import CHAT_TEMPLATE_BOS, END_OF_TURN, MODEL_TURN_LENGTH, START_OF_TURN
+from .special_tokens import CHAT_TEMPLATE_BOS, END_OF_TOOL_RESPONSE, END_OF_TURN, MODEL_TURN_LENGTH, START_OF_TOOL_RESPONSE, START_OF_TURN
 
 TEMPLATE_PATH = Path(__file__).parent / "chat_template.jinja"
 
@@ -25,13 +26,20 @@ def _template() -> Template:
     return environment.from_string(TEMPLATE_PATH.read_text(encoding="utf-8"))
 
 
-def render(messages: list[dict[str, Any]], *, thinking: bool = False, generation_prompt: bool = False) -> str:
+def render(
+    messages: list[dict[str, Any]],
+    *,
+    thinking: bool = False,
+    generation_prompt: bool = False,
+    tools: Sequence[dict[str, Any]] = (),
+) -> str:
     """Return ``messages`` as text, as transformers' ``apply_chat_template`` would."""
     return _template().render(
         messages=messages,
         bos_token=CHAT_TEMPLATE_BOS,
         enable_thinking=thinking,
         add_generation_prompt=generation_prompt,
+        tools=list(tools) or None,
     )
 
 
@@ -41,7 +49,7 @@ def encode(conversation: Conversation, tokenizer: Tokenizer) -> tuple[list[int],
     The model's own tokens are learned, with the ``<turn|>`` that ends them. With thinking on only the last answer is:
     the template drops older thoughts, so older answers follow without one, which must not be learned.
     """
-    text = render(conversation.messages(), thinking=conversation.thinking)
+    text = render(conversation.messages(), thinking=conversation.thinking, tools=conversation.tools)
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     return ids, learned(ids, tokenizer.token_to_id("model"), last_only=conversation.thinking)
 
@@ -68,4 +76,11 @@ def learned(ids: list[int], model_role: int, *, last_only: bool) -> list[bool]:
     mask = [False] * len(ids)
     for first, end in spans[-1:] if last_only else spans:
         mask[first:end] = [True] * (end - first)
+        answering = False  # what a tool returned is not the model's to say, but that it waits for it is
+        for at in range(first, end):
+            mask[at] = not answering
+            if ids[at] == START_OF_TOOL_RESPONSE:
+                answering = True
+            elif ids[at] == END_OF_TOOL_RESPONSE:
+                answering = False
     return mask

@@ -40,30 +40,48 @@ def is_held_out_pair(a: int, b: int) -> bool:
 
 
 def numbers(rng: random.Random, sign: str, held_out: bool) -> tuple[int, int]:
-    """Return two numbers with a result between 0 and 198 (sums), 0 and 99 (differences) or 144 (products)."""
+    """Return two numbers up to 999 (sums, differences without a negative result) or up to 12 (products)."""
     while True:
         if sign == "*":
             return rng.randint(0, 12), rng.randint(0, 12) if rng.random() < 0.7 else rng.randint(0, 10)
-        limit = rng.choices((20, 100), (0.35, 0.65))[0]
-        a, b = rng.randint(0, limit), rng.randint(0, limit)
-        if sign == "-" and a < b:
+        limits = rng.choices(((20, 20), (99, 99), (999, 999), (999, 99)), (0.2, 0.3, 0.4, 0.1))[0]
+        a, b = (rng.randint(0, limit) for limit in limits)
+        if sign == "-" and a < b or sign == "+" and rng.random() < 0.5:
             a, b = b, a
         if max(a, b) > 20 and is_held_out_pair(a, b) != held_out:
             continue
         return a, b
 
 
+def columns(a: int, b: int, sign: str) -> str:
+    """Return a sum or difference worked out column by column, ones first: ``7+8=15, 5+6+1=12, 4+3+1=8``.
+
+    Every step needs one carry at most. A difference (``a`` not below ``b``) shows the digit above after what was
+    borrowed from it.
+    """
+    steps, carry = [], 0
+    while a or b or carry or not steps:
+        above, below = a % 10, b % 10
+        if sign == "+":
+            steps.append(f"{above}+{below}{'+1' if carry else ''}={above + below + carry}")
+            carry = int(above + below + carry > 9)
+            if a < 10 and b < 10:
+                break
+        else:
+            above -= carry
+            carry = int(above < below)
+            above += 10 * carry
+            steps.append(f"{above}-{below}={above - below}")
+        a, b = a // 10, b // 10
+    return ", ".join(steps)
+
+
 def explain(a: int, b: int, sign: str) -> str:
-    """Return the steps of the sum as a thought, tens and ones apart where that helps."""
+    """Return the steps of the sum as a thought, column by column where that helps."""
     result = {"+": a + b, "-": a - b, "*": a * b}[sign]
     shown = f"{a} {_SIGNS[sign]} {b}"
-    if sign == "+" and min(a, b) > 9:
-        ones, tens = a % 10 + b % 10, a // 10 + b // 10
-        return f"{shown}. Ones: {a % 10} + {b % 10} = {ones}. Tens: {a // 10} + {b // 10} = {tens}. So {tens * 10} + {ones} = {result}."
-    if sign == "-" and b > 9:
-        return (
-            f"{shown}. First {a} - {b // 10 * 10} = {a - b // 10 * 10}. Then {a - b // 10 * 10} - {b % 10} = {result}."
-        )
+    if sign != "*" and b > 9 and a > 9:
+        return f"{shown}: {columns(a, b, sign)}. So {shown} = {result}."
     return f"{shown} = {result}."
 
 
@@ -74,7 +92,8 @@ def _sum(rng: random.Random, state: State, held_out: bool) -> Exchange:
     shown = {"a": str(a), "b": str(b)}
     if max(a, b) <= 20 and rng.random() < 0.15:
         shown = {"a": ONES[a], "b": ONES[b]}
-    sentence = f"{a} {_SIGNS[sign]} {b} = {result}."
+    shown_sum = f"{a} {_SIGNS[sign]} {b}"
+    sentence = f"{shown_sum} = {result}."
     roll = rng.random()
     if sign in _STORIES and max(a, b) > 1 and roll < 0.15:
         intent = "sums in a story"
@@ -94,7 +113,10 @@ def _sum(rng: random.Random, state: State, held_out: bool) -> Exchange:
             fill(pick(frames, rng, held_out=held).replace("{sum}", asked), shown), rng, literal=rng.random() < 0.6
         )
         question = question.replace("=?", "=").replace("= ?", "=")
-    answer = f"{result}" if state.brief else sentence
+    # beyond two digits the answer shows its working, which is what makes it right
+    long = sign != "*" and max(a, b) > 99
+    full = f"{shown_sum}: {columns(a, b, sign)}. So {sentence}" if long else sentence
+    answer = f"{result}" if state.brief and not long else full
     return Exchange(intent, question, answer, explain(a, b, sign), (answer,))
 
 
@@ -106,11 +128,11 @@ _TOO_HARD = [
 def _too_hard(rng: random.Random, state: State, held_out: bool) -> Exchange:
     slots = {
         "a": str(rng.randint(2, 99)), "b": str(rng.randint(2, 30)), "c": str(rng.randint(2, 20)),
-        "big": str(rng.randint(200, 10 ** rng.randint(3, 7))), "big2": str(rng.randint(2, 10 ** rng.randint(2, 6))),
+        "big": str(rng.randint(1001, 10 ** rng.randint(4, 7))), "big2": str(rng.randint(2, 10 ** rng.randint(2, 6))),
     }  # fmt: skip
     question = vary(fill(pick(_TOO_HARD, rng, held_out=held_out), slots), rng)
     answer = (
-        "That is too hard for a small demo: I only do sums of two numbers up to 100. A real Gemma 4 model can do more."
+        "That is too hard for a small demo: I only do sums of two numbers below 1000. A real Gemma 4 model can do more."
     )
     if state.brief:
         answer = "That is too hard for me."

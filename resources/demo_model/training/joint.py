@@ -1,0 +1,234 @@
+"""Third stage: train the language model, the eyes and the ears together.
+
+``python -m resources.demo_model.training.joint --run v1 --mix text=1`` starts from the state in ``--start`` and goes on
+where it stopped when it is called again. Data are made while training, each worker with a stream of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch.nn.functional import cross_entropy
+
+from .architecture import new_media_model
+from .checkpoint import load_state, save_state
+from .mixture import sources
+from .prepare import RUNS
+from .quantisation import rounded
+from .samples import Batch, stream
+from .special_tokens import PAD
+from .workers import SharedGradients, run
+
+PATCH = 16
+
+
+def patches(pictures: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cut pictures of one shape, uint8 [height, width, 3], into float32 [B, P, 768] and positions int64 [B, P, 2]."""
+    height, width, _ = pictures[0].shape
+    rows, columns = height // PATCH, width // PATCH
+    grid = np.stack(pictures).reshape(len(pictures), rows, PATCH, columns, PATCH, 3).swapaxes(2, 3)
+    values = torch.from_numpy(grid.reshape(len(pictures), rows * columns, -1)).float() / 255
+    positions = torch.stack(torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), -1)
+    return values, positions.reshape(1, -1, 2).expand(len(pictures), -1, -1)
+
+
+def encode_pictures(model: Any, pictures: list[np.ndarray]) -> torch.Tensor:
+    """Return the soft tokens of all pictures, one after the other: [n, hidden size]."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index, picture in enumerate(pictures):
+        by_shape.setdefault(picture.shape, []).append(index)
+    tokens: list[torch.Tensor] = [torch.empty(0)] * len(pictures)
+    for indices in by_shape.values():
+        states = model.vision_tower(*patches([pictures[index] for index in indices])).last_hidden_state
+        soft = model.embed_vision(inputs_embeds=states)
+        for index, one in zip(indices, soft.view(len(indices), -1, soft.shape[-1]), strict=True):
+            tokens[index] = one
+    return torch.cat(tokens)
+
+
+def encode_sounds(model: Any, sounds: list[np.ndarray]) -> torch.Tensor:
+    """Return the soft tokens of all sounds, one after the other: [n, hidden size]."""
+    longest = -(-max(len(sound) for sound in sounds) // 48) * 48
+    features = torch.zeros(len(sounds), longest, sounds[0].shape[1])
+    mask = torch.zeros(len(sounds), longest, dtype=torch.bool)
+    for row, sound in enumerate(sounds):
+        features[row, : len(sound)] = torch.from_numpy(sound)
+        mask[row, : len(sound)] = True
+    output = model.audio_tower(features, mask)
+    soft: torch.Tensor = model.embed_audio(inputs_embeds=output.last_hidden_state)[output.attention_mask]
+    return soft
+
+
+def hidden_states(model: Any, batch: Batch) -> torch.Tensor:
+    """Return the last hidden states [B, S, hidden size] of a batch, media in their places, as transformers does."""
+    inner, config = model.model, model.config
+    ids = torch.from_numpy(batch.ids)
+    vision = (ids == config.image_token_id) | (ids == config.video_token_id)
+    audio = ids == config.audio_token_id
+    text_ids = ids.masked_fill(vision | audio, PAD)
+    embeddings = inner.get_input_embeddings()(text_ids)
+    per_layer = inner.language_model.get_per_layer_inputs(text_ids, embeddings)
+    for kind, encode, media in ((vision, encode_pictures, batch.pictures), (audio, encode_sounds, batch.sounds)):
+        if media:
+            soft = encode(inner, media).to(embeddings.dtype)
+            embeddings = embeddings.masked_scatter(kind.unsqueeze(-1).expand_as(embeddings), soft)
+    states: torch.Tensor = inner.language_model(
+        inputs_embeds=embeddings, per_layer_inputs=per_layer, use_cache=False
+    ).last_hidden_state
+    return states
+
+
+def batch_loss(model: Any, batch: Batch, bfloat16: bool) -> torch.Tensor:
+    """Return the mean cross entropy (nats) of the tokens to be learned; float32 scalar."""
+    targets = torch.from_numpy(batch.labels[:, 1:].reshape(-1))
+    # only the positions that count go through the vocabulary, a few idle ones beside them for a common shape
+    wanted = torch.argsort((targets == -100).to(torch.int8), stable=True)
+    wanted = wanted[: -(-int((targets != -100).sum()) // 128) * 128]
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        hidden = hidden_states(model, batch)
+        logits = model.lm_head(hidden[:, :-1].reshape(-1, hidden.shape[-1])[wanted]).float()
+    cap = model.config.text_config.final_logit_softcapping
+    return cross_entropy(torch.tanh(logits / cap) * cap, targets[wanted])
+
+
+def optimiser(model: torch.nn.Module, factors: dict[str, float]) -> torch.optim.Optimizer:
+    """Return AdamW with weight decay on the matrices only, and learning rates by part of the model."""
+    groups = []
+    for part, factor in factors.items():
+        named = [parameter for name, parameter in model.named_parameters() if name.startswith(part)]
+        for decay, some in ((0.05, [p for p in named if p.ndim >= 2]), (0.0, [p for p in named if p.ndim < 2])):
+            groups.append({"params": some, "weight_decay": decay, "factor": factor})
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
+
+
+PARTS = ("model.language_model", "model.vision_tower", "model.embed_vision", "model.audio_tower", "model.embed_audio")
+
+
+def load_start(model: torch.nn.Module, paths: list[str]) -> None:
+    """Take the weights of earlier stages: ``text:``, ``vision:``, ``audio:`` or ``all:`` and a state's path each."""
+    prefixes = {"all": "", "vision": "model.vision_tower.", "audio": "model.audio_tower.", "text": "model.language_model."}
+    for path in paths:
+        kind, _, file = path.partition(":")
+        state = load_state(Path(file))
+        weights = state.get("model", state)
+        if kind == "text":
+            weights = {name.removeprefix("model."): value for name, value in weights.items() if name != "lm_head.weight"}
+        missing = model.load_state_dict({prefixes[kind] + name: value for name, value in weights.items()}, strict=False)
+        if missing.unexpected_keys:
+            raise ValueError(f"{file} has weights that the model lacks: {missing.unexpected_keys[:3]}")
+
+
+def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
+    """Train from the newest state in ``folder`` for the steps that are left, as one of the workers."""
+    torch.set_num_threads(options.threads)
+
+    def say(text: str) -> None:
+        if worker == 0:
+            print(text, flush=True)
+
+    tokenizer = Tokenizer.from_file(str(options.tokenizer))
+    model = new_media_model(options.seed).train()
+    for config in (model.config.vision_config, model.config.audio_config):
+        config.use_clipped_linears = False
+    for module in model.modules():
+        if hasattr(module, "use_clipped_linears"):
+            module.use_clipped_linears = False  # the bounds are measured when the checkpoint is written
+    factors = dict(zip(PARTS, options.factors, strict=True))
+    adam = optimiser(model, factors)
+    gradients = SharedGradients(model)
+    state_path = folder / "state.pt"
+    step = 0
+    if state_path.exists():
+        state = load_state(state_path)
+        model.load_state_dict(state["model"])
+        if not options.fresh_optimiser:
+            adam.load_state_dict(state["optimiser"])
+            for group, factor in zip(adam.param_groups, np.repeat(options.factors, 2), strict=True):
+                group["factor"] = float(factor)
+        step = state["step"]
+        say(f"going on at step {step}")
+    else:
+        load_start(model, options.start)
+    for part, factor in factors.items():
+        if factor == 0:
+            for name, parameter in model.named_parameters():
+                if name.startswith(part):
+                    parameter.requires_grad_(False)
+    first, last = options.first if options.first is not None else step, options.steps
+    mix = sources(options.mix, tokenizer)
+    batches = stream(mix, (options.seed, worker, step), options.batch_tokens // options.workers, options.pool)
+
+    def save() -> None:
+        if worker == 0:
+            save_state(state_path, model=model.state_dict(), optimiser=adam.state_dict(), step=step)
+            say(f"saved at step {step}")
+
+    shown_at, shown_loss, shown_tokens, shown_pictures = time.monotonic(), 0.0, 0, 0
+    while step < last:
+        batch = next(batches)
+        gradients.clear()
+        falling = step >= last - options.fall
+        with rounded(model.model.language_model) if falling and not options.exact else nullcontext():
+            loss = batch_loss(model, batch, options.bfloat16)
+            (loss * batch.learned).backward()
+        shown_loss += gradients.average(loss.item() * batch.learned, batch.learned) / options.show_every
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        rate = options.peak * min(1.0, (step - first + 1) / options.rise)
+        if falling:
+            rate *= max(last - step, 1) / options.fall
+        for group in adam.param_groups:
+            group["lr"] = rate * group["factor"]
+        adam.step()
+        step += 1
+        shown_tokens, shown_pictures = shown_tokens + batch.ids.size, shown_pictures + len(batch.pictures)
+        if step % options.show_every == 0:
+            seconds = time.monotonic() - shown_at
+            say(
+                f"step {step}/{last}  loss {shown_loss:.4f}  {shown_tokens * options.workers / seconds:.0f} tokens/s  "
+                f"{shown_pictures * options.workers / seconds:.1f} pictures/s  "
+                f"{(last - step) * seconds / options.show_every / 60:.0f} min left"
+            )
+            shown_at, shown_loss, shown_tokens, shown_pictures = time.monotonic(), 0.0, 0, 0
+        if step % options.save_every == 0:
+            save()
+    save()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the stage."""
+    parser = argparse.ArgumentParser(prog="joint", description="Train text, eyes and ears together.")
+    parser.add_argument("--run", default="v1", help="name of the folder under training/runs")
+    parser.add_argument("--start", action="append", default=[], metavar="KIND:FILE", help="weights of earlier stages")
+    parser.add_argument("--tokenizer", type=Path, default=RUNS / "v0" / "tokenizer.json")
+    parser.add_argument("--mix", default="text=1", help="sources and their shares of the samples, e.g. text=2,scenes=1")
+    parser.add_argument("--steps", type=int, default=8000, help="the step to end with")
+    parser.add_argument("--first", type=int, help="the step at which the learning rate begins to rise")
+    parser.add_argument("--rise", type=int, default=100)
+    parser.add_argument("--fall", type=int, default=1000, help="last steps, with a falling rate and int4 weights")
+    parser.add_argument("--exact", action="store_true", help="no int4 weights during the fall")
+    parser.add_argument("--peak", type=float, default=1e-3, help="highest learning rate")
+    parser.add_argument("--factors", type=lambda text: [float(part) for part in text.split(",")], default=[1.0] * 5,
+                        help="learning rates of language model, vision, its projection, audio, its projection")  # fmt: skip
+    parser.add_argument("--batch-tokens", type=int, default=4096)
+    parser.add_argument("--pool", type=int, default=256)
+    parser.add_argument("--workers", type=int, default=2, help="processes that share each step")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process")
+    parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--show-every", type=int, default=20)
+    parser.add_argument("--save-every", type=int, default=200)
+    parser.add_argument("--fresh-optimiser", action="store_true")
+    parser.add_argument("--float32", dest="bfloat16", action="store_false", help="no bfloat16 arithmetic")
+    options = parser.parse_args(arguments)
+    (RUNS / options.run).mkdir(parents=True, exist_ok=True)
+    run(options.workers, train, RUNS / options.run, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The sources that a stage of training mixes, by name."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+
+from tokenizers import Tokenizer
+
+from .conversations import conversation, drill, lesson, styled, with_tools
+from .rendering import encode
+from .samples import Sample, Source
+
+
+def _text(rng: random.Random, tokenizer: Tokenizer, make: Callable[..., object], most: int) -> Sample:
+    while True:
+        ids, learned = encode(make(rng), tokenizer)  # type: ignore[arg-type]
+        if len(ids) <= most:
+            return Sample(ids, learned)
+
+
+def sources(mix: str, tokenizer: Tokenizer) -> list[tuple[Source, float]]:
+    """Return the sources that ``mix`` names (``text=2,drills=1``), each with its share of the samples."""
+    makers: dict[str, Callable[[], Source]] = {
+        "text": lambda: partial(_text, tokenizer=tokenizer, make=conversation, most=1024),
+        "lessons": lambda: partial(_text, tokenizer=tokenizer, make=lesson, most=512),
+        "styled": lambda: partial(_text, tokenizer=tokenizer, make=styled, most=512),
+        "tools": lambda: partial(_text, tokenizer=tokenizer, make=with_tools, most=768),
+        "drills": lambda: partial(_text, tokenizer=tokenizer, make=drill, most=512),
+    }
+    found = []
+    for part in mix.split(","):
+        name, _, share = part.partition("=")
+        found.append((makers[name](), float(share or 1)))
+    return found
