@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
-from inference.errors import ContextFullError
+from inference.errors import ContextFullError, LarimarError
 from inference.graphs.decoder import Decoder
+from inference.graphs.drafter import Draft, Drafter, has_drafter
 from inference.graphs.embedder import Embedder
 from inference.graphs.session import ProviderChoice, RunCancelled
 from inference.model_folder import ModelFolder
@@ -19,14 +21,21 @@ PREFILL_CHUNK = 256
 """Prompt tokens per run: large enough to keep the matrix kernels busy, small enough to show progress."""
 
 
+_LOG = logging.getLogger(__name__)
+
+
 class LanguageModel:
     """Gemma 4 without text: knows tokens, positions and the KV cache. Owned by one thread."""
 
-    def __init__(self, embedder: Embedder, decoder: Decoder) -> None:
+    def __init__(self, embedder: Embedder, decoder: Decoder, drafter: Drafter | None = None) -> None:
         self._embedder = embedder
         self._decoder = decoder
+        self._drafter = drafter
         self.logits: NDArray[np.float32] = np.zeros(decoder.vocab_size, np.float32)
-        """Float32 [vocab_size], after the last token of the cache; set by :meth:`prefill` and :meth:`step`."""
+        """Float32 [vocab_size], after the last token of the cache; set by :meth:`prefill`, :meth:`step`,
+        :meth:`verify` and, as far as the last of these went, :meth:`roll_back`."""
+        self._last_run: tuple[int, NDArray[np.float32], NDArray[np.float32]] | None = None
+        """Number of cached tokens before the rows that were kept of the last run, logits and hidden states of these."""
 
     @classmethod
     def open(
@@ -43,7 +52,14 @@ class LanguageModel:
         decoder = Decoder(
             folder.graph("decoder_model_merged"), folder.context_length, folder.attention_windows, provider, threads
         )
-        return cls(embedder, decoder)
+        drafter = None
+        if has_drafter(folder):
+            try:
+                drafter = Drafter(folder, decoder.cache, provider=provider, threads=threads)
+            except LarimarError as error:
+                # answers are the same without it, only slower
+                _LOG.warning("going on without the drafter: %s", error)
+        return cls(embedder, decoder, drafter)
 
     @property
     def provider(self) -> str:
@@ -90,6 +106,7 @@ class LanguageModel:
                 f"The conversation has {len(ids)} tokens, but this model can keep only {cache.context_length} in mind. "
                 "Start a new chat, or shorten the last message."
             )
+        self._last_run = None
         # the last token is always computed: its logits are what is asked for
         cache.resume(ids[: len(ids) - 1])
         yield len(cache)
@@ -119,9 +136,77 @@ class LanguageModel:
         rows = self._embedder(np.array([token], np.int64))
         return self.logits if self._append(rows, (token,), cancel) else None
 
+    @property
+    def has_drafter(self) -> bool:
+        """Whether :meth:`draft` can be called."""
+        return self._drafter is not None
+
+    @property
+    def hidden_state(self) -> NDArray[np.float32] | None:
+        """What :attr:`logits` were computed from, float32 [1, 1, hidden_size]; None before the first run.
+
+        None, too, after a roll-back to before the last run: these hidden states are gone.
+        """
+        row = self._row_of_last_run(len(self._decoder.cache))
+        return None if self._last_run is None or row is None else self._last_run[2][None, row : row + 1]
+
+    def verify(self, tokens: Sequence[int], cancel: CancelToken) -> NDArray[np.float32] | None:
+        """Append tokens in one run; :meth:`roll_back` takes back those that turn out to be wrong.
+
+        Args:
+            tokens: at least one.
+            cancel: ends the run early.
+
+        Returns:
+            Logits after each, float32 [len(tokens), vocab_size]; ``None`` when cancelled, the cache then being as
+            before.
+
+        Raises:
+            ContextFullError: the context has fewer positions left; the cache is as before.
+        """
+        rows = self._embedder(np.array(tokens, np.int64))
+        if not self._append(rows, tokens, cancel, keep=len(tokens)) or self._last_run is None:
+            return None
+        return self._last_run[1]
+
+    def roll_back(self, length: int) -> None:
+        """Forget all but the first ``length`` cached tokens, without moving anything.
+
+        :attr:`logits` and :attr:`hidden_state` become those after the last token that is left, if it was part of the
+        last run of :meth:`verify`.
+
+        Raises:
+            ValueError: there are fewer tokens, or what the sliding layers need has been overwritten.
+        """
+        self._decoder.cache.roll_back(length)
+        row = self._row_of_last_run(length)
+        if self._last_run is not None and row is not None:
+            self.logits = self._last_run[1][row]
+
+    def draft(self, token: int, state: NDArray[np.float32] | None, cancel: CancelToken) -> Draft | None:
+        """Let the drafter guess the token after ``token``, which is not in the cache yet. The cache stays as it is.
+
+        Args:
+            token: for the first guess the one that was drawn from :attr:`logits`, then the guess before.
+            state: None for the first guess, then :attr:`Draft.state` of the guess before.
+            cancel: ends the run early.
+
+        Returns:
+            ``None`` when cancelled, and when there is no drafter or no hidden state to go on from.
+        """
+        state = self.hidden_state if state is None else state
+        if self._drafter is None or state is None:
+            return None
+        embedding = self._embedder(np.array([token], np.int64))["inputs_embeds"]
+        try:
+            return self._drafter(embedding, state, cancel)
+        except RunCancelled:
+            return None
+
     def close(self) -> None:
         """Free the graphs and the cache. The object is of no use afterwards."""
-        del self._embedder, self._decoder
+        self._last_run = None
+        del self._embedder, self._drafter, self._decoder
 
     def _append(
         self,
@@ -129,9 +214,19 @@ class LanguageModel:
         ids: Sequence[int],
         cancel: CancelToken,
         block_ids: NDArray[np.int64] | None = None,
+        keep: int = 1,
     ) -> bool:
         try:
-            self.logits = self._decoder(rows, ids, cancel, block_ids)
+            logits, hidden = self._decoder(rows, ids, cancel, block_ids, keep)
         except RunCancelled:
             return False
+        self._last_run = len(self._decoder.cache) - keep, logits, hidden
+        self.logits = logits[-1]
         return True
+
+    def _row_of_last_run(self, length: int) -> int | None:
+        """Return which row of the last run came from the last of ``length`` tokens."""
+        if self._last_run is None:
+            return None
+        first, logits, _ = self._last_run
+        return length - 1 - first if 0 <= length - 1 - first < len(logits) else None

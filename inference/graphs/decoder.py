@@ -78,6 +78,8 @@ class Decoder:
         }
         self.cache = KVCache(specs, context_length, "cuda" if self.provider == "CUDA" else "cpu")
         self._logits_dtype = _DTYPES[outputs["logits"].type]
+        self._hidden_dtype = _DTYPES[outputs[self.hidden_state].type]
+        self._hidden_size = int(inputs["inputs_embeds"].shape[-1])
         self._binding = self._session.io_binding()
         self._bind_cache()
 
@@ -87,7 +89,8 @@ class Decoder:
         ids: Sequence[int],
         cancel: CancelToken,
         block_ids: NDArray[np.int64] | None = None,
-    ) -> NDArray[np.float32]:
+        keep: int = 1,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Append rows to the cache.
 
         Args:
@@ -96,9 +99,11 @@ class Decoder:
             ids: what stands for the rows in the cache, S ≥ 1 of them: see :attr:`Prompt.reuse_ids`.
             cancel: ends the run early.
             block_ids: int64 [S], number of the picture that a row belongs to, -1 for none; None without pictures.
+            keep: how many of the last rows to return something for, 1 to S.
 
         Returns:
-            Logits after the last row, float32 [V].
+            Logits after each of the last ``keep`` rows, float32 [keep, V], and the hidden states after the final norm
+            that they come from, float32 [keep, H].
 
         Raises:
             RunCancelled: the run was ended; the cache holds what it held before.
@@ -114,25 +119,32 @@ class Decoder:
         }
         feeds = {name: value for name, value in feeds.items() if name in self._takes}
         if self._keeps_rows:
-            feeds[_KEEP] = np.array(1, np.int64)
+            feeds[_KEEP] = np.array(keep, np.int64)
         if self._windowed:
             feeds[_SLIDING_LENGTH] = np.array(self.cache.sliding_length + len(ids), np.int64)
         if self.takes_blocks:
             none = block_ids is None or (block_ids < 0).all()
             feeds[_BLOCKS] = np.zeros((1, 0), np.int64) if none else np.ascontiguousarray(block_ids[None])  # type: ignore[index]
-        logits = np.empty((1, 1 if self._keeps_rows else len(ids), self.vocab_size), self._logits_dtype)
+        kept = keep if self._keeps_rows else len(ids)
+        logits = np.empty((1, kept, self.vocab_size), self._logits_dtype)
+        hidden = np.empty((1, kept, self._hidden_size), self._hidden_dtype)
         with cancellable(cancel) as options:
-            self._run(feeds, logits, options)
+            self._run(feeds, {"logits": logits, self.hidden_state: hidden}, options)
         self.cache.append(ids)
-        last: NDArray[np.float32] = logits[0, -1].astype(np.float32, copy=False)
-        return last
+        return (
+            logits[0, -keep:].astype(np.float32, copy=False),
+            hidden[0, -keep:].astype(np.float32, copy=False),
+        )
 
-    def _run(self, feeds: dict[str, NDArray[Any]], logits: NDArray[Any], options: onnxruntime.RunOptions) -> None:
-        """Run once, writing into ``logits`` and, in place, into the cache."""
+    def _run(
+        self, feeds: dict[str, NDArray[Any]], results: dict[str, NDArray[Any]], options: onnxruntime.RunOptions
+    ) -> None:
+        """Run once, writing into ``results`` and, in place, into the cache."""
         for name, array in feeds.items():
             # not bind_cpu_input, which refuses inputs that have a default, as num_logits_to_keep has
             self._binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
-        self._binding.bind_ortvalue_output("logits", onnxruntime.OrtValue.ortvalue_from_numpy(logits))
+        for name, array in results.items():
+            self._binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
         self._session.run_with_iobinding(self._binding, options)
 
     def _bind_cache(self) -> None:
