@@ -238,7 +238,11 @@ class ReplyConstraint:
             return token not in forbidden
         if token in self._extra():
             return True
-        return self._matcher is not None and self._matcher.validate_tokens([token]) == 1
+        if self._matcher is None:
+            return False
+        if token in self._rules.stop_ids:
+            return self._matcher.is_accepting()
+        return self._matcher.validate_tokens([token]) == 1
 
     def _begin_answer(self) -> None:
         self._state = _State.START
@@ -249,13 +253,14 @@ class ReplyConstraint:
         self._matcher = call.deep_copy()
 
     def _move(self, matcher: LLMatcher, token: int) -> None:
-        if not matcher.consume_token(token):
-            raise _cannot_follow("The JSON schema or the declaration of a tool", matcher)
         rules = self._rules
         self._state = _State.GRAMMAR
         if token in rules.stop_ids:
             self._state, self._matcher = _State.ENDED, None
-        elif token == rules.call_close:
+            return
+        if not matcher.consume_token(token):
+            raise _cannot_follow("The JSON schema or the declaration of a tool", matcher)
+        if token == rules.call_close:
             self._state, self._matcher = _State.TEXT if rules.free else _State.CALLED, None
 
     def _copy(self) -> ReplyConstraint:
