@@ -14,6 +14,10 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier
 from PySide6.QtWidgets import QApplication, QFileDialog
 
+from app.background import Background
+from app.conversation import ConversationStore
+from app.conversation_memory import MemoryStore
+from app.devices.speaker import Speaker, SystemSpeaker
 from app.engine_worker import Engine, EngineFactory
 from app.logging_setup import log_to, stop_logging_qt
 from app.paths import Paths
@@ -52,6 +56,7 @@ class Larimar(QObject):
         factory: EngineFactory,
         *,
         choose_folder: Callable[[Path | None], Path | None] | None = None,
+        speaker: Speaker | None = None,
     ) -> None:
         super().__init__(app)
         self._options = options
@@ -60,7 +65,9 @@ class Larimar(QObject):
         self.settings = self._store.load()
         self.theme = Theme(app, self.settings.colour_scheme)
         self.session = Session(factory, self)
-        self.window = MainWindow(self.session, self.theme)
+        self.background = Background(self)
+        self.conversations: ConversationStore = MemoryStore()
+        self.window = MainWindow(self.session, self.theme, self.conversations, self.background, speaker)
         self.window.restore(self.settings.window_geometry)
         self.window.chat.composer.think.setChecked(self.settings.thinking)
         self._closed = False
@@ -95,6 +102,8 @@ class Larimar(QObject):
         self._closed = True
         self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))
         self.session.close()
+        self.background.close()
+        self.conversations.close()
         self._store.close()
 
     def _change(self, settings: Settings) -> None:
@@ -123,7 +132,7 @@ def run(model: Path | None = None, data_dir: Path | None = None) -> int:
     options = Options(model, data_dir)
     log_to(options.paths.logs)
     app = make_qapplication(sys.argv[:1])
-    larimar = Larimar(app, options, open_engine)
+    larimar = Larimar(app, options, open_engine, speaker=SystemSpeaker(app))
     with _quit_on_interrupt(app):
         larimar.start()
         status = app.exec()

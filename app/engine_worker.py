@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.error_report import describe
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError
-from inference.messages import Done, ReplyEvent, ReplyOptions, Turn
+from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, Turn
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,16 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the memory back."""
+
+
+@runtime_checkable
+class PreparingEngine(Protocol):
+    """An engine that can read ahead."""
+
+    def prepare(
+        self, turns: Sequence[Turn], options: ReplyOptions | None = ..., cancel: CancelToken | None = None
+    ) -> Iterator[Prefill]:
+        """Read ahead what is certain of a conversation whose last question may not be finished."""
 
 
 EngineFactory = Callable[[Path | None], Engine]
@@ -113,13 +123,20 @@ class _Reply:
     cancel: CancelToken
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepare:
+    turns: tuple[Turn, ...]
+    options: ReplyOptions
+    cancel: CancelToken
+
+
 class EngineWorker:
     """One thread that owns one engine. All methods are for the thread that made the worker and return at once."""
 
     def __init__(self, factory: EngineFactory, *, events_at_most: int = EVENTS_AT_MOST) -> None:
         self.events: queue.Queue[WorkerEvent] = queue.Queue(maxsize=events_at_most)
         self._factory = factory
-        self._jobs: queue.Queue[_Open | _Reply | None] = queue.Queue()
+        self._jobs: queue.Queue[_Open | _Reply | _Prepare | None] = queue.Queue()
         self._closing = threading.Event()
         self._engine: Engine | None = None
         # A daemon, so that a driver that hangs for ever cannot keep the process alive; join() is the rule.
@@ -136,6 +153,10 @@ class EngineWorker:
     def reply(self, turn: int, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> None:
         """Answer ``turns``; the events carry the number ``turn``."""
         self._jobs.put(_Reply(turn, tuple(turns), options, cancel))
+
+    def prepare(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> None:
+        """Let the engine read ahead until ``cancel``; nothing is heard of it, whatever happens."""
+        self._jobs.put(_Prepare(tuple(turns), options, cancel))
 
     def close(self) -> None:
         """Ask the thread to close the engine and end. The reply under way must have been cancelled."""
@@ -154,6 +175,8 @@ class EngineWorker:
         while (job := self._jobs.get()) is not None and not self._closing.is_set():
             if isinstance(job, _Open):
                 self._do_open(job)
+            elif isinstance(job, _Prepare):
+                self._do_prepare(job)
             else:
                 self._do_reply(job)
         self._close_engine()
@@ -183,6 +206,17 @@ class EngineWorker:
             end = ReplyFailed(job.turn, _sentence(error))
         finally:
             self._put(end)
+
+    def _do_prepare(self, job: _Prepare) -> None:
+        if not isinstance(self._engine, PreparingEngine) or job.cancel.cancelled:
+            return
+        try:
+            for _ in self._engine.prepare(job.turns, job.options, job.cancel):
+                if job.cancel.cancelled:
+                    break
+        except Exception as error:
+            # The question itself will meet the same error, and says so to the user.
+            log.debug("Nothing could be read ahead: %s", describe(error))
 
     def _put(self, event: WorkerEvent, cancel: CancelToken | None = None) -> None:
         """Hand ``event`` over; wait while the queue is full, but never for somebody who no longer wants it."""

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 FRAME_MS = 33
 JOIN_SECONDS = 20.0
+_TOKENS_TO_LEARN_FROM = 32  # a shorter prompt says more about overheads than about reading
 
 
 class SessionState(Enum):
@@ -85,6 +86,8 @@ class Session(QObject):
         self._failure = ""
         self._turn = 0
         self._cancel: CancelToken | None = None
+        self._prepared: CancelToken | None = None
+        self._prefill_rate = 0.0
         self._jobs_under_way = 0
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME_MS)
@@ -111,11 +114,18 @@ class Session(QObject):
         """Why the model could not be loaded, in a sentence for the user."""
         return self._failure
 
+    @property
+    def prefill_rate(self) -> float:
+        """Tokens of a prompt that this model reads in a second, as the last reply showed; 0 until one has."""
+        return self._prefill_rate
+
     def load(self, path: Path | None) -> None:
         """Load the model in ``path``; ``None`` is the default model. A reply under way is given up."""
         if self._state is SessionState.CLOSED:
             return
         self.give_up()
+        self._drop_prepared()
+        self._prefill_rate = 0.0
         if not self._started:
             self._started = True
             self._worker.start()
@@ -134,12 +144,25 @@ class Session(QObject):
         """Start a reply to ``turns`` and return its turn number; ``None`` when the session cannot take one now."""
         if self._state is not SessionState.READY:
             return None
+        self._drop_prepared()
         self._turn += 1
         self._cancel = CancelToken()
         self._submitted()
         self._worker.reply(self._turn, turns, options, self._cancel)
         self._set_state(SessionState.GENERATING)
         return self._turn
+
+    def prepare(self, turns: Sequence[Turn], options: ReplyOptions) -> None:
+        """Let the engine read ahead while it has nothing else to do; dropped as soon as anything else is asked for."""
+        if self._state is SessionState.READY:
+            self._drop_prepared()
+            self._prepared = CancelToken()
+            self._worker.prepare(turns, options, self._prepared)
+
+    def _drop_prepared(self) -> None:
+        if self._prepared is not None:
+            self._prepared.cancel()
+            self._prepared = None
 
     def stop(self) -> None:
         """Ask for the end of the reply. What the engine has said so far still arrives, then a last frame."""
@@ -159,6 +182,7 @@ class Session(QObject):
     def close(self) -> bool:
         """Stop everything, close the engine and wait for its thread. Return whether the thread has ended."""
         if self._state is not SessionState.CLOSED:
+            self._drop_prepared()
             if self._cancel is not None:
                 self._cancel.cancel()
                 self._cancel = None
@@ -236,9 +260,17 @@ class Session(QObject):
         )
         if frame.last:
             self._cancel = None
+            self._learn_prefill_rate(done)
         self.frame.emit(frame)
         if frame.last and self._state is SessionState.GENERATING and self._cancel is None:
             self._set_state(SessionState.READY)
+
+    def _learn_prefill_rate(self, done: Done | None) -> None:
+        if done is None or done.stats.time_to_first_token <= 0:
+            return
+        read = done.stats.prompt_tokens - done.stats.reused_tokens
+        if read >= _TOKENS_TO_LEARN_FROM:
+            self._prefill_rate = read / done.stats.time_to_first_token
 
     @staticmethod
     def _unexpected_reply() -> str:

@@ -46,6 +46,24 @@ def style_sheet(colours: Colours) -> str:
     #composer {{ background: {c.raised}; border: 1px solid {c.border_strong}; border-radius: 14px; }}
     #composer[focused="yes"] {{ border: 2px solid {c.accent}; }}
     #composer QPlainTextEdit {{ background: transparent; border: none; selection-background-color: {c.selection}; }}
+    #composer #attachments, #composer #attachments QWidget {{ background: transparent; }}
+    #composer QToolButton {{ border: 2px solid transparent; border-radius: 8px; color: {c.muted}; padding: 3px 6px; }}
+    #composer QToolButton:hover {{ background: {c.hover}; color: {c.text}; }}
+    #composer QToolButton:focus {{ border-color: {c.accent}; }}
+    #composer QToolButton::menu-indicator {{ image: none; }}
+    #composer #attach {{ padding: 3px; }}
+    #composer #detail {{ border: 1px solid {c.border}; border-radius: 12px; padding: 4px 12px; }}
+    #composer #detail:focus {{ border: 2px solid {c.accent}; padding: 3px 11px; }}
+    #composer #remove {{ background: {c.text}; border: 2px solid {c.raised}; border-radius: 11px; padding: 0; }}
+    #composer #remove:hover {{ background: {c.danger}; }}
+    #composer #remove:focus {{ border-color: {c.accent}; }}
+    #composer #hint[alarming="yes"] {{ color: {c.danger}; }}
+    #banner {{ background: {c.accent_soft}; border-radius: 8px; }}
+    #banner[alarming="yes"] {{ background: {c.danger_soft}; }}
+    QDialog QPlainTextEdit, QDialog QLineEdit {{ background: {c.surface}; border: 1px solid {c.border_strong};
+                                                 border-radius: 8px; padding: 6px 8px; }}
+    QDialog QPlainTextEdit:focus, QDialog QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 5px 7px; }}
+
     #hint, #room_text, #greeting_text, #notice_text {{ color: {c.muted}; }}
 
     QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border_strong}; border-radius: 8px;

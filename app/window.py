@@ -6,7 +6,10 @@ from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
+from app.background import Background
 from app.chat.pane import ChatPane
+from app.conversation import ConversationStore
+from app.devices.speaker import Speaker
 from app.microphone.pane import MicrophonePane
 from app.session import Session
 from app.theme import Theme
@@ -25,7 +28,14 @@ class MainWindow(QMainWindow):
     closing = Signal()
     """The user closed the window; it is hidden already."""
 
-    def __init__(self, session: Session, theme: Theme) -> None:
+    def __init__(
+        self,
+        session: Session,
+        theme: Theme,
+        store: ConversationStore,
+        background: Background,
+        speaker: Speaker | None = None,
+    ) -> None:
         super().__init__()
         self.setWindowTitle(self.tr("Larimar"))
         self.setWindowIcon(theme.icon("larimar", "#000000", 64))
@@ -33,7 +43,7 @@ class MainWindow(QMainWindow):
         self.resize(_SIZE)
         self.rail = Rail(theme, self)
         self.panes = QStackedWidget(self)
-        self.chat = ChatPane(session, theme, self)
+        self.chat = ChatPane(session, theme, store, background, speaker, self)
         self.webcam = WebcamPane(theme, self)
         self.microphone = MicrophonePane(theme, self)
         self.status = StatusLine(session, theme, self)

@@ -20,9 +20,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.chat.documents import text_palette
-from app.chat.layout import Button, Layouter, MessageLayout, Piece, PieceKind
-from app.chat.message import Message, MessageState
+from app.chat.layout import Action, Button, Layouter, MessageLayout, Piece, PieceKind
+from app.chat.media_tiles import MediaTiles
 from app.chat.model import Index, MessageRole
+from app.chat.shown_message import ShownMessage
 from app.chat.text_selection import TextSelection
 from app.theme import Theme
 
@@ -30,11 +31,12 @@ _LAYOUTS_KEPT = 128
 _CARET = 8.0
 _ICON = 16
 _PROGRESS = 200.0
+_MIRRORED = {"previous": "next", "next": "previous", "fold": "previous"}
 
 
 @dataclass(slots=True)
 class _Kept:
-    version: int
+    shown: ShownMessage
     unfolded: bool
     layout: MessageLayout
 
@@ -42,40 +44,46 @@ class _Kept:
 class MessageDelegate(QStyledItemDelegate):
     """Draws one message in a row."""
 
-    def __init__(self, theme: Theme, parent: QObject | None = None) -> None:
+    def __init__(self, theme: Theme, tiles: MediaTiles, *, speaks: bool = False, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._layouter = Layouter(theme)
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
-        self.unfolded: set[int] = set()
+        self._tiles = tiles
+        self._speaks = speaks
+        self._layouter = Layouter(theme, speaks=speaks)
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self.unfolded: set[str] = set()
         """Ids of the messages whose thought is open."""
         self.selection = TextSelection()
-        self.hovered: tuple[int, int] | None = None
+        self.hovered: tuple[str, int] | None = None
         """Message id and index of the button under the pointer."""
-        self.just_copied: tuple[int, int] | None = None
+        self.just_copied: tuple[str, int] | None = None
         """Message id and index of the button that says that it has copied."""
+        self.attended = ""
+        """Id of the message under the pointer, whose quiet buttons are shown."""
+        self.read_aloud = ""
+        """Id of the message that is being read aloud."""
 
     def forget_layouts(self) -> None:
         """Lay everything out anew; after a change of the theme or the font."""
         self._kept.clear()
-        self._layouter = Layouter(self._theme)
+        self._layouter = Layouter(self._theme, speaks=self._speaks)
 
-    def layout_of(self, message: Message, width: int) -> MessageLayout:
-        """Return the layout of ``message``, from the cache when nothing has changed."""
-        kept = self._kept.get(message.id)
-        unfolded = message.id in self.unfolded
-        if kept is None or kept.layout.width != width or kept.version != message.version or kept.unfolded != unfolded:
+    def layout_of(self, shown: ShownMessage, width: int) -> MessageLayout:
+        """Return the layout of a message, from the cache when nothing has changed."""
+        kept = self._kept.get(shown.id)
+        unfolded = shown.id in self.unfolded
+        if kept is None or kept.layout.width != width or kept.shown is not shown or kept.unfolded != unfolded:
             before = kept.layout if kept is not None else None
-            layout = self._layouter.lay_out(message, width, unfolded=unfolded, before=before)
-            kept = self._kept[message.id] = _Kept(message.version, unfolded, layout)
+            layout = self._layouter.lay_out(shown, width, unfolded=unfolded, before=before)
+            kept = self._kept[shown.id] = _Kept(shown, unfolded, layout)
             while len(self._kept) > _LAYOUTS_KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(message.id)
+        self._kept.move_to_end(shown.id)
         return kept.layout
 
-    def estimate(self, message: Message, width: int) -> int:
+    def estimate(self, shown: ShownMessage, width: int) -> int:
         """Return roughly how high a row will be."""
-        return self._layouter.estimate(message, width)
+        return self._layouter.estimate(shown.message, width)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Return the exact size of a row as wide as ``option.rect``."""
@@ -84,18 +92,21 @@ class MessageDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint one message."""
-        message: Message = index.data(MessageRole.MESSAGE)
-        layout = self.layout_of(message, option.rect.width())
+        shown: ShownMessage = index.data(MessageRole.MESSAGE)
+        layout = self.layout_of(shown, option.rect.width())
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.translate(option.rect.topLeft())
-        if option.state & QStyle.StateFlag.State_HasFocus:
+        focused = bool(option.state & QStyle.StateFlag.State_HasFocus)
+        attended = focused or shown.id == self.attended
+        if focused:
             self._paint_focus(painter, layout)
         for number, piece in enumerate(layout.pieces):
-            self._paint_piece(painter, piece, self.selection.range_in(message.id, number))
+            self._paint_piece(painter, piece, self.selection.range_in(shown.id, number))
         for number, button in enumerate(layout.buttons):
-            self._paint_button(painter, button, (message.id, number))
-        if message.state is MessageState.STREAMING:
+            if attended or not button.quiet:
+                self._paint_button(painter, button, (shown.id, number))
+        if shown.message.under_way and shown.message.parts:
             self._paint_caret(painter, layout)
         painter.restore()
 
@@ -133,6 +144,10 @@ class MessageDelegate(QStyledItemDelegate):
             self._text(painter, piece.rect, piece.rect.height(), piece.label, colours.muted)
             if piece.progress is not None:
                 self._progress(painter, piece.rect, piece.progress)
+        elif piece.kind is PieceKind.BRANCH:
+            self._text(painter, piece.rect, piece.rect.height(), piece.label, colours.muted, centred=True)
+        elif piece.kind is PieceKind.MEDIA and piece.media is not None:
+            self._tiles.paint(painter, piece.rect, piece.media)
         if piece.document is not None:
             self._document(painter, piece.document, piece.origin, text, selected)
 
@@ -141,15 +156,20 @@ class MessageDelegate(QStyledItemDelegate):
         painter.setBrush(QColor(colour))
         painter.drawRoundedRect(rect, radius, radius)
 
-    def _text(self, painter: QPainter, rect: QRectF, height: float, text: str, colour: str) -> None:
+    def _text(
+        self, painter: QPainter, rect: QRectF, height: float, text: str, colour: str, *, centred: bool = False
+    ) -> None:
         painter.setFont(self._theme.small_font)
         painter.setPen(QColor(colour))
         where = QRectF(rect.x(), rect.y(), rect.width(), height)
-        painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+        elided = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(rect.width()) + 1)
+        painter.drawText(where, _aligned(painter, centred=centred), elided)
 
     def _progress(self, painter: QPainter, rect: QRectF, progress: float) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         track = QRectF(rect.x(), rect.bottom() + 2, min(rect.width(), _PROGRESS), 4)
+        if painter.layoutDirection() is Qt.LayoutDirection.RightToLeft:
+            track.moveRight(rect.right())
         self._box(painter, track, self._theme.colours.hover, 2)
         track.setWidth(max(4.0, track.width() * progress))
         self._box(painter, track, self._theme.colours.accent, 2)
@@ -175,20 +195,34 @@ class MessageDelegate(QStyledItemDelegate):
         document.documentLayout().draw(painter, context)
         painter.restore()
 
-    def _paint_button(self, painter: QPainter, button: Button, key: tuple[int, int]) -> None:
+    def _paint_button(self, painter: QPainter, button: Button, key: tuple[str, int]) -> None:
+        if button.action is Action.OPEN_MEDIA:
+            return  # the tile is there already
         colours = self._theme.colours
-        hovered = key == self.hovered
-        colour = colours.text if hovered else colours.muted
+        hovered = key == self.hovered and button.enabled
+        colour = colours.text if hovered else colours.muted if button.enabled else colours.border
         if hovered:
             painter.setPen(Qt.PenStyle.NoPen)
             self._box(painter, button.rect, colours.hover, 6)
-        icon = "check" if key == self.just_copied else button.icon
+        icon = button.icon
+        if key == self.just_copied:
+            icon = "check"
+        elif button.action is Action.READ_ALOUD and key[0] == self.read_aloud:
+            icon = "stop"
+        mirrored = painter.layoutDirection() is Qt.LayoutDirection.RightToLeft
+        if mirrored:
+            icon = _MIRRORED.get(icon, icon)
+        inset = 8.0 if button.words else (button.rect.width() - _ICON) / 2
+        x = button.rect.right() - inset - _ICON if mirrored else button.rect.x() + inset
         top = button.rect.y() + (button.rect.height() - _ICON) / 2
-        self._theme.icon(icon, colour, _ICON).paint(painter, round(button.rect.x()) + 8, round(top), _ICON, _ICON)
+        self._theme.icon(icon, colour, _ICON).paint(painter, round(x), round(top), _ICON, _ICON)
+        if not button.words:
+            return
         painter.setFont(QFont(self._theme.small_font))
         painter.setPen(QColor(colour))
-        words = button.rect.adjusted(8 + _ICON + 4, 0, 0, 0)
-        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, button.label)
+        room = 8 + _ICON + 4
+        words = button.rect.adjusted(0, 0, -room, 0) if mirrored else button.rect.adjusted(room, 0, 0, 0)
+        painter.drawText(words, _aligned(painter), button.label)
 
     def _paint_caret(self, painter: QPainter, layout: MessageLayout) -> None:
         """Paint a dot where the next word will appear."""
@@ -208,3 +242,13 @@ class MessageDelegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(self._theme.colours.accent))
         painter.drawEllipse(QRectF(x, middle - _CARET / 2, _CARET, _CARET))
+
+
+def _aligned(painter: QPainter, *, centred: bool = False) -> Qt.AlignmentFlag:
+    """Return where a line of text begins in the direction of the program's language."""
+    side = Qt.AlignmentFlag.AlignLeft
+    if centred:
+        side = Qt.AlignmentFlag.AlignHCenter
+    elif painter.layoutDirection() is Qt.LayoutDirection.RightToLeft:
+        side = Qt.AlignmentFlag.AlignRight
+    return Qt.AlignmentFlag.AlignVCenter | side | Qt.AlignmentFlag.AlignAbsolute

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import Enum
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF
-from PySide6.QtGui import QFontMetricsF, QTextDocument
+from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PySide6.QtGui import QFontMetricsF, QGuiApplication, QTextDocument
 
 from app.chat.documents import LINE_HEIGHT, DocumentMaker
+from app.chat.footer import footer_note, thought_label
 from app.chat.markdown import Block, BlockKind, MarkdownBlocks
-from app.chat.message import Message, MessageState
+from app.chat.shown_message import ShownMessage
+from app.conversation import Message
 from app.theme import GRID, Theme
+from inference.messages import Audio, Image, Text, ToolCall, ToolResult, Video
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 
 COLUMN_AT_MOST = 760
 SIDE = 3 * GRID
+TILE = 112.0
+"""Side of the square in which an attachment is shown among others."""
+_ALONE = (240.0, 180.0)  # of one that stands alone
+_SOUND = (240.0, 52.0)
 _BUBBLE_PAD_X, _BUBBLE_PAD_Y = 16.0, 10.0
 _CODE_PAD = 14.0
 _CODE_HEAD = 32.0
 _QUOTE_INDENT = 18.0
 _GAP = 11.0  # between blocks
-_AFTER_QUESTION = 2.0 * GRID
-_AFTER_REPLY = 3.0 * GRID
+_BEFORE_QUESTION = 2.0 * GRID
+_AFTER_QUESTION = 4.0
+_AFTER_REPLY = 2.0 * GRID
 _LINE = 28.0  # height of a line of controls
+_ICON_BUTTON = 30.0
 _MAX_BUBBLE = 0.82  # of the column
 
 
@@ -39,7 +49,9 @@ class PieceKind(Enum):
     THOUGHT = "thought"
     STATUS = "status"
     NOTE = "note"
+    BRANCH = "branch"
     ERROR = "error"
+    MEDIA = "media"
 
 
 class Action(Enum):
@@ -48,6 +60,12 @@ class Action(Enum):
     FOLD_THOUGHT = "fold"
     COPY_MESSAGE = "copy"
     COPY_CODE = "copy code"
+    EDIT = "edit"
+    REGENERATE = "regenerate"
+    READ_ALOUD = "read aloud"
+    PREVIOUS_BRANCH = "previous branch"
+    NEXT_BRANCH = "next branch"
+    OPEN_MEDIA = "open media"
 
 
 @dataclass(slots=True)
@@ -61,6 +79,9 @@ class Piece:
     label: str = ""
     progress: float | None = None
     """How far something is, from 0 to 1; ``None`` when nobody knows."""
+    media: Image | Audio | Video | None = None
+    block: Block | None = None
+    """Of code that can be highlighted."""
 
 
 @dataclass(slots=True)
@@ -72,6 +93,12 @@ class Button:
     label: str
     icon: str
     payload: str = ""
+    words: bool = True
+    """Whether the label stands beside the icon; else it is the tool tip."""
+    quiet: bool = False
+    """Whether it is shown only where the reader is."""
+    enabled: bool = True
+    media: Image | Audio | Video | None = None
 
 
 @dataclass(slots=True)
@@ -95,60 +122,128 @@ class MessageLayout:
                 best, distance = index, away
         return best
 
+    def mirror(self) -> None:
+        """Turn left and right round, for languages that are written from the right."""
+        for piece in self.pieces:
+            old = piece.rect.x()
+            piece.rect.moveLeft(self.width - piece.rect.right())
+            if piece.document is not None:
+                inset = piece.origin.x() - old
+                free = piece.rect.width() - inset - piece.document.textWidth()
+                piece.origin.setX(piece.rect.x() + max(0.0, free))
+            else:
+                piece.origin.setX(piece.rect.x())
+        for button in self.buttons:
+            button.rect.moveLeft(self.width - button.rect.right())
+
 
 class Layouter:
     """Lays messages out for a row width. Keeps what cannot change any more from one version to the next."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, *, speaks: bool = False) -> None:
+        """Lay out in the type of ``theme``; ``speaks``: replies can be read aloud."""
         self._theme = theme
+        self._speaks = speaks
         self._documents = DocumentMaker(theme)
-        self._growing: tuple[int, MarkdownBlocks] = (0, MarkdownBlocks())
+        self._growing: tuple[str, MarkdownBlocks] = ("", MarkdownBlocks())
+        self._mirrored = QGuiApplication.layoutDirection() is Qt.LayoutDirection.RightToLeft
         metrics = QFontMetricsF(theme.body_font)
         self._letter_width = max(metrics.averageCharWidth(), 1.0)
         self._line_height = metrics.lineSpacing() * LINE_HEIGHT / 100
 
-    def lay_out(self, message: Message, width: int, *, unfolded: bool, before: MessageLayout | None) -> MessageLayout:
-        """Return the layout of ``message``. ``before`` is that of an earlier version in the same width and theme."""
+    def lay_out(
+        self, shown: ShownMessage, width: int, *, unfolded: bool, before: MessageLayout | None
+    ) -> MessageLayout:
+        """Return the layout of a message. ``before`` is that of an earlier version in the same width and theme."""
         layout = MessageLayout(width)
         column = float(max(120, min(COLUMN_AT_MOST, width - 2 * SIDE)))
         left = float((width - column) // 2)
-        if message.role == "user":
-            y = self._question(layout, message, left, column)
+        if shown.message.role == "user":
+            y = self._question(layout, shown, left, column)
         else:
             old = before.blocks if before is not None and before.width == width else {}
-            y = self._reply(layout, message, left, column, unfolded, old)
+            y = self._reply(layout, shown, left, column, unfolded, old)
         layout.height = round(y)
+        if self._mirrored:
+            layout.mirror()
         return layout
 
     def estimate(self, message: Message, width: int) -> int:
         """Return roughly how high ``message`` will be, without laying it out."""
         column = max(120, min(COLUMN_AT_MOST, width - 2 * SIDE))
         letters = max(1.0, column / self._letter_width)
-        lines = 1 + message.text.count("\n") + len(message.text) / letters
-        return round(lines * self._line_height + 60)
+        text = message.text
+        lines = 1 + text.count("\n") + len(text) / letters
+        return round(lines * self._line_height + 60 + (_ALONE[1] if message.media else 0))
 
-    def _question(self, layout: MessageLayout, message: Message, left: float, column: float) -> float:
-        widest = column * _MAX_BUBBLE - 2 * _BUBBLE_PAD_X
-        document = self._documents.plain(message.text, widest)
-        text_width = min(widest, document.idealWidth() + 1)
-        document.setTextWidth(text_width)
-        box_width = text_width + 2 * _BUBBLE_PAD_X
-        box_height = document.size().height() + 2 * _BUBBLE_PAD_Y
-        rect = QRectF(left + column - box_width, _AFTER_QUESTION, box_width, box_height)
-        origin = rect.topLeft() + QPointF(_BUBBLE_PAD_X, _BUBBLE_PAD_Y + self._leading() / 2)
-        layout.pieces.append(Piece(PieceKind.BUBBLE, rect, origin, document))
-        return rect.bottom() + _AFTER_QUESTION
+    # --- questions ---
+
+    def _question(self, layout: MessageLayout, shown: ShownMessage, left: float, column: float) -> float:
+        message, right, y = shown.message, left + column, _BEFORE_QUESTION
+        if message.media:
+            y = self._attachments(layout, message, right, column, y) + (GRID if message.text else 0)
+        if message.text:
+            widest = column * _MAX_BUBBLE - 2 * _BUBBLE_PAD_X
+            document = self._documents.plain(message.text, widest)
+            text_width = min(widest, document.idealWidth() + 1)
+            document.setTextWidth(text_width)
+            box_width = text_width + 2 * _BUBBLE_PAD_X
+            box_height = document.size().height() + 2 * _BUBBLE_PAD_Y
+            rect = QRectF(right - box_width, y, box_width, box_height)
+            origin = rect.topLeft() + QPointF(_BUBBLE_PAD_X, _BUBBLE_PAD_Y + self._leading() / 2)
+            layout.pieces.append(Piece(PieceKind.BUBBLE, rect, origin, document))
+            y = rect.bottom()
+        offered = [
+            (Action.EDIT, translate("Layouter", "Edit"), "edit"),
+            (Action.COPY_MESSAGE, translate("Layouter", "Copy"), "copy"),
+        ]
+        if not message.text:
+            del offered[1]
+        x = right - len(offered) * _ICON_BUTTON + 6
+        for action, label, icon in offered:
+            layout.buttons.append(self._icon_button(action, x, y + 2, label, icon, quiet=True))
+            x += _ICON_BUTTON
+        if shown.siblings:
+            self._branches(layout, shown, right - len(offered) * _ICON_BUTTON - self._branches_width(shown), y + 2)
+        return y + 2 + _LINE + _AFTER_QUESTION
+
+    def _attachments(self, layout: MessageLayout, message: Message, right: float, column: float, y: float) -> float:
+        media = message.media
+        alone = len(media) == 1
+        rows: list[list[tuple[Image | Audio | Video, float, float]]] = [[]]
+        used = 0.0
+        for part in media:
+            width, height = _SOUND if isinstance(part, Audio) else _ALONE if alone else (TILE, TILE)
+            width = min(width, column)
+            if rows[-1] and used + width > column:
+                rows.append([])
+                used = 0.0
+            rows[-1].append((part, width, height))
+            used += width + GRID
+        for row in rows:
+            x = right - sum(width for _, width, _ in row) - GRID * (len(row) - 1)
+            highest = max(height for _, _, height in row)
+            for part, width, height in row:
+                rect = QRectF(x, y + highest - height, width, height)
+                layout.pieces.append(Piece(PieceKind.MEDIA, rect, rect.topLeft(), media=part))
+                label = translate("Layouter", "Open attachment")
+                layout.buttons.append(Button(Action.OPEN_MEDIA, QRectF(rect), label, "", words=False, media=part))
+                x += width + GRID
+            y += highest + GRID
+        return y - GRID
+
+    # --- replies ---
 
     def _reply(
         self,
         layout: MessageLayout,
-        message: Message,
+        shown: ShownMessage,
         left: float,
         column: float,
         unfolded: bool,
         old: dict[Block, QTextDocument],
     ) -> float:
-        y = 4.0
+        y, message = 4.0, shown.message
         if message.thought:
             y = self._thought(layout, message, left, column, y, unfolded)
         for block in self._blocks(message):
@@ -156,29 +251,34 @@ class Layouter:
             if document is not None:
                 layout.blocks[block] = document
             y = self._block(layout, block, document, left, column, y) + _GAP
-        for call in message.tool_calls:
-            arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
-            block = Block(BlockKind.CODE, "", f"{call.name}({arguments})", translate("Layouter", "tool call"))
-            y = self._block(layout, block, self._document(block, column), left, column, y) + _GAP
         if message.error:
             y = self._error(layout, message.error, left, column, y) + _GAP
-        status = self._status(message)
+        status = self._status(shown)
         if status:
-            done, total = message.prefill or (0, 0)
+            done, total = shown.prefill or (0, 0)
             progress = done / total if total > 0 and done < total else None
             rect = QRectF(left, y, column, _LINE)
             layout.pieces.append(Piece(PieceKind.STATUS, rect, rect.topLeft(), None, status, progress))
             y += _LINE
-        if not message.state.under_way:
-            y = self._footer(layout, message, left, column, y)
+        if not message.under_way and message.role == "assistant":
+            y = self._footer(layout, shown, left, column, y)
         return y + _AFTER_REPLY
 
-    def _blocks(self, message: Message) -> tuple[Block, ...]:
-        if not message.state.under_way:
-            return MarkdownBlocks().update(message.text)
-        if self._growing[0] != message.id:
-            self._growing = (message.id, MarkdownBlocks())
-        return self._growing[1].update(message.text)
+    def _blocks(self, message: Message) -> list[Block]:
+        """Return the blocks of a reply in the order in which its parts came."""
+        found: list[Block] = []
+        for number, part in enumerate(message.parts):
+            if isinstance(part, Text):
+                found += self._prose(f"{message.id} {number}", part.text)
+            elif isinstance(part, ToolCall | ToolResult):
+                found.append(tool_block(part))
+        return found
+
+    def _prose(self, key: str, text: str) -> tuple[Block, ...]:
+        # The parser of what grew last is kept, also past its end: parsing a long reply anew would be felt.
+        if self._growing[0] != key:
+            self._growing = (key, MarkdownBlocks())
+        return self._growing[1].update(text)
 
     def _document(self, block: Block, column: float) -> QTextDocument | None:
         if block.kind is BlockKind.RULE:
@@ -202,7 +302,8 @@ class Layouter:
         if block.kind is BlockKind.CODE:
             rect = QRectF(left, y, column, _CODE_HEAD + height + _CODE_PAD)
             origin = QPointF(left + _CODE_PAD, y + _CODE_HEAD + 2)
-            layout.pieces.append(Piece(PieceKind.CODE, rect, origin, document, block.language))
+            name = block.title or block.language
+            layout.pieces.append(Piece(PieceKind.CODE, rect, origin, document, name, block=block))
             label = translate("Layouter", "Copy code")
             layout.buttons.append(
                 self._button(Action.COPY_CODE, rect.right() - 4, y + 3, label, "copy", block.code, right=True)
@@ -239,17 +340,48 @@ class Layouter:
         layout.pieces.append(Piece(PieceKind.ERROR, rect, origin, document))
         return rect.bottom()
 
-    def _footer(self, layout: MessageLayout, message: Message, left: float, column: float, y: float) -> float:
-        x = left
+    def _footer(self, layout: MessageLayout, shown: ShownMessage, left: float, column: float, y: float) -> float:
+        message, x, y = shown.message, left - 8, y - 5
+        if shown.siblings:
+            x = self._branches(layout, shown, x, y)
+        offered = [(Action.REGENERATE, translate("Layouter", "Ask for another reply"), "regenerate")]
         if message.text:
-            button = self._button(Action.COPY_MESSAGE, left - 8, y - 4, translate("Layouter", "Copy"), "copy")
-            layout.buttons.append(button)
-            x = button.rect.right() + GRID
+            offered.insert(0, (Action.COPY_MESSAGE, translate("Layouter", "Copy"), "copy"))
+            if self._speaks:
+                offered.append((Action.READ_ALOUD, translate("Layouter", "Read aloud"), "speaker"))
+        for action, label, icon in offered:
+            layout.buttons.append(self._icon_button(action, x, y, label, icon))
+            x += _ICON_BUTTON
         note = footer_note(message)
         if note:
-            rect = QRectF(x, y - 4, left + column - x, _LINE)
+            rect = QRectF(x + 4, y, left + column - x - 4, _LINE)
             layout.pieces.append(Piece(PieceKind.NOTE, rect, rect.topLeft(), None, note))
-        return y + _LINE - 8 if message.text or note else y
+        return y + _LINE
+
+    # --- controls ---
+
+    def _branches(self, layout: MessageLayout, shown: ShownMessage, x: float, y: float) -> float:
+        """Add ‹ 2/3 › and return where it ends."""
+        number, count = shown.branch + 1, len(shown.siblings)
+        label = branch_label(shown)
+        middle = self._branches_width(shown) - 2 * 24.0
+        ends = (
+            (Action.PREVIOUS_BRANCH, x, translate("Layouter", "Previous version"), "previous", number > 1),
+            (Action.NEXT_BRANCH, x + 24 + middle, translate("Layouter", "Next version"), "next", number < count),
+        )
+        for action, at, words, icon, enabled in ends:
+            rect = QRectF(at, y, 24, _LINE - 2)
+            layout.buttons.append(Button(action, rect, words, icon, words=False, enabled=enabled))
+        rect = QRectF(x + 24, y, middle, _LINE - 2)
+        layout.pieces.append(Piece(PieceKind.BRANCH, rect, rect.topLeft(), None, label))
+        return x + 48 + middle + 4
+
+    def _branches_width(self, shown: ShownMessage) -> float:
+        return 48 + QFontMetricsF(self._theme.small_font).horizontalAdvance(branch_label(shown)) + 4
+
+    @staticmethod
+    def _icon_button(action: Action, x: float, y: float, label: str, icon: str, *, quiet: bool = False) -> Button:
+        return Button(action, QRectF(x, y, _ICON_BUTTON - 2, _LINE - 2), label, icon, words=False, quiet=quiet)
 
     def _button(
         self, action: Action, x: float, y: float, label: str, icon: str, payload: str = "", *, right: bool = False
@@ -261,44 +393,28 @@ class Layouter:
         """Return the space that the line height adds below a line, to centre text in a box."""
         return QFontMetricsF(self._theme.body_font).height() * (LINE_HEIGHT / 100 - 1)
 
-    def _status(self, message: Message) -> str:
-        if message.state is not MessageState.WAITING:
+    @staticmethod
+    def _status(shown: ShownMessage) -> str:
+        if not shown.waiting:
             return ""
-        if message.prefill and message.prefill[1] > 0 and message.prefill[0] < message.prefill[1]:
-            return translate("Layouter", "Reading … {percent} %").format(
-                percent=100 * message.prefill[0] // message.prefill[1]
-            )
-        return translate("Layouter", "Reading …") if message.prefill is None else translate("Layouter", "Answering …")
+        if shown.prefill and shown.prefill[1] > 0 and shown.prefill[0] < shown.prefill[1]:
+            percent = 100 * shown.prefill[0] // shown.prefill[1]
+            return translate("Layouter", "Reading … {percent} %").format(percent=percent)
+        return translate("Layouter", "Reading …") if shown.prefill is None else translate("Layouter", "Answering …")
 
 
-def thought_label(message: Message) -> str:
-    """Return the words on the button that unfolds the thought."""
-    if message.thought_seconds is not None:
-        seconds = max(1, round(message.thought_seconds))
-        return translate("Layouter", "Thought for {seconds} s").format(seconds=seconds)
-    if message.state.under_way:
-        return translate("Layouter", "Thinking …")
-    return translate("Layouter", "Thought")
+def branch_label(shown: ShownMessage) -> str:
+    """Return which of its versions a message is."""
+    return f"{shown.branch + 1}/{len(shown.siblings)}"
 
 
-def footer_note(message: Message) -> str:
-    """Return what the line under a finished reply says."""
-    parts = []
-    if message.state is MessageState.STOPPED:
-        parts.append(translate("Layouter", "Stopped"))
-    elif message.state is MessageState.CUT:
-        parts.append(translate("Layouter", "Cut off: no more room for this reply"))
-    stats = message.stats
-    if stats is not None and stats.generated_tokens:
-        one = stats.generated_tokens == 1
-        words = translate("Layouter", "1 token") if one else translate("Layouter", "{count} tokens")
-        parts.append(words.format(count=stats.generated_tokens))
-        if stats.tokens_per_second:
-            parts.append(speed(stats.tokens_per_second))
-    return " · ".join(parts)
-
-
-def speed(tokens_per_second: float) -> str:
-    """Return a speed in words."""
-    digits = 0 if tokens_per_second >= 10 else 1
-    return translate("Layouter", "{speed} tokens/s").format(speed=f"{tokens_per_second:.{digits}f}")
+def tool_block(part: ToolCall | ToolResult) -> Block:
+    """Return a tool's name and arguments, or what it gave back, as a block of code."""
+    value = part.arguments if isinstance(part, ToolCall) else part.value
+    if isinstance(value, str):
+        code, language = value, ""
+    else:
+        code, language = json.dumps(dict(value), ensure_ascii=False, indent=2, default=str), "json"
+    call = isinstance(part, ToolCall)
+    words = translate("Layouter", "Tool call: {name}") if call else translate("Layouter", "Result of {name}")
+    return Block(BlockKind.CODE, "", code, language, words.format(name=part.name))

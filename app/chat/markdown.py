@@ -40,6 +40,8 @@ class Block:
     code: str = ""
     """The text of a code block."""
     language: str = ""
+    title: str = ""
+    """What stands above code in place of its language."""
 
 
 class MarkdownBlocks:

@@ -1,27 +1,19 @@
-"""The conversation as a Qt model. It lives on the GUI thread and is changed by whole frames."""
+"""The path of a conversation as a Qt model: as much of its end as has been read, changed by its controller only."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from app.chat.message import Message, MessageState
-from app.session import Frame
-from inference.messages import Turn
+from app.chat.shown_message import ShownMessage
+from app.conversation import Message, MessageStatus, Page
+from inference.messages import Audio, Image
 
 Index = QModelIndex | QPersistentModelIndex
-
-_STATE_AFTER = {
-    "stop": MessageState.DONE,
-    "tool_calls": MessageState.DONE,
-    "cancelled": MessageState.STOPPED,
-    "length": MessageState.CUT,
-    "context": MessageState.CUT,
-}
 
 
 class MessageRole(IntEnum):
@@ -31,130 +23,144 @@ class MessageRole(IntEnum):
 
 
 class ChatModel(QAbstractListModel):
-    """Messages, oldest first."""
+    """Messages of one path, oldest first."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._messages: list[Message] = []
-        self._next_id = 1
-        self._thinking_since: float | None = None
+        self._shown: list[ShownMessage] = []
+        self._earlier = False
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """All messages."""
-        return tuple(self._messages)
+        """The messages that have been read."""
+        return tuple(shown.message for shown in self._shown)
+
+    @property
+    def shown(self) -> tuple[ShownMessage, ...]:
+        """The same with what the window adds to them."""
+        return tuple(self._shown)
+
+    @property
+    def last(self) -> Message | None:
+        """The end of the path."""
+        return self._shown[-1].message if self._shown else None
+
+    @property
+    def earlier(self) -> bool:
+        """Whether the path has messages before the first one here."""
+        return self._earlier
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Return the number of messages."""
-        return 0 if parent.isValid() else len(self._messages)
+        return 0 if parent.isValid() else len(self._shown)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the message itself, its text, or what a screen reader says of it."""
-        if not index.isValid() or not 0 <= index.row() < len(self._messages):
+        """Return the shown message itself, its text, or what a screen reader says of it."""
+        if not index.isValid() or not 0 <= index.row() < len(self._shown):
             return None
-        message = self._messages[index.row()]
+        shown = self._shown[index.row()]
         if role == MessageRole.MESSAGE:
-            return message
+            return shown
         if role == Qt.ItemDataRole.DisplayRole:
-            return message.text
+            return shown.message.text
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return self._spoken(message)
+            return self._spoken(shown)
         return None
 
-    def turns(self) -> tuple[Turn, ...]:
-        """Return what the model should know of the conversation, without questions that were never answered."""
-        turns: list[Turn] = []
-        for message in self._messages:
-            turn = message.turn
-            if turn is None:
-                # A reply without a word: its question would make two questions in a row.
-                if message.role == "assistant" and not message.state.under_way and turns and turns[-1].role == "user":
-                    turns.pop()
-                continue
-            turns.append(turn)
-        return tuple(turns)
+    def row_of(self, message_id: str) -> int:
+        """Return the row of a message; -1 when it is not here."""
+        for row in range(len(self._shown) - 1, -1, -1):
+            if self._shown[row].id == message_id:
+                return row
+        return -1
 
-    def ask(self, text: str) -> None:
-        """Append the user's message."""
-        self._append(Message(self._take_id(), "user", text))
-
-    def begin_reply(self) -> None:
-        """Append the reply that frames will fill."""
-        self._thinking_since = None
-        self._append(Message(self._take_id(), "assistant", state=MessageState.WAITING))
-
-    def apply(self, frame: Frame) -> None:
-        """Put what a frame brings into the reply under way."""
-        if not self._messages or not self._messages[-1].state.under_way:
-            return
-        old = self._messages[-1]
-        state = old.state
-        if frame.text or frame.thought or frame.tool_calls:
-            state = MessageState.STREAMING
-        if frame.error:
-            state = MessageState.FAILED
-        elif frame.done is not None:
-            state = _STATE_AFTER[frame.done.reason]
-        self._messages[-1] = replace(
-            old,
-            text=old.text + frame.text,
-            thought=old.thought + frame.thought,
-            state=state,
-            version=old.version + 1,
-            prefill=(frame.prefill.done, frame.prefill.total) if frame.prefill else old.prefill,
-            thought_seconds=self._thought_seconds(old, frame),
-            stats=frame.done.stats if frame.done else None,
-            error=frame.error,
-            tool_calls=old.tool_calls + frame.tool_calls,
-        )
-        self._changed(len(self._messages) - 1)
-
-    def abandon_reply(self) -> None:
-        """Mark the reply under way as stopped; nothing more of it will come."""
-        if self._messages and self._messages[-1].state.under_way:
-            old = self._messages[-1]
-            self._messages[-1] = replace(old, state=MessageState.STOPPED, version=old.version + 1)
-            self._changed(len(self._messages) - 1)
-
-    def clear(self) -> None:
-        """Forget the conversation."""
+    def show_page(self, page: Page) -> None:
+        """Show another path, of which ``page`` is the end."""
         self.beginResetModel()
-        self._messages.clear()
+        self._shown = [_shown(message, page.siblings) for message in page.messages]
+        self._earlier = page.earlier
         self.endResetModel()
 
-    def _thought_seconds(self, old: Message, frame: Frame) -> float | None:
-        if old.thought_seconds is not None:
-            return old.thought_seconds
-        now = time.monotonic()
-        if frame.thought and self._thinking_since is None:
-            self._thinking_since = now
-        if self._thinking_since is not None and (frame.text or frame.last or frame.tool_calls):
-            return now - self._thinking_since
-        return None
+    def switch_to(self, page: Page) -> None:
+        """Show another branch, of whose path ``page`` is the end; rows that both branches share stay untouched."""
+        row = self.row_of(page.messages[0].id) if page.messages else -1
+        if row < 0:
+            self.show_page(page)
+            return
+        new = [_shown(message, page.siblings) for message in page.messages]
+        shared = 0
+        while row + shared < len(self._shown) and shared < len(new) and self._shown[row + shared].id == new[shared].id:
+            shared += 1
+        self.cut(row + shared)
+        if shared < len(new):
+            first = len(self._shown)
+            self.beginInsertRows(QModelIndex(), first, first + len(new) - shared - 1)
+            self._shown += new[shared:]
+            self.endInsertRows()
 
-    def _append(self, message: Message) -> None:
-        row = len(self._messages)
+    def prepend(self, page: Page) -> None:
+        """Add what comes before the first message."""
+        self._earlier = page.earlier
+        if page.messages:
+            self.beginInsertRows(QModelIndex(), 0, len(page.messages) - 1)
+            self._shown[:0] = [_shown(message, page.siblings) for message in page.messages]
+            self.endInsertRows()
+
+    def append(self, message: Message, siblings: tuple[str, ...] = ()) -> None:
+        """Add a message at the end."""
+        row = len(self._shown)
         self.beginInsertRows(QModelIndex(), row, row)
-        self._messages.append(message)
+        self._shown.append(ShownMessage(message, siblings if len(siblings) > 1 else ()))
         self.endInsertRows()
 
-    def _changed(self, row: int) -> None:
+    def replace(self, message: Message, prefill: tuple[int, int] | None = None) -> None:
+        """Put another value in the place of the message with its id; nothing happens when that is not here."""
+        row = self.row_of(message.id)
+        if row < 0:
+            return
+        old = self._shown[row]
+        self._shown[row] = replace(old, message=message, prefill=prefill or old.prefill)
         index = self.index(row)
         self.dataChanged.emit(index, index)
 
-    def _take_id(self) -> int:
-        taken = self._next_id
-        self._next_id += 1
-        return taken
+    def cut(self, row: int) -> None:
+        """Take away the message in ``row`` and all after it."""
+        if 0 <= row < len(self._shown):
+            self.beginRemoveRows(QModelIndex(), row, len(self._shown) - 1)
+            del self._shown[row:]
+            self.endRemoveRows()
 
-    def _spoken(self, message: Message) -> str:
-        if message.role == "user":
-            return self.tr("You: {text}").format(text=message.text)
-        parts = [message.text] if message.text else []
-        if message.state is MessageState.WAITING:
+    def clear(self) -> None:
+        """Show nothing."""
+        self.show_page(Page())
+
+    def _spoken(self, shown: ShownMessage) -> str:
+        message = shown.message
+        parts = [self._attachments(message)] if message.media else []
+        parts += [message.text] if message.text else []
+        if shown.waiting:
             parts.append(self.tr("no answer yet"))
-        elif message.state is MessageState.STOPPED:
+        elif message.status is MessageStatus.STOPPED:
             parts.append(self.tr("(stopped)"))
         elif message.error:
             parts.append(message.error)
-        return self.tr("Larimar: {text}").format(text=" ".join(parts))
+        if shown.siblings:
+            version = self.tr("(version {number} of {count})")
+            parts.append(version.format(number=shown.branch + 1, count=len(shown.siblings)))
+        who = self.tr("You: {text}") if message.role == "user" else self.tr("Larimar: {text}")
+        return who.format(text=" ".join(parts))
+
+    def _attachments(self, message: Message) -> str:
+        kinds = [
+            self.tr("picture")
+            if isinstance(part, Image)
+            else self.tr("recording")
+            if isinstance(part, Audio)
+            else self.tr("video")
+            for part in message.media
+        ]
+        return self.tr("(attached: {kinds})").format(kinds=", ".join(kinds))
+
+
+def _shown(message: Message, siblings: Mapping[str, tuple[str, ...]]) -> ShownMessage:
+    return ShownMessage(message, siblings.get(message.id, ()))

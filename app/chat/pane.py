@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
     QDesktopServices,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QImage,
     QKeyEvent,
-    QKeySequence,
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QFrame,
     QHBoxLayout,
-    QLabel,
     QMessageBox,
-    QPushButton,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from app.background import Background
+from app.chat.attachments import Attachments
 from app.chat.composer import Composer
+from app.chat.controller import ConversationController
+from app.chat.drop_hint import DropHint
 from app.chat.greeting import Greeting
+from app.chat.header import ChatHeader
 from app.chat.layout import COLUMN_AT_MOST, SIDE
 from app.chat.markdown import is_safe_link
-from app.chat.message import MessageState
+from app.chat.media_tiles import MediaTiles, name_of_part
+from app.chat.message_edit import given_files
 from app.chat.model import ChatModel
+from app.chat.pages_dialog import PagesDialog
+from app.chat.picture_dialog import PictureDialog, read_picture
+from app.chat.spoken import spoken_text
+from app.chat.system_prompt_dialog import SystemPromptDialog
+from app.chat.thumbnails import MediaPart, Thumbnails
 from app.chat.view import ChatView
-from app.session import Frame, Session, SessionState
+from app.conversation import ConversationStore, Message, MessageStatus
+from app.devices.speaker import Speaker
+from app.session import Session, SessionState
 from app.theme import GRID, Theme
 from app.widgets.notice import Notice
-from inference.messages import ReplyOptions
+from inference.messages import Image, Part, ReplyOptions, Text
 
 
 class ChatPane(QWidget):
@@ -43,62 +57,65 @@ class ChatPane(QWidget):
 
     choose_model_requested = Signal()
 
-    def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        theme: Theme,
+        store: ConversationStore,
+        background: Background,
+        speaker: Speaker | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._theme = theme
+        self._background = background
+        self._speaker = speaker or Speaker(self)
+        self._reading = ""
         self.open_link: Callable[[QUrl], object] = QDesktopServices.openUrl
         self.confirm: Callable[[str, str], bool] = self._ask_user
+        self.ask_prompt: Callable[[str], str | None] = self._ask_for_prompt
+        self.ask_pages: Callable[[Path, int], Sequence[int]] = self._ask_for_pages
         self.model = ChatModel(self)
-        self.view = ChatView(self.model, theme, self)
-        self.composer = Composer(theme, self)
+        self.controller = ConversationController(session, store, self.model, background, self)
+        thumbnails = Thumbnails(background, self)
+        self.attachments = Attachments(background, thumbnails, self)
+        self.view = ChatView(self.model, theme, thumbnails, speaks=self._speaker.available, parent=self)
+        self.composer = Composer(theme, self.attachments, MediaTiles(theme, thumbnails), self)
         self.greeting = Greeting(theme, self)
         self.failure = Notice(theme, "warning", self.tr("The model could not be loaded"), alarming=True, parent=self)
         self.choose_button = self.failure.add_button(
             self.tr("Choose a model folder…"), self.choose_model_requested.emit, primary=True
         )
         self.retry_button = self.failure.add_button(self.tr("Retry"), session.retry)
-        self.new_button = QPushButton(" " + self.tr("New chat"), self)
+        self.header = ChatHeader(theme, self)
         self._pages = QStackedWidget(self)
+        self._drop_hint = DropHint(theme, self)
         self._arrange()
-
-        session.state_changed.connect(self._refresh)
-        session.frame.connect(self._frame_arrived)
-        self.composer.submitted.connect(self.ask)
-        self.composer.stop_requested.connect(session.stop)
-        self.greeting.chosen.connect(self.ask)
-        self.view.link_activated.connect(self._link_clicked)
-        self.view.typed.connect(self.composer.type)
-        self.new_button.clicked.connect(self.new_chat)
-        theme.changed.connect(self._restyle)
-        self._restyle()
+        self.setAcceptDrops(True)
+        self._connect(session, theme)
+        self._opened()
         self._refresh()
 
+    @property
+    def new_button(self) -> QWidget:
+        """The button that begins another conversation."""
+        return self.header.new_button
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Stop the reply with Esc, wherever in the pane the focus is."""
+        """Stop the reply, or the voice, with Esc, wherever in the pane the focus is."""
         if event.key() == Qt.Key.Key_Escape:
-            self._session.stop()
+            self._stop()
         else:
             super().keyPressEvent(event)
 
     def ask(self, text: str) -> None:
-        """Send ``text``, if the session can answer now; otherwise it stays in the composer."""
-        if self._session.state is not SessionState.READY:
-            return
-        self.model.ask(text)
-        self.composer.clear()
-        turns = self.model.turns()
-        self.model.begin_reply()
-        self.view.jump_to_latest()
-        self._session.ask(turns, ReplyOptions(thinking=self.composer.thinking))
-        self._refresh()
-        self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
+        """Send ``text``, if the session can answer now."""
+        self._ask((Text(text),))
 
     def new_chat(self) -> None:
-        """Forget the conversation and begin another."""
-        self._session.give_up()
-        self.model.clear()
-        self._refresh()
+        """Begin another conversation; this one stays in the store."""
+        self.controller.new()
         self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def stops(self) -> tuple[QWidget, ...]:
@@ -110,24 +127,34 @@ class ChatPane(QWidget):
             first = self.choose_button
         return (first, self.composer.edit)
 
-    def _arrange(self) -> None:
-        header = QFrame(self)
-        header.setObjectName("header")
-        self._title = QLabel(self.tr("Chat"), header)
-        self._title.setObjectName("title")
-        self.new_button.setProperty("kind", "flat")
-        self.new_button.setAccessibleName(self.tr("New chat"))
-        self.new_button.setShortcut(QKeySequence(QKeySequence.StandardKey.New))
-        self.new_button.setToolTip(self.tr("New chat (Ctrl+N)"))
-        line = QHBoxLayout(header)
-        line.setContentsMargins(2 * GRID, GRID, GRID + 4, GRID)
-        line.addWidget(self._title)
-        line.addStretch(1)
-        line.addWidget(self.new_button)
+    # --- dropping files ---
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and pictures."""
+        data = event.mimeData()
+        if given_files(data) or data.hasImage():
+            event.acceptProposedAction()
+            self._drop_hint.cover()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Take the hint away."""
+        self._drop_hint.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Attach what was dropped."""
+        self._drop_hint.hide()
+        data = event.mimeData()
+        if files := given_files(data):
+            self.composer.add_files(files)
+        elif isinstance(image := data.imageData(), QImage):
+            self.attachments.add_pasted(image)
+        event.acceptProposedAction()
+
+    # --- set-up ---
+
+    def _arrange(self) -> None:
         for page in (self.greeting, self.view, self.failure):
             self._pages.addWidget(page)
-
         self.composer.setMaximumWidth(COLUMN_AT_MOST + 2 * GRID)
         self.composer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         below = QHBoxLayout()
@@ -135,30 +162,120 @@ class ChatPane(QWidget):
         below.addStretch(1)
         below.addWidget(self.composer, 1000)
         below.addStretch(1)
-
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(header)
+        column.addWidget(self.header)
         column.addWidget(self._pages, 1)
         column.addLayout(below)
 
+    def _connect(self, session: Session, theme: Theme) -> None:
+        session.state_changed.connect(self._refresh)
+        self.controller.opened.connect(self._opened)
+        self.controller.conversation_changed.connect(lambda _: self._show_header())
+        self.controller.busy_changed.connect(self._refresh)
+        self.controller.reply_ended.connect(self._reply_ended)
+        self.controller.failed.connect(self.composer.refuse)
+        self.composer.submitted.connect(self._submit)
+        self.composer.stop_requested.connect(self._stop)
+        self.composer.draft_changed.connect(self._prepare)
+        self.composer.recall_requested.connect(self._recall)
+        self.attachments.pages_wanted.connect(self._choose_pages)
+        self.greeting.chosen.connect(self.ask)
+        self.header.new_requested.connect(self.new_chat)
+        self.header.prompt_requested.connect(self._edit_prompt)
+        self.view.link_activated.connect(self._link_clicked)
+        self.view.typed.connect(self.composer.type)
+        self.view.start_near.connect(self.controller.load_earlier)
+        self.view.edit_requested.connect(self._edit)
+        self.view.regenerate_requested.connect(self._regenerate)
+        self.view.branch_requested.connect(self._show_branch)
+        self.view.read_aloud_requested.connect(self._read_aloud)
+        self.view.media_activated.connect(self._open_media)
+        self._speaker.finished.connect(lambda: self._show_reading(""))
+
+    # --- asking ---
+
+    def _options(self) -> ReplyOptions:
+        return ReplyOptions(thinking=self.composer.thinking)
+
+    def _submit(self) -> None:
+        self._ask(self.composer.parts)
+
+    def _ask(self, parts: tuple[Part, ...]) -> None:
+        editing = self.composer.editing
+        if editing:
+            asked = self.controller.edit(editing, parts, self._options())
+        else:
+            asked = self.controller.ask(parts, self._options())
+        if not asked:
+            return
+        self.composer.clear()
+        self.view.jump_to_latest()
+        self._refresh()
+        self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _edit(self, message_id: str) -> None:
+        row = self.model.row_of(message_id)
+        if row >= 0:
+            self.composer.begin_edit(message_id, self.model.messages[row].parts)
+
+    def _recall(self) -> None:
+        questions = [message for message in self.model.messages if message.role == "user"]
+        if questions and not self.controller.busy:
+            self._edit(questions[-1].id)
+
+    def _regenerate(self, message_id: str) -> None:
+        if self.controller.regenerate(message_id, self._options()):
+            self.view.jump_to_latest()
+
+    def _show_branch(self, message_id: str, step: int) -> None:
+        self.view.hold_place()
+        self.controller.show_sibling(message_id, step)
+
+    def _prepare(self) -> None:
+        if self.composer.editing:
+            return  # it reads another branch
+        if not self.attachments.unsuitable:
+            self.controller.prepare(self.composer.parts, self._options())
+
+    def _stop(self) -> None:
+        if self._reading:
+            self._speaker.stop()
+            self._show_reading("")
+        self.controller.stop()
+
+    # --- what is shown ---
+
+    def _opened(self) -> None:
+        self._show_header()
+        if self.composer.editing:
+            self.composer.clear()
+        self._refresh()
+
+    def _show_header(self) -> None:
+        conversation = self.controller.conversation
+        self.header.show_conversation(conversation.title, bool(conversation.system_prompt))
+
     def _refresh(self) -> None:
         state = self._session.state
-        generating = state is SessionState.GENERATING
-        ready = state is SessionState.READY
+        generating = self.controller.busy
+        ready = state in (SessionState.READY, SessionState.GENERATING)
         placeholder = {
             SessionState.LOADING: self.tr("The model is loading; you can already write"),
             SessionState.FAILED: self.tr("There is no model to ask yet"),
         }.get(state, self.tr("Ask anything"))
-        self.composer.set_state(can_send=ready, generating=generating, placeholder=placeholder)
+        model = self._session.model
+        self.attachments.set_model(model.name if model else "", model.modalities if model else None)
+        self.composer.set_costs(
+            tokens_per_second=self._session.prefill_rate, context_length=model.context_length if model else 0
+        )
+        self.composer.set_state(can_send=ready and not generating, generating=generating, placeholder=placeholder)
         self.greeting.set_ready(ready)
-        self.new_button.setEnabled(self.model.rowCount() > 0)
+        self.header.new_button.setEnabled(self.model.rowCount() > 0)
         if state is SessionState.FAILED:
             self._show_failure()
         else:
-            if state in (SessionState.LOADING, SessionState.CLOSED):
-                self.model.abandon_reply()
             if self.failure.isAncestorOf(QApplication.focusWidget() or self):
                 self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
             self._pages.setCurrentWidget(self.view if self.model.rowCount() else self.greeting)
@@ -172,24 +289,69 @@ class ChatPane(QWidget):
             self.choose_button.setFocus(Qt.FocusReason.OtherFocusReason)
         self._announce(self._session.failure)
 
-    def _frame_arrived(self, frame: Frame) -> None:
-        self.model.apply(frame)
-        if frame.last:
-            self._announce_reply()
-
-    def _announce_reply(self) -> None:
+    def _reply_ended(self, message: Message) -> None:
         """Let a screen reader say the reply, now that it is complete."""
-        if not self.model.messages:
-            return
-        message = self.model.messages[-1]
         text = message.error or message.text or self.tr("The reply was stopped.")
-        if message.text and message.state is MessageState.STOPPED:
+        if message.text and message.status is MessageStatus.STOPPED:
             text = self.tr("{text} (stopped)").format(text=text)
         self._announce(text)
 
     def _announce(self, text: str) -> None:
         if QAccessible.isActive():
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
+
+    # --- reading aloud, attachments, links, the system prompt ---
+
+    def _read_aloud(self, message_id: str) -> None:
+        if self._reading == message_id:
+            self._stop()
+            return
+        row = self.model.row_of(message_id)
+        if row >= 0:
+            self._speaker.stop()
+            self._speaker.say(spoken_text(self.model.messages[row].text))
+            self._show_reading(message_id)
+
+    def _show_reading(self, message_id: str) -> None:
+        self._reading = message_id
+        self.view.set_read_aloud(message_id)
+
+    def _open_media(self, part: MediaPart) -> None:
+        if isinstance(part, Image):
+            self._background.run(
+                lambda: read_picture(part.source), lambda image: self._show_picture(image, name_of_part(part))
+            )
+        elif isinstance(part.source, Path):
+            self.open_link(QUrl.fromLocalFile(str(part.source)))
+
+    def _show_picture(self, image: QImage, name: str) -> None:
+        if image.isNull():
+            self.composer.refuse(self.tr("“{name}” is no longer there, or cannot be read.").format(name=name))
+            return
+        dialog = PictureDialog(image, name, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def _choose_pages(self, path: Path, pages: int) -> None:
+        self.attachments.add_pages(path, self.ask_pages(path, pages))
+
+    def _ask_for_pages(self, path: Path, pages: int) -> Sequence[int]:
+        dialog = PagesDialog(path, pages, self)
+        taken = dialog.exec() == PagesDialog.DialogCode.Accepted
+        dialog.deleteLater()
+        return dialog.chosen if taken else ()
+
+    def _edit_prompt(self) -> None:
+        prompt = self.ask_prompt(self.controller.conversation.system_prompt)
+        if prompt is not None:
+            self.controller.set_system_prompt(prompt)
+            self._prepare()
+
+    def _ask_for_prompt(self, prompt: str) -> str | None:
+        dialog = SystemPromptDialog(prompt, self._theme, self)
+        taken = dialog.exec() == SystemPromptDialog.DialogCode.Accepted
+        dialog.deleteLater()
+        return dialog.prompt if taken else None
 
     def _link_clicked(self, address: str) -> None:
         if not is_safe_link(address):
@@ -209,7 +371,3 @@ class ChatPane(QWidget):
         box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
         box.exec()
         return box.clickedButton() is yes
-
-    def _restyle(self) -> None:
-        self.new_button.setIcon(self._theme.icon("new", self._theme.colours.muted, 18))
-        self._title.setFont(self._theme.body_font)

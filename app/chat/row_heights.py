@@ -23,6 +23,18 @@ class RowHeights:
         self._measured.append(False)
         self._tops.append(0)
 
+    def prepend(self, estimates: list[int]) -> None:
+        """Add rows before the first."""
+        self._heights[:0] = estimates
+        self._measured[:0] = [False] * len(estimates)
+        self._tops = [0] * (len(self._heights) + 1)
+        self._right = 0
+
+    def cut(self, row: int) -> None:
+        """Take away ``row`` and all after it."""
+        del self._heights[row:], self._measured[row:], self._tops[row + 1 :]
+        self._right = min(self._right, row)
+
     def clear(self) -> None:
         """Forget all rows."""
         self._heights.clear()

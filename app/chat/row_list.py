@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QModelIndex, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QRegion, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QPushButton, QStyle, QStyleOptionViewItem, QWidget
 
@@ -25,6 +25,9 @@ _TOP = 12  # space above the first row
 class RowList(QListView):
     """Where the rows are; what is in them is the delegate's business."""
 
+    start_near = Signal()
+    """The reader comes near the first row; whoever has earlier ones may put them before it."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.keyboard_focus = False
@@ -33,6 +36,9 @@ class RowList(QListView):
         self._follow = True
         self._anchor = (0, 0)  # the row at the top of the window and how far it is scrolled out
         self._arranging = False
+        self._start_timer = QTimer(self)  # not from within a layout: what is put before the first row changes it
+        self._start_timer.setSingleShot(True)
+        self._start_timer.timeout.connect(self.start_near)
         self._jump = QPushButton(self.tr("Jump to latest"), self)
         self._jump.setProperty("kind", "jump")
         self._jump.setAccessibleName(self._jump.text())
@@ -65,6 +71,12 @@ class RowList(QListView):
         self._follow = True
         self._arrange()
 
+    def hold_place(self) -> None:
+        """Keep what the reader sees where it is while rows come and go, even at the end."""
+        if self._follow:
+            self._anchor_here()
+            self._follow = False
+
     @abstractmethod
     def estimate(self, row: int) -> int:
         """Return roughly how high a row is; must be quick."""
@@ -82,9 +94,8 @@ class RowList(QListView):
     def row_changed(self, row: int, *, keep_in_place: bool = False) -> None:
         """Measure a row again. ``keep_in_place``: hold what the reader sees rather than the end."""
         self._heights.unmeasure(row)
-        if keep_in_place and self._follow:
-            self._anchor_here()
-            self._follow = False
+        if keep_in_place:
+            self.hold_place()
         self._arrange()
         self.viewport().update()
 
@@ -191,10 +202,22 @@ class RowList(QListView):
         self.viewport().update()
 
     def rowsInserted(self, parent: Index, start: int, end: int) -> None:
-        """Make room for new rows; they come at the end only."""
-        for row in range(start, end + 1):
-            self._heights.append(self.estimate(row))
+        """Make room for new rows; they come at the end, or before the first one."""
+        estimates = [self.estimate(row) for row in range(start, end + 1)]
+        if start == 0 and len(self._heights):
+            self._heights.prepend(estimates)
+            self._anchor = (self._anchor[0] + len(estimates), self._anchor[1])
+        else:
+            for estimate in estimates:
+                self._heights.append(estimate)
         super().rowsInserted(parent, start, end)
+        self._arrange()
+        self.viewport().update()
+
+    def rowsAboutToBeRemoved(self, parent: Index, start: int, end: int) -> None:
+        """Forget rows; they go from the end only."""
+        super().rowsAboutToBeRemoved(parent, start, end)
+        self._heights.cut(start)
         self._arrange()
         self.viewport().update()
 
@@ -254,6 +277,8 @@ class RowList(QListView):
             bar.setEnabled(end > 0)
             bar.setValue(end if self._follow else _TOP + self._heights.top(anchor) + inside)
             self._place_jump(end > 0 and not self._follow)
+            if rows and bar.value() < 2 * room:
+                self._start_timer.start(0)
         finally:
             self._arranging = False
 

@@ -16,24 +16,24 @@ Place = tuple[int, int]
 class TextSelection:
     """From an anchor to a moving end, in either direction."""
 
-    message_id: int = 0
+    message_id: str = ""
     anchor: Place = (0, 0)
     end: Place = (0, 0)
 
-    def start(self, message_id: int, place: Place) -> None:
+    def start(self, message_id: str, place: Place) -> None:
         """Begin an empty selection."""
         self.message_id, self.anchor, self.end = message_id, place, place
 
     def clear(self) -> None:
         """Select nothing."""
-        self.start(0, (0, 0))
+        self.start("", (0, 0))
 
     @property
     def empty(self) -> bool:
         """Whether nothing is selected."""
-        return self.message_id == 0 or self.anchor == self.end
+        return not self.message_id or self.anchor == self.end
 
-    def range_in(self, message_id: int, piece: int) -> Place | None:
+    def range_in(self, message_id: str, piece: int) -> Place | None:
         """Return the selected positions in a piece; ``None`` when there are none. The end may lie past the text."""
         if self.empty or message_id != self.message_id:
             return None

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
     QGuiApplication,
+    QHelpEvent,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
     QTextCursor,
 )
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QToolTip, QWidget
 
 from app.chat.delegate import MessageDelegate
-from app.chat.layout import Action, MessageLayout
-from app.chat.message import Message
+from app.chat.layout import Action, Button, MessageLayout, PieceKind
+from app.chat.media_tiles import MediaTiles
 from app.chat.model import ChatModel, MessageRole
 from app.chat.row_list import RowList
+from app.chat.shown_message import ShownMessage
+from app.chat.thumbnails import Thumbnails
+from app.conversation import Message
 from app.theme import Theme
 
 _COPIED_MS = 1500
 _COMMANDS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+_KEYS: dict[tuple[int, Qt.KeyboardModifier], Action] = {
+    (Qt.Key.Key_F2, Qt.KeyboardModifier.NoModifier): Action.EDIT,
+    (Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier): Action.REGENERATE,
+    (Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier): Action.PREVIOUS_BRANCH,
+    (Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier): Action.NEXT_BRANCH,
+    (Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier): Action.READ_ALOUD,
+}
+"""What keys do with the message that has the focus ring."""
 
 
 class ChatView(RowList):
@@ -33,11 +47,32 @@ class ChatView(RowList):
     typed = Signal(str)
     """Letters were typed here that belong into the composer."""
 
-    def __init__(self, model: ChatModel, theme: Theme, parent: QWidget | None = None) -> None:
+    edit_requested = Signal(str)
+    """The user wants to ask something else in the place of a question; carries its id."""
+    regenerate_requested = Signal(str)
+    """The user wants another reply in the place of one; carries its id."""
+    branch_requested = Signal(str, int)
+    """The user wants another version of a message; carries its id and the number of steps to it."""
+    read_aloud_requested = Signal(str)
+    """The user wants to hear a reply, or no more of it; carries its id."""
+    media_activated = Signal(object)
+    """An attachment was clicked."""
+
+    def __init__(
+        self,
+        model: ChatModel,
+        theme: Theme,
+        thumbnails: Thumbnails,
+        *,
+        speaks: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._speaks = speaks
         self._pressed = False
-        self._delegate = MessageDelegate(theme, self)
+        self._delegate = MessageDelegate(theme, MediaTiles(theme, thumbnails), speaks=speaks, parent=self)
+        thumbnails.ready.connect(lambda _: self.viewport().update())
         self.setItemDelegate(self._delegate)
         self.setMouseTracking(True)
         self.setAccessibleName(self.tr("Conversation"))
@@ -52,11 +87,11 @@ class ChatView(RowList):
 
     def layout_of(self, row: int) -> MessageLayout:
         """Return the layout of a row in the present width."""
-        return self._delegate.layout_of(self._message(row), self.viewport().width())
+        return self._delegate.layout_of(self._shown(row), self.viewport().width())
 
     def estimate(self, row: int) -> int:
         """Return roughly how high a row is."""
-        return self._delegate.estimate(self._message(row), self.viewport().width())
+        return self._delegate.estimate(self._shown(row), self.viewport().width())
 
     def measure(self, row: int) -> int:
         """Return exactly how high a row is."""
@@ -76,17 +111,34 @@ class ChatView(RowList):
         if text:
             QGuiApplication.clipboard().setText(text)
 
+    def set_read_aloud(self, message_id: str) -> None:
+        """Show which message is being read aloud; empty for none."""
+        self._delegate.read_aloud = message_id
+        self.viewport().update()
+
     def message_menu(self, row: int, point: QPoint | None = None) -> QMenu:
         """Return what can be done with a message, and with the link at ``point``."""
-        message, selected = self._message(row), self.selected_text()
+        shown, selected = self._shown(row), self.selected_text()
+        message = shown.message
         menu = QMenu(self)
         if selected:
             self._offer_copy(menu, self.tr("Copy"), selected)
         self._offer_copy(menu, self.tr("Copy message"), message.text)
-        for button in self.layout_of(row).buttons:
+        buttons = self.layout_of(row).buttons
+        for button in buttons:
             if button.action is Action.COPY_CODE:
                 start = button.payload.strip().partition("\n")[0][:40]
                 self._offer_copy(menu, self.tr("Copy code: {start}").format(start=start), button.payload)
+        for button in buttons:
+            if button.action in (Action.EDIT, Action.REGENERATE, Action.PREVIOUS_BRANCH, Action.NEXT_BRANCH):
+                action = menu.addAction(button.label, partial(self._act, shown, button))
+                action.setEnabled(button.enabled)
+            elif button.action is Action.READ_ALOUD:
+                reading = self._delegate.read_aloud == message.id
+                words = self.tr("Stop reading aloud") if reading else button.label
+                menu.addAction(words, partial(self._act, shown, button))
+            elif button.action is Action.OPEN_MEDIA:
+                menu.addAction(button.label, partial(self._act, shown, button))
         if message.thought:
             folded = message.id not in self._delegate.unfolded
             words = self.tr("Show the thought") if folded else self.tr("Hide the thought")
@@ -104,7 +156,7 @@ class ChatView(RowList):
             self._delegate.unfolded ^= {message.id}
             self._delegate.selection.clear()
             # The reader of a finished thought wants it to stay where it is, not the end of the conversation.
-            self.row_changed(row, keep_in_place=not message.state.under_way)
+            self.row_changed(row, keep_in_place=not message.under_way)
 
     @staticmethod
     def _offer_copy(menu: QMenu, words: str, text: str) -> None:
@@ -186,31 +238,72 @@ class ChatView(RowList):
         """Show nothing as clickable any more."""
         self._hover(None)
 
+    def viewportEvent(self, event: QEvent) -> bool:
+        """Say what a button does that has no words."""
+        if isinstance(event, QHelpEvent) and event.type() is QEvent.Type.ToolTip:
+            row = self.indexAt(event.pos()).row()
+            number = self._button_at(row, event.pos()) if row >= 0 else None
+            words, where = "", self.rect()
+            if number is not None:
+                button = self.layout_of(row).buttons[number]
+                words = "" if button.words else button.label
+                where = button.rect.toRect().translated(self.visualRect(self.model().index(row, 0)).topLeft())
+            elif row >= 0:
+                words = self._note_at(row, event.pos())
+            QToolTip.showText(event.globalPos(), words, self.viewport(), where)
+            return True
+        return super().viewportEvent(event)
+
+    def _note_at(self, row: int, point: QPoint) -> str:
+        where = self._inside(row, point)
+        notes = (p.label for p in self.layout_of(row).pieces if p.kind is PieceKind.NOTE and p.rect.contains(where))
+        return next(notes, "")
+
     def _hover(self, point: QPoint | None) -> None:
-        hovered = None
+        hovered, attended = None, ""
         shape = Qt.CursorShape.ArrowCursor
         if point is not None and (row := self.indexAt(point).row()) >= 0:
+            attended = self._shown(row).id
             number = self._button_at(row, point)
             if number is not None:
-                hovered = (self._message(row).id, number)
+                hovered = (attended, number)
             if number is not None or self._link_at(row, point):
                 shape = Qt.CursorShape.PointingHandCursor
             elif self._over_text(row, point):
                 shape = Qt.CursorShape.IBeamCursor
         self.viewport().setCursor(shape)
-        if hovered != self._delegate.hovered:
-            self._delegate.hovered = hovered
+        if hovered != self._delegate.hovered or attended != self._delegate.attended:
+            self._delegate.hovered, self._delegate.attended = hovered, attended
             self.viewport().update()
 
     def _press(self, row: int, number: int) -> None:
-        button, message = self.layout_of(row).buttons[number], self._message(row)
+        button, shown = self.layout_of(row).buttons[number], self._shown(row)
         if button.action is Action.FOLD_THOUGHT:
             self.toggle_thought(row)
-            return
-        QGuiApplication.clipboard().setText(button.payload if button.action is Action.COPY_CODE else message.text)
-        self._delegate.just_copied = (message.id, number)
-        self._copied_timer.start()
+        elif button.action in (Action.COPY_CODE, Action.COPY_MESSAGE):
+            text = button.payload if button.action is Action.COPY_CODE else shown.message.text
+            QGuiApplication.clipboard().setText(text)
+            self._delegate.just_copied = (shown.id, number)
+            self._copied_timer.start()
+        else:
+            self._act(shown, button)
         self.viewport().update()
+
+    def _act(self, shown: ShownMessage, button: Button) -> None:
+        if not button.enabled:
+            return
+        if button.action is Action.EDIT:
+            self.edit_requested.emit(shown.id)
+        elif button.action is Action.REGENERATE:
+            self.regenerate_requested.emit(shown.id)
+        elif button.action is Action.READ_ALOUD:
+            self.read_aloud_requested.emit(shown.id)
+        elif button.action is Action.PREVIOUS_BRANCH:
+            self.branch_requested.emit(shown.id, -1)
+        elif button.action is Action.NEXT_BRANCH:
+            self.branch_requested.emit(shown.id, 1)
+        elif button.action is Action.OPEN_MEDIA:
+            self.media_activated.emit(button.media)
 
     def _forget_copied(self) -> None:
         self._delegate.just_copied = None
@@ -223,8 +316,8 @@ class ChatView(RowList):
 
     def _button_at(self, row: int, point: QPoint) -> int | None:
         where = self._inside(row, point)
-        hit = (number for number, button in enumerate(self.layout_of(row).buttons) if button.rect.contains(where))
-        return next(hit, None)
+        buttons = self.layout_of(row).buttons
+        return next((n for n, button in enumerate(buttons) if button.enabled and button.rect.contains(where)), None)
 
     def _link_at(self, row: int, point: QPoint) -> str:
         where = self._inside(row, point)
@@ -246,15 +339,17 @@ class ChatView(RowList):
         accuracy = Qt.HitTestAccuracy.FuzzyHit
         return number, max(0, piece.document.documentLayout().hitTest(where - piece.origin, accuracy))
 
-    def _message(self, row: int) -> Message:
-        message: Message = self.model().index(row, 0).data(MessageRole.MESSAGE)
-        return message
+    def _shown(self, row: int) -> ShownMessage:
+        shown: ShownMessage = self.model().index(row, 0).data(MessageRole.MESSAGE)
+        return shown
 
-    def _row_of(self, message_id: int) -> int:
-        for row in range(self.model().rowCount() - 1, -1, -1):
-            if self._message(row).id == message_id:
-                return row
-        return -1
+    def _message(self, row: int) -> Message:
+        return self._shown(row).message
+
+    def _row_of(self, message_id: str) -> int:
+        model = self.model()
+        assert isinstance(model, ChatModel)
+        return model.row_of(message_id) if message_id else -1
 
     # --- keyboard ---
 
@@ -275,11 +370,17 @@ class ChatView(RowList):
         self.viewport().update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy, unfold a thought, or move to another message."""
+        """Do something with the current message, or move to another one."""
+        row = self.currentIndex().row() if self.currentIndex().isValid() else -1
+        action = _KEYS.get((event.key(), event.modifiers() & _COMMANDS))
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
-        elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
-            self.toggle_thought(self.currentIndex().row())
+        elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter) and row >= 0:
+            self.toggle_thought(row)
+        elif action is not None:
+            button = next((b for b in self.layout_of(row).buttons if b.action is action), None) if row >= 0 else None
+            if button is not None:
+                self._act(self._shown(row), button)
         elif event.text().isprintable() and event.text().strip() and not event.modifiers() & _COMMANDS:
             self.typed.emit(event.text())
         else:

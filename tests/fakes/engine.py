@@ -29,6 +29,10 @@ class FakeEngine:
     asked: list[tuple[tuple[Turn, ...], ReplyOptions]] = field(default_factory=list)
     tokens: list[CancelToken] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
+    prepared: list[tuple[tuple[Turn, ...], CancelToken]] = field(default_factory=list)
+    prepared_to_the_end: int = 0
+    slow_prepare: bool = False
+    """Whether reading ahead goes on until it is cancelled."""
     closed: bool = False
     gone: int = 0
     """How many events were yielded."""
@@ -65,6 +69,21 @@ class FakeEngine:
                 yield step
         self.ended += 1
         yield Done(reason, ReplyStats(12, 0, said, 0.25, said / 40, context_length=self.context_length))
+
+    def prepare(
+        self,
+        turns: Sequence[Turn],
+        options: ReplyOptions | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Prefill]:
+        cancel = cancel or CancelToken()
+        self.prepared.append((tuple(turns), cancel))
+        yield Prefill(0, 8)
+        if self.slow_prepare:
+            hold(threading.Event(), cancel)
+        if not cancel.cancelled:
+            self.prepared_to_the_end += 1
+            yield Prefill(8, 8)
 
     def close(self) -> None:
         self.closed = True

@@ -127,7 +127,7 @@ def test_tab_reaches_every_control_and_comes_back(qtbot: QtBot, make_app: MakeAp
         qtbot.keyClick(widget, Qt.Key.Key_Tab)
     composer = window.chat.composer
     expected = [composer.edit, composer.think, composer.button, window.status.model_button, window.rail.buttons[0]]
-    expected.append(window.rail.menu_button)
+    expected += [window.rail.menu_button, composer.attach, window.chat.header.prompt_button]
     assert {*expected, *window.chat.greeting.buttons} == set(reached)
 
 

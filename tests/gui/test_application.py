@@ -15,8 +15,8 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.application import APP_ID, Larimar, Options, open_engine
-from app.chat.message import MessageState
 from app.colours import DARK, LIGHT
+from app.conversation import MessageStatus
 from app.engine_worker import THREAD_NAME
 from app.session import SessionState
 from app.settings import Settings, SettingsStore
@@ -67,7 +67,7 @@ def test_closing_while_generating_leaves_no_thread(qtbot: QtBot, make_app: MakeA
     assert engine.tokens[0].cancelled
     assert engine.closed
     assert not engine_threads()
-    assert larimar.window.chat.model.messages[-1].state is MessageState.STOPPED
+    assert larimar.window.chat.model.messages[-1].status is MessageStatus.STOPPED
 
 
 def test_closing_while_loading_leaves_no_thread(qtbot: QtBot, make_app: MakeApp) -> None:
@@ -101,7 +101,7 @@ def test_a_missing_folder_is_said_in_the_window_and_retry_works(qtbot: QtBot, ma
     assert not chat.failure.isVisible()
     assert chat.greeting.isVisible()
     chat.ask("hi")
-    qtbot.waitUntil(lambda: chat.model.messages[-1].state is MessageState.DONE)
+    qtbot.waitUntil(lambda: chat.model.messages[-1].status is MessageStatus.COMPLETE)
     assert chat.model.messages[-1].text == "hello"
 
 

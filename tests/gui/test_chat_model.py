@@ -1,129 +1,98 @@
-"""The conversation as a Qt model."""
+"""The path of a conversation as a Qt model."""
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+
 from PySide6.QtCore import QModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
-from app.chat.message import MessageState
 from app.chat.model import ChatModel, MessageRole
-from app.session import Frame
-from inference.messages import Done, FinishReason, Prefill, ReplyStats, Turn
+from app.conversation import Message, MessageStatus, Page
+from inference.messages import Audio, Image, Text
 
 
-def done(reason: FinishReason = "stop") -> Frame:
-    return Frame(1, done=Done(reason, ReplyStats(generated_tokens=3)))
+def said(role: str, text: str, parent: str | None = None) -> Message:
+    return Message(role, (Text(text),), parent)  # type: ignore[arg-type]
 
 
-def answered(model: ChatModel, question: str, answer: str, last: Frame) -> None:
-    model.ask(question)
-    model.begin_reply()
-    model.apply(Frame(1, text=answer))
-    model.apply(last)
+def texts(model: ChatModel) -> list[str]:
+    return [message.text for message in model.messages]
 
 
 def test_keeps_the_rules_of_qt_models(qtmodeltester: ModelTester, qtbot: QtBot) -> None:
     model = ChatModel()
     qtmodeltester.check(model)
-    answered(model, "Q", "A", done())
-    answered(model, "Q2", "A2", done("cancelled"))
+    old = [said("user", str(number)) for number in range(4)]
+    model.show_page(Page(tuple(old[2:]), earlier=True))
+    model.prepend(Page(tuple(old[:2])))
+    model.append(said("user", "new"))
     qtmodeltester.check(model)
+    assert texts(model) == ["0", "1", "2", "3", "new"]
+    model.cut(3)
+    model.switch_to(Page((old[0], old[1], said("user", "branch"), said("assistant", "A"))))
+    assert texts(model) == ["0", "1", "branch", "A"]
     model.clear()
     qtmodeltester.check(model)
+    assert model.last is None
 
 
-def test_frames_fill_the_reply(qtbot: QtBot) -> None:
+def test_another_branch_leaves_the_rows_that_both_share(qtbot: QtBot) -> None:
     model = ChatModel()
-    model.ask("Q")
-    model.begin_reply()
-    assert model.messages[1].state is MessageState.WAITING
-    model.apply(Frame(1, prefill=Prefill(4, 10)))
-    assert model.messages[1].prefill == (4, 10)
-    assert model.messages[1].state is MessageState.WAITING
-    model.apply(Frame(1, thought="hm"))
-    assert model.messages[1].state is MessageState.STREAMING
-    assert model.messages[1].thought_seconds is None
+    one, two, three = said("user", "1"), said("assistant", "2"), said("user", "3")
+    model.show_page(Page((one, two, three)))
+    before = model.shown[0]
+    other = said("assistant", "2b")
+    with qtbot.assertNotEmitted(model.modelReset):
+        model.switch_to(Page((one, other), {other.id: (two.id, other.id)}))
+    assert model.shown[0] is before
+    assert texts(model) == ["1", "2b"]
+    assert (model.shown[1].branch, len(model.shown[1].siblings)) == (1, 2)
+    with qtbot.waitSignal(model.modelReset):
+        model.switch_to(Page((said("user", "elsewhere"),)))
+
+
+def test_a_growing_reply_changes_its_row_only(qtbot: QtBot) -> None:
+    model = ChatModel()
+    question, reply = said("user", "Q"), Message("assistant", status=MessageStatus.STREAMING)
+    model.append(question)
+    model.append(reply)
+    assert model.shown[1].waiting
     with qtbot.waitSignal(model.dataChanged) as changed:
-        model.apply(Frame(1, text="A"))
+        model.replace(reply, (4, 10))
     assert changed.args is not None
     assert changed.args[0].row() == 1
-    assert model.messages[1].thought_seconds is not None
-    model.apply(Frame(1, text="B"))
-    model.apply(done())
-    message = model.messages[1]
-    assert (message.text, message.thought, message.state) == ("AB", "hm", MessageState.DONE)
-    assert message.stats == ReplyStats(generated_tokens=3)
+    assert model.shown[1].prefill == (4, 10)
+    model.replace(reply.extended(text="A"))
+    assert not model.shown[1].waiting
+    assert model.shown[1].prefill == (4, 10)
+    with qtbot.assertNotEmitted(model.dataChanged):
+        model.replace(said("assistant", "of another conversation"))
 
 
-def test_only_the_reply_changes_its_version(qtbot: QtBot) -> None:
+def test_what_a_screen_reader_says(qtbot: QtBot) -> None:
     model = ChatModel()
-    answered(model, "Q", "A", done())
-    before = model.messages
-    model.ask("Q2")
-    model.begin_reply()
-    model.apply(Frame(1, text="x"))
-    assert model.messages[:2] == before
-    assert model.messages[3].version == 1
+    model.append(Message("user", (Image(b""), Audio(b""), Text("Q"))))
+    reply = Message("assistant", status=MessageStatus.STREAMING)
+    model.append(reply, ("other", reply.id))
+
+    def spoken(row: int) -> str:
+        return str(model.data(model.index(row), Qt.ItemDataRole.AccessibleTextRole))
+
+    assert spoken(0) == "You: (attached: picture, recording) Q"
+    assert spoken(1) == "Larimar: no answer yet (version 2 of 2)"
+    model.replace(replace(reply.extended(text="half"), status=MessageStatus.STOPPED))
+    assert spoken(1) == "Larimar: half (stopped) (version 2 of 2)"
+    model.replace(replace(reply, status=MessageStatus.FAILED, error="It broke."))
+    assert "It broke." in spoken(1)
 
 
-@pytest.mark.parametrize(
-    ("reason", "state"),
-    [
-        ("stop", MessageState.DONE),
-        ("tool_calls", MessageState.DONE),
-        ("cancelled", MessageState.STOPPED),
-        ("length", MessageState.CUT),
-        ("context", MessageState.CUT),
-    ],
-)
-def test_every_reason_has_a_state(reason: FinishReason, state: MessageState) -> None:
+def test_answers_to_nonsense(qtbot: QtBot) -> None:
     model = ChatModel()
-    answered(model, "Q", "A", done(reason))
-    assert model.messages[1].state is state
-
-
-def test_what_the_model_is_told(qtbot: QtBot) -> None:
-    model = ChatModel()
-    answered(model, "Q1", "A1", done())
-    answered(model, "Q2", "half", done("cancelled"))
-    answered(model, "Q3", "", Frame(1, error="No."))
-    answered(model, "Q4", "", done("cancelled"))
-    model.ask("Q5")
-    texts = [(turn.role, turn.text) for turn in model.turns()]
-    assert texts == [
-        ("user", "Q1"),
-        ("assistant", "A1"),
-        ("user", "Q2"),
-        ("assistant", "half"),
-        ("user", "Q5"),
-    ]
-
-
-def test_thoughts_are_not_told_again() -> None:
-    model = ChatModel()
-    model.ask("Q")
-    model.begin_reply()
-    model.apply(Frame(1, thought="secret plan", text="A"))
-    model.apply(done())
-    assert model.turns()[1] == Turn.of("assistant", "A")
-
-
-def test_frames_after_the_end_change_nothing() -> None:
-    model = ChatModel()
-    answered(model, "Q", "A", done())
-    before = model.messages
-    model.apply(Frame(1, text="late"))
-    assert model.messages == before
-    ChatModel().apply(Frame(1, text="nobody asked"))
-
-
-def test_a_screen_reader_hears_who_said_what() -> None:
-    model = ChatModel()
-    answered(model, "Q", "A", done("cancelled"))
-    spoken = [model.index(row).data(Qt.ItemDataRole.AccessibleTextRole) for row in range(2)]
-    assert spoken == ["You: Q", "Larimar: A (stopped)"]
-    assert model.index(0).data(Qt.ItemDataRole.DisplayRole) == "Q"
-    assert model.index(1).data(MessageRole.MESSAGE) is model.messages[1]
-    assert model.data(QModelIndex()) is None
+    assert model.data(QModelIndex(), MessageRole.MESSAGE) is None
+    model.append(said("user", "Q"))
+    assert model.data(model.index(0), Qt.ItemDataRole.EditRole) is None
+    assert model.rowCount(model.index(0)) == 0
+    model.cut(7)
+    assert model.rowCount() == 1

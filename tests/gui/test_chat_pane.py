@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import Larimar
 from app.chat.layout import Action
-from app.chat.message import MessageState
+from app.conversation import MessageStatus
 from app.session import SessionState
 from inference.errors import ContextFullError
 from inference.messages import Done, Prefill, ReplyStats, Text, Thought
@@ -50,7 +50,7 @@ def test_a_typed_question_gets_its_streamed_answer(qtbot: QtBot, make_app: MakeA
     assert not chat.greeting.isVisible()
     assert chat.composer.text == ""
     assert chat.composer.button.accessibleName() == "Stop"
-    assert chat.model.messages[-1].state is MessageState.STREAMING
+    assert chat.model.messages[-1].status is MessageStatus.STREAMING
     hold.set()
     wait_ready(qtbot, larimar)
     assert [message.text for message in chat.model.messages] == ["Who are you?", "I am **Larimar**."]
@@ -86,7 +86,7 @@ def test_stop_stops_and_keeps_the_part(qtbot: QtBot, make_app: MakeApp, how: str
     wait_ready(qtbot, larimar)
     assert engine.tokens[0].cancelled
     message = chat.model.messages[-1]
-    assert (message.text, message.state) == ("half an", MessageState.STOPPED)
+    assert (message.text, message.status) == ("half an", MessageStatus.STOPPED)
     notes = [piece.label for piece in chat.view.layout_of(1).pieces]
     assert any("Stopped" in note for note in notes)
 
@@ -124,7 +124,7 @@ def test_tab_leaves_the_composer(qtbot: QtBot, make_app: MakeApp) -> None:
     qtbot.waitUntil(lambda: composer.edit.hasFocus())
     qtbot.keyClick(composer.edit, Qt.Key.Key_Tab)
     assert composer.text == ""
-    assert QApplication.focusWidget() is composer.think
+    assert QApplication.focusWidget() is composer.attach
 
 
 def test_blank_text_is_not_sent(qtbot: QtBot, make_app: MakeApp) -> None:
@@ -223,7 +223,7 @@ def test_a_new_chat_forgets_the_old_one_even_while_it_answers(qtbot: QtBot, make
     qtbot.waitUntil(lambda: chat.model.messages == ())
     assert chat.greeting.isVisible()
     type_and_send(qtbot, larimar, "new question")
-    qtbot.waitUntil(lambda: bool(chat.model.messages) and chat.model.messages[-1].state is MessageState.DONE)
+    qtbot.waitUntil(lambda: bool(chat.model.messages) and chat.model.messages[-1].status is MessageStatus.COMPLETE)
     assert [message.text for message in chat.model.messages] == ["new question", "new answer"]
     assert engine.tokens[0].cancelled
     assert [turn.text for turn in engine.asked[1][0]] == ["new question"]
@@ -289,7 +289,7 @@ def test_copying(qtbot: QtBot, make_app: MakeApp) -> None:
         assert clipboard.text() == expected
     menu = chat.view.message_menu(1)
     names = [entry.text() for entry in menu.actions()]
-    assert names == ["Copy message", "Copy code: print(1)"]
+    assert names == ["Copy message", "Copy code: print(1)", "Ask for another reply"]
     clipboard.clear()
     menu.actions()[0].trigger()
     assert clipboard.text() == answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,11 +12,13 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.background import Background
 from app.chat.model import ChatModel
+from app.chat.thumbnails import Thumbnails
 from app.chat.view import ChatView
-from app.session import Frame
+from app.conversation import Message, MessageStatus, Page
 from app.theme import Theme
-from inference.messages import Done, ReplyStats
+from inference.messages import Text
 
 LONG = "\n\n".join(f"Paragraph {number} with a few words in it." for number in range(40))
 
@@ -23,12 +26,14 @@ LONG = "\n\n".join(f"Paragraph {number} with a few words in it." for number in r
 @pytest.fixture
 def view(qtbot: QtBot, qapp: QApplication) -> Iterator[ChatView]:
     theme = Theme(qapp, "light")
-    view = ChatView(ChatModel(), theme)
+    background = Background()
+    view = ChatView(ChatModel(), theme, Thumbnails(background), speaks=True)
     qtbot.addWidget(view)
     view.resize(600, 400)
     view.show()
     qtbot.waitExposed(view)
     yield view
+    background.close()
     theme.deleteLater()
 
 
@@ -40,14 +45,24 @@ def model_of(view: ChatView) -> ChatModel:
 
 def answered(view: ChatView, question: str, answer: str) -> None:
     begin(view, question, answer)
-    model_of(view).apply(Frame(1, done=Done("stop", ReplyStats())))
+    end(view)
 
 
 def begin(view: ChatView, question: str, answer: str) -> None:
     model = model_of(view)
-    model.ask(question)
-    model.begin_reply()
-    model.apply(Frame(1, text=answer))
+    model.append(Message("user", (Text(question),)))
+    model.append(Message("assistant", (), model.messages[-1].id, status=MessageStatus.STREAMING))
+    grow(view, answer)
+
+
+def grow(view: ChatView, text: str) -> None:
+    model = model_of(view)
+    model.replace(model.messages[-1].extended(text=text))
+
+
+def end(view: ChatView) -> None:
+    model = model_of(view)
+    model.replace(replace(model.messages[-1], status=MessageStatus.COMPLETE, finish_reason="stop"))
 
 
 def at_end(view: ChatView) -> bool:
@@ -60,7 +75,7 @@ def test_the_view_follows_the_end_while_the_reader_is_there(view: ChatView) -> N
     assert view.verticalScrollBar().maximum() > 0
     assert at_end(view)
     for _ in range(5):
-        model_of(view).apply(Frame(1, text="\n\nmore and more"))
+        grow(view, "\n\nmore and more")
         assert at_end(view)
     assert not view.jump_button.isVisible()
 
@@ -72,13 +87,13 @@ def test_the_view_stays_where_the_reader_is(view: ChatView) -> None:
     assert not view.following
     assert view.jump_button.isVisible()
     end = bar.maximum()
-    model_of(view).apply(Frame(1, text="\n\nmore" * 20))
+    grow(view, "\n\nmore" * 20)
     assert bar.value() == 100
     assert bar.maximum() > end
     view.jump_button.click()
     assert at_end(view)
     assert not view.jump_button.isVisible()
-    model_of(view).apply(Frame(1, text="\n\nmore" * 20))
+    grow(view, "\n\nmore" * 20)
     assert at_end(view)
 
 
@@ -87,7 +102,7 @@ def test_scrolling_back_to_the_end_follows_again(view: ChatView) -> None:
     bar = view.verticalScrollBar()
     bar.setValue(0)
     bar.setValue(bar.maximum())
-    model_of(view).apply(Frame(1, text="\n\nmore" * 20))
+    grow(view, "\n\nmore" * 20)
     assert at_end(view)
 
 
@@ -182,7 +197,7 @@ def test_a_double_click_marks_a_word(qtbot: QtBot, view: ChatView) -> None:
 def test_marked_text_survives_the_stream(qtbot: QtBot, view: ChatView) -> None:
     begin(view, "Q", "alpha beta\n\ngamma")
     drag(qtbot, view, place_of(view, 1, "beta"), place_of(view, 1, "gamma"))
-    model_of(view).apply(Frame(1, text=" delta"))
+    grow(view, " delta")
     assert view.selected_text() == "beta"
 
 
@@ -230,7 +245,7 @@ def test_letters_typed_in_the_conversation_are_not_lost(qtbot: QtBot, view: Chat
 def test_only_the_last_block_of_a_growing_reply_is_laid_out_again(view: ChatView) -> None:
     begin(view, "Q", "one\n\ntwo\n\nthree")
     before = [piece.document for piece in view.layout_of(1).pieces]
-    model_of(view).apply(Frame(1, text=" and four"))
+    grow(view, " and four")
     after = [piece.document for piece in view.layout_of(1).pieces]
     assert after[:2] == before[:2]
     assert after[2] is not before[2]
@@ -243,3 +258,31 @@ def test_a_reset_forgets_everything(view: ChatView) -> None:
     assert not view.indexAt(QPoint(10, 10)).isValid()
     answered(view, "Q", "A")
     assert view.visualRect(model_of(view).index(1)).height() > 0
+
+
+def test_earlier_messages_come_without_moving_what_is_read(qtbot: QtBot, view: ChatView) -> None:
+    messages = [Message("user", (Text(f"Question {number}"),)) for number in range(120)]
+    model_of(view).show_page(Page(tuple(messages[100:]), earlier=True))
+    wanted: list[bool] = []
+    view.start_near.connect(lambda: wanted.append(True))
+    bar = view.verticalScrollBar()
+    bar.setValue(120)
+    row = view.indexAt(QPoint(10, 60)).row()
+    y = view.visualRect(model_of(view).index(row)).top()
+    qtbot.waitUntil(lambda: bool(wanted))
+    model_of(view).prepend(Page(tuple(messages[:100])))
+    assert view.visualRect(model_of(view).index(row + 100)).top() == y
+    assert not view.following
+
+
+def test_another_branch_keeps_the_place(view: ChatView) -> None:
+    for number in range(6):
+        answered(view, f"Question {number}", LONG)
+    messages = model_of(view).messages
+    view.scrollTo(model_of(view).index(9), ChatView.ScrollHint.PositionAtTop)
+    view.hold_place()
+    top = view.visualRect(model_of(view).index(9)).top()
+    other = Message("assistant", (Text(LONG + LONG),), messages[8].id)
+    model_of(view).switch_to(Page((*messages[:9], other), {other.id: (messages[9].id, other.id)}))
+    assert view.visualRect(model_of(view).index(9)).top() == top
+    view.grab()

@@ -1,0 +1,340 @@
+"""What can be done with the conversation on the screen: the one object that changes it.
+
+It stands between the pane, the session, and the store of conversations. A reply goes on when another conversation is
+opened, and is stopped when a question is asked there, since the engine answers one at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+from app.background import Background
+from app.chat.model import ChatModel
+from app.conversation import Conversation, ConversationStore, Message, MessageStatus, Page, title_of, turns_of
+from app.session import Frame, Session, SessionState
+from inference.errors import LarimarError
+from inference.messages import Part, ReplyOptions, Text, Turn
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(slots=True)
+class _Reply:
+    """The reply under way."""
+
+    conversation: str
+    message: Message
+    turn: int | None = None
+    """The session's number for it; ``None`` while the conversation is still read from the store."""
+    thinking_since: float | None = None
+
+
+class ConversationController(QObject):
+    """Opens conversations, asks, and keeps what is said."""
+
+    opened = Signal()
+    """Another conversation, or none yet, is shown; ``conversation`` says which."""
+    conversation_changed = Signal(object)
+    """Carries the :class:`~app.conversation.Conversation` with its new title or system prompt."""
+    busy_changed = Signal()
+    """A reply began or ended; see :attr:`busy`."""
+    reply_ended = Signal(object)
+    """Carries the finished :class:`~app.conversation.Message` of the conversation that is shown."""
+    failed = Signal(str)
+    """Something could not be read or written; carries a sentence for the user."""
+
+    def __init__(
+        self,
+        session: Session,
+        store: ConversationStore,
+        model: ChatModel,
+        background: Background,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._store = store
+        self._model = model
+        self._background = background
+        self._conversation = Conversation()
+        self._stored = False
+        self._reply: _Reply | None = None
+        self._reading_earlier = False
+        self._visit = 0
+        session.frame.connect(self._frame_arrived)
+        session.state_changed.connect(self._state_changed)
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation that is shown; it is not in the store before its first question."""
+        return self._conversation
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is under way in the conversation that is shown."""
+        return self._reply is not None and self._reply.conversation == self._conversation.id
+
+    # --- which conversation ---
+
+    def new(self) -> None:
+        """Begin another conversation."""
+        self._visit += 1
+        self._conversation, self._stored = Conversation(), False
+        self._reading_earlier = False
+        self._model.clear()
+        self.opened.emit()
+
+    def open(self, conversation_id: str) -> None:
+        """Show a conversation of the store, from its end."""
+        self._visit += 1
+        visit = self._visit
+
+        def conversation_read(conversation: Conversation) -> None:
+            if visit == self._visit:
+                self._read(self._store.page(conversation.id), lambda page: page_read(conversation, page))
+
+        def page_read(conversation: Conversation, page: Page) -> None:
+            if visit == self._visit:
+                self._conversation, self._stored = conversation, True
+                self._show(page)
+                self.opened.emit()
+
+        self._read(self._store.conversation(conversation_id), conversation_read)
+
+    def load_earlier(self) -> None:
+        """Read the page before what is shown, if there is one."""
+        if not self._model.earlier or self._reading_earlier:
+            return
+        self._reading_earlier = True
+        visit = self._visit
+
+        def page_read(page: Page) -> None:
+            self._reading_earlier = False
+            if visit == self._visit:
+                self._model.prepend(page)
+
+        first = self._model.messages[0].id
+        self._read(self._store.page(self._conversation.id, first), page_read)
+
+    def rename(self, title: str) -> None:
+        """Give the conversation another title."""
+        self._change(replace(self._conversation, title=title.strip()))
+
+    def set_system_prompt(self, prompt: str) -> None:
+        """Tell the model something about the whole conversation, from the next question on."""
+        self._change(replace(self._conversation, system_prompt=prompt.strip()))
+
+    # --- asking ---
+
+    def ask(self, parts: tuple[Part, ...], options: ReplyOptions) -> bool:
+        """Send a message of the user at the end of the path; return whether the session can answer it now."""
+        last = self._model.last
+        return self._ask(parts, last.id if last else None, (), options)
+
+    def edit(self, message_id: str, parts: tuple[Part, ...], options: ReplyOptions) -> bool:
+        """Ask something else in the place of a question of the user; the old one stays as another branch."""
+        row = self._model.row_of(message_id)
+        if row < 0 or not self._free():
+            return False
+        shown = self._model.shown[row]
+        self._model.cut(row)
+        return self._ask(parts, shown.message.parent_id, shown.siblings or (message_id,), options)
+
+    def regenerate(self, message_id: str, options: ReplyOptions) -> bool:
+        """Ask for another reply in the place of one; the old one stays as another branch."""
+        row = self._model.row_of(message_id)
+        if row < 1 or self._model.messages[row].role != "assistant" or not self._free():
+            return False
+        shown = self._model.shown[row]
+        self._model.cut(row)
+        self._begin_reply(shown.siblings or (message_id,), options)
+        return True
+
+    def show_sibling(self, message_id: str, step: int) -> None:
+        """Show the branch that is ``step`` further on at a message."""
+        row = self._model.row_of(message_id)
+        if row < 0:
+            return
+        shown = self._model.shown[row]
+        number = shown.branch + step
+        if not shown.siblings or not 0 <= number < len(shown.siblings):
+            return
+        visit = self._visit
+
+        def leaf_found(leaf: str) -> None:
+            if visit == self._visit:
+                self._change(replace(self._conversation, leaf_id=leaf))
+                self._read(self._store.page(self._conversation.id), page_read)
+
+        def page_read(page: Page) -> None:
+            if visit == self._visit:
+                self._model.switch_to(self._with_reply(page))
+                self.busy_changed.emit()
+
+        self._read(self._store.leaf_below(shown.siblings[number]), leaf_found)
+
+    def prepare(self, parts: tuple[Part, ...], options: ReplyOptions) -> None:
+        """Let the engine read what is certain of a question that is not finished, so that sending it feels instant."""
+        if self._session.state is not SessionState.READY or self._reply is not None:
+            return
+        visit, draft = self._visit, Turn("user", parts or (Text(""),))
+
+        def path_read(path: tuple[Message, ...]) -> None:
+            if visit == self._visit and self._reply is None:
+                self._session.prepare((*turns_of(path, self._conversation.system_prompt), draft), options)
+
+        self._with_path(path_read)
+
+    def stop(self) -> None:
+        """End the reply in the conversation that is shown; what was said stays."""
+        if not self.busy:
+            return
+        if self._reply is not None and self._reply.turn is None:
+            self._abandon()
+        else:
+            self._session.stop()
+
+    # --- how ---
+
+    def _free(self) -> bool:
+        return self._session.state in (SessionState.READY, SessionState.GENERATING) and not self.busy
+
+    def _ask(
+        self, parts: tuple[Part, ...], parent: str | None, siblings: tuple[str, ...], options: ReplyOptions
+    ) -> bool:
+        if not self._free():
+            return False
+        question = Message("user", parts, parent)
+        if not self._stored:
+            self._conversation = replace(self._conversation, title=self._conversation.title or title_of(question))
+            self._stored = True
+            self._write(self._store.create(self._conversation))
+            self.conversation_changed.emit(self._conversation)
+        self._append(question, siblings)
+        self._begin_reply((), options)
+        return True
+
+    def _begin_reply(self, siblings: tuple[str, ...], options: ReplyOptions) -> None:
+        if self._session.state is SessionState.GENERATING:  # in another conversation
+            self._abandon()
+        question = self._model.last
+        name = self._session.model.name if self._session.model else ""
+        message = Message(
+            "assistant", (), question.id if question else None, status=MessageStatus.STREAMING, model=name
+        )
+        reply = self._reply = _Reply(self._conversation.id, message)
+        self._append(message, siblings)
+        prompt = self._conversation.system_prompt
+
+        def path_read(path: tuple[Message, ...]) -> None:
+            if self._reply is not reply:
+                return
+            reply.turn = self._session.ask(turns_of(path, prompt), options)
+            if reply.turn is None:
+                self._abandon()
+
+        self._with_path(path_read)
+        self.busy_changed.emit()
+
+    def _append(self, message: Message, siblings: tuple[str, ...]) -> None:
+        self._conversation = replace(self._conversation, leaf_id=message.id)
+        self._write(self._store.append(self._conversation.id, message))
+        self._model.append(message, (*siblings, message.id))
+
+    def _with_path(self, use: Callable[[tuple[Message, ...]], None]) -> None:
+        """Call ``use`` with the whole path; at once when all of it is here."""
+        if self._model.earlier:
+            self._read(self._store.path(self._conversation.id), use)
+        else:
+            use(self._model.messages)
+
+    def _show(self, page: Page) -> None:
+        self._reading_earlier = False
+        self._model.show_page(self._with_reply(page))
+        self.busy_changed.emit()
+
+    def _with_reply(self, page: Page) -> Page:
+        """Return ``page`` with the reply under way as it is here; the store may not have its last words yet."""
+        reply = self._reply
+        if reply is None:
+            return page
+        messages = tuple(reply.message if message.id == reply.message.id else message for message in page.messages)
+        return replace(page, messages=messages)
+
+    def _frame_arrived(self, frame: Frame) -> None:
+        reply = self._reply
+        if reply is None or frame.turn != reply.turn:
+            return
+        before = reply.message
+        message = before.extended(thought=frame.thought, text=frame.text, tool_calls=frame.tool_calls)
+        message = replace(message, thought_seconds=self._thought_seconds(reply, frame))
+        if frame.error:
+            message = replace(message, status=MessageStatus.FAILED, error=frame.error)
+        elif frame.done is not None:
+            status = MessageStatus.STOPPED if frame.done.reason == "cancelled" else MessageStatus.COMPLETE
+            message = replace(message, status=status, finish_reason=frame.done.reason, stats=frame.done.stats)
+        reply.message = message
+        prefill = (frame.prefill.done, frame.prefill.total) if frame.prefill else None
+        if reply.conversation == self._conversation.id:
+            self._model.replace(message, prefill)
+        if frame.last:
+            self._end(reply)
+        elif message.parts != before.parts:
+            self._write(self._store.update(message))
+
+    @staticmethod
+    def _thought_seconds(reply: _Reply, frame: Frame) -> float | None:
+        if reply.message.thought_seconds is not None:
+            return reply.message.thought_seconds
+        now = time.monotonic()
+        if frame.thought and reply.thinking_since is None:
+            reply.thinking_since = now
+        if reply.thinking_since is not None and (frame.text or frame.last or frame.tool_calls):
+            return now - reply.thinking_since
+        return None
+
+    def _state_changed(self, state: SessionState) -> None:
+        if state not in (SessionState.READY, SessionState.GENERATING) and self._reply is not None:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """End the reply here and now; nothing more of it will come."""
+        reply = self._reply
+        if reply is None:
+            return
+        reply.message = replace(reply.message, status=MessageStatus.STOPPED, finish_reason="cancelled")
+        if reply.conversation == self._conversation.id:
+            self._model.replace(reply.message)
+        self._session.give_up()
+        self._end(reply)
+
+    def _end(self, reply: _Reply) -> None:
+        self._reply = None
+        self._write(self._store.finish(reply.message))
+        if reply.conversation == self._conversation.id:
+            self.reply_ended.emit(reply.message)
+        self.busy_changed.emit()
+
+    def _change(self, conversation: Conversation) -> None:
+        if conversation != self._conversation:
+            self._conversation = conversation
+            if self._stored:
+                self._write(self._store.change(conversation))
+            self.conversation_changed.emit(conversation)
+
+    def _write(self, future: Future[None]) -> None:
+        self._background.when_done(future, lambda _: None, self._failed)
+
+    def _read(self, future: Future[_Value], done: Callable[[_Value], object]) -> None:
+        self._background.when_done(future, done, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        self._reading_earlier = False
+        known = isinstance(error, LarimarError)
+        self.failed.emit(str(error) if known else self.tr("The conversation could not be read or written."))

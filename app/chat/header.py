@@ -1,0 +1,86 @@
+"""The line above the conversation: its title, its system prompt, and a button for another one."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+from app.theme import GRID, Theme
+
+
+class ChatHeader(QFrame):
+    """Says which conversation this is."""
+
+    new_requested = Signal()
+    prompt_requested = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("header")
+        self._theme = theme
+        self._whole_title = ""
+        self._prompted = False
+        self._title = QLabel(self)
+        self._title.setObjectName("title")
+        self._title.setTextFormat(Qt.TextFormat.PlainText)
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.prompt_button = QPushButton(self)
+        self.new_button = QPushButton(self)
+        for button, words, pressed in (
+            (self.prompt_button, self.tr("System prompt"), self.prompt_requested),
+            (self.new_button, self.tr("New chat"), self.new_requested),
+        ):
+            button.setProperty("kind", "flat")
+            button.setText(" " + words)
+            button.setAccessibleName(words)
+            button.setIconSize(QSize(18, 18))
+            button.clicked.connect(lambda _checked=False, pressed=pressed: pressed.emit())
+        self.new_button.setShortcut(QKeySequence(QKeySequence.StandardKey.New))
+        self.new_button.setToolTip(self.tr("New chat (Ctrl+N)"))
+        line = QHBoxLayout(self)
+        line.setContentsMargins(2 * GRID, GRID, GRID + 4, GRID)
+        line.addWidget(self._title, 1)
+        line.addWidget(self.prompt_button)
+        line.addWidget(self.new_button)
+        theme.changed.connect(self._restyle)
+        self.show_conversation("", prompted=False)
+        self._restyle()
+
+    @property
+    def title(self) -> str:
+        """What the header says."""
+        return self._whole_title
+
+    def show_conversation(self, title: str, prompted: bool) -> None:
+        """Show a title, and whether there is a system prompt."""
+        self._whole_title = title or self.tr("New chat")
+        self._prompted = prompted
+        state = self.tr("System prompt: set") if prompted else self.tr("System prompt: none")
+        self.prompt_button.setAccessibleName(state)
+        self.prompt_button.setToolTip(
+            self.tr("What the model is told before this conversation; one is set")
+            if prompted
+            else self.tr("What the model is told before this conversation; nothing yet")
+        )
+        self._restyle()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shorten the title to the room that there is."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        mode = Qt.TextElideMode.ElideRight
+        shown = self._title.fontMetrics().elidedText(self._whole_title, mode, max(40, self._title.width()))
+        self._title.setText(shown)
+        self._title.setToolTip(self._whole_title if shown != self._whole_title else "")
+        self._title.setAccessibleName(self._whole_title)
+
+    def _restyle(self) -> None:
+        colours = self._theme.colours
+        self._title.setFont(self._theme.body_font)
+        self.new_button.setIcon(self._theme.icon("new", colours.muted, 18))
+        prompt = colours.accent if self._prompted else colours.muted
+        self.prompt_button.setIcon(self._theme.icon("instructions", prompt, 18))
+        self._elide()

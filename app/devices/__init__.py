@@ -1,0 +1,1 @@
+"""What the program has of the outside world: a protocol each, and the real one."""
