@@ -21,6 +21,7 @@ from inference.errors import (
     EngineBusyError,
     ModelFolderError,
     RuntimeSetupError,
+    SchemaError,
     UnsupportedInputError,
 )
 from inference.generation_config import GenerationConfig
@@ -416,3 +417,58 @@ def test_a_tokenizer_without_turns(folder: Path, loaded: Any) -> None:
     with pytest.raises(ModelFolderError, match=r"lacks the token <turn\|>"):
         Engine.open(folder)
     assert not loaded.asked
+
+
+@pytest.mark.parametrize(
+    ("reply", "stop", "shown"),
+    [
+        ("Hello. This is my poem", ("is my",), "Hello. This "),
+        ("Hello. This is my poem", ("poet", "lo. Th"), "Hel"),
+        ("Hello 好。你好 Hello", ("你",), "Hello 好。"),
+        ("Hello 🙂🙃 Hello", ("🙃",), "Hello 🙂"),
+        ("<|channel>thought\nThis is<channel|>Hello. This", ("This",), "Hello. "),
+        ("Hello. This is my", ("my poem",), "Hello. This is my"),
+    ],
+)
+def test_an_answer_ends_before_a_stop_string(make: MakeEngine, reply: str, stop: tuple[str, ...], shown: str) -> None:
+    engine, _ = make(reply + "<turn|>", "Hello<turn|>")
+    parts, done = read(engine.reply([HI], ReplyOptions(stop=stop)))
+    assert "".join(part.text for part in parts if isinstance(part, Text)) == shown
+    assert done.reason == "stop"
+    if stop != ("my poem",):
+        assert done.stats.generated_tokens < len(reply), "nothing is computed after it"
+    assert read(engine.reply([HI]))[0] == [Text("Hello")], "the engine goes on as ever"
+
+
+def test_a_stop_string_is_no_reason_to_lose_what_was_held_back(make: MakeEngine) -> None:
+    call = "<|tool_call>call:look{}<tool_call|>"
+    engine, _ = make("Hello" + call + "<|tool_response>", "Hello. This")
+    parts, done = read(engine.reply([HI], ReplyOptions(stop=("lo. T",), tools=[Tool("look", "looks")])))
+    assert [type(part) for part in parts] == [Text, ToolCall]
+    assert parts[0] == Text("Hello")
+    assert done.reason == "tool_calls"
+    parts, done = read(engine.reply([HI], ReplyOptions(stop=("This is",), max_tokens=4)))
+    assert (parts, done.reason) == ([Text("Hello. T")], "length")
+
+
+def test_an_answer_by_a_schema(make: MakeEngine, tokenizer: Tokenizer) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    engine, _ = make('{"a": 12}<turn|>', '<|channel>thought\nHere<channel|>{"a": 12}<turn|>', '{"a": 12}<turn|>')
+    for thinking in (False, True):
+        parts, done = read(engine.reply([HI], ReplyOptions(json_schema=schema, thinking=thinking)))
+        assert parts == ([Thought("Here")] if thinking else []) + [Text('{"a": 12}')]
+        assert done.reason == "stop"
+    parts, done = read(engine.reply([HI], ReplyOptions(json_schema=schema, max_tokens=3)))
+    assert (parts, done.reason) == ([Text('{"a')], "length")
+
+
+def test_a_schema_that_cannot_be_followed_computes_nothing(make: MakeEngine) -> None:
+    engine, model = make("Hello")
+    with pytest.raises(SchemaError, match="JSON schema"):
+        next(engine.reply([HI], ReplyOptions(json_schema={"type": "strin"})))
+    with pytest.raises(ValueError, match="min_p"):
+        next(engine.reply([HI], ReplyOptions(min_p=2)))
+    with pytest.raises(ValueError, match="stop"):
+        next(engine.reply([HI], ReplyOptions(stop=("",))))
+    assert model.prompts == []
+    assert read(engine.reply([HI]))[0] == [Text("Hello")]

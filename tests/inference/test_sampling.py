@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def logits_of(seed: int, size: int, spread: float = 4.0) -> np.ndarray[Any, np.d
 
 
 def reference(
-    logits: np.ndarray, temperature: float, top_k: int, top_p: float, suppress: list[int]
+    logits: np.ndarray, temperature: float, top_k: int, top_p: float, suppress: list[int], min_p: float = 0.0
 ) -> np.ndarray[Any, Any]:
     """The probabilities that transformers draws from."""
     torch = pytest.importorskip("torch")
@@ -38,6 +39,8 @@ def reference(
             chain.append(processors.TopKLogitsWarper(top_k))
         if top_p < 1:
             chain.append(processors.TopPLogitsWarper(top_p))
+        if min_p:
+            chain.append(processors.MinPLogitsWarper(min_p))
         for processor in chain:
             scores = processor(None, scores)
         return np.asarray(torch.softmax(scores, dim=-1)[0])
@@ -66,6 +69,99 @@ def test_same_tokens_and_probabilities_as_transformers(
         np.testing.assert_allclose(dense, expected, atol=1e-6)
         assert np.isclose(probabilities.sum(), 1)
         np.testing.assert_array_equal(logits, before)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.4, 2.0])
+@pytest.mark.parametrize(("top_k", "top_p"), [(0, 1.0), (64, 0.95), (0, 0.9), (7, 1.0)])
+@pytest.mark.parametrize("min_p", [0.02, 0.3, 0.999, 1.0])
+def test_min_p_is_that_of_transformers(temperature: float, top_k: int, top_p: float, min_p: float) -> None:
+    for seed in range(3):
+        logits = logits_of(seed, 800, 2.0)
+        expected = reference(logits, temperature, top_k, top_p, [3], min_p)
+        ids, probabilities = Sampler(temperature, top_k, top_p, 0, [3], min_p=min_p).probabilities(logits)
+        dense = np.zeros(800)
+        dense[ids] = probabilities
+        assert set(np.flatnonzero(dense)) == set(np.flatnonzero(expected))
+        np.testing.assert_allclose(dense, expected, atol=1e-6)
+
+
+def test_limits_come_in_the_order_of_transformers() -> None:
+    """The same chain as the library builds itself from a generation config."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GenerationConfig(
+        do_sample=True, temperature=0.7, top_k=50, top_p=0.9, min_p=0.05, suppress_tokens=[3]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = transformers.GenerationMixin()
+        model.config = transformers.PretrainedConfig(is_encoder_decoder=False)
+        chain = model._get_logits_processor(config, input_ids_seq_length=1, device="cpu")
+    logits = logits_of(4, 500, 2.0)
+    expected = np.asarray(torch.softmax(chain(torch.zeros(1, 1, dtype=torch.long), torch.tensor(logits)[None]), -1)[0])
+    ids, probabilities = Sampler(0.7, 50, 0.9, 0, [3], min_p=0.05).probabilities(logits)
+    dense = np.zeros(500)
+    dense[ids] = probabilities
+    np.testing.assert_allclose(dense, expected, atol=1e-6)
+
+
+class OnlyTheseInTurn:
+    """A constraint that admits one set of tokens after the other."""
+
+    def __init__(self, *sets: set[int]) -> None:
+        self.sets = list(sets)
+
+    def mask(self, logits: np.ndarray) -> np.ndarray:
+        masked = np.full_like(logits, -np.inf)
+        chosen = sorted(self.sets[0])
+        masked[chosen] = logits[chosen]
+        return masked
+
+    def accept(self, token: int) -> None:
+        assert token in self.sets.pop(0)
+
+    def allowed_prefix(self, tokens: Sequence[int]) -> int:
+        good = [token in each for token, each in zip(tokens, self.sets, strict=False)]
+        return good.index(False) if False in good else len(good)
+
+    def forced(self) -> tuple[int, ...]:
+        return tuple(self.sets[0]) if len(self.sets[0]) == 1 else ()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize(("top_k", "top_p", "min_p"), [(0, 1.0, 0.0), (2, 0.9, 0.1), (0, 0.5, 0.0)])
+def test_a_constraint_moves_on_with_each_draw(temperature: float, top_k: int, top_p: float, min_p: float) -> None:
+    constraint = OnlyTheseInTurn({1, 2}, {7}, {3, 4, 5})
+    sampler = Sampler(temperature, top_k, top_p, 0, min_p=min_p, constraint=constraint)
+    assert sampler.allowed_prefix([2, 7, 3]) == 3
+    assert sampler.allowed_prefix([2, 3]) == 1
+    assert sampler.forced() == ()
+    assert sampler.sample(logits_of(0, 20)) in (1, 2)
+    assert sampler.forced() == (7,)
+    assert sampler.sample(logits_of(1, 20)) == 7
+    assert sampler.sample(logits_of(2, 20)) in (3, 4, 5)
+    free = Sampler(temperature)
+    assert (free.allowed_prefix([1, 2]), free.forced()) == (2, ())
+
+
+def test_a_mask_of_one_s_own_comes_before_all_limits() -> None:
+    seen: list[np.ndarray] = []
+
+    def only_even(logits: np.ndarray) -> np.ndarray:
+        seen.append(logits.copy())
+        masked = logits.copy()
+        masked[1::2] = -np.inf
+        return masked
+
+    logits = logits_of(5, 100)
+    sampler = Sampler(1.0, 3, 0.9, 0, [4], logit_mask=only_even)
+    draws = {sampler.sample(logits) for _ in range(50)}
+    assert all(token % 2 == 0 and token != 4 for token in draws)
+    assert len(seen) == 50
+    np.testing.assert_array_equal(seen[0], logits)
+    masked = only_even(logits)
+    masked[4] = -np.inf
+    assert draws <= set(np.argsort(-masked)[:3].tolist())
 
 
 def test_tokens_as_likely_as_the_last_of_top_k_are_kept_too() -> None:
@@ -166,6 +262,9 @@ def test_huge_and_tiny_numbers() -> None:
         {"top_p": -0.1},
         {"top_p": 1.1},
         {"top_p": float("nan")},
+        {"min_p": -0.1},
+        {"min_p": 1.5},
+        {"min_p": float("nan")},
         {"suppress_tokens": [-1]},
     ],
 )
@@ -179,12 +278,13 @@ def test_parameters_out_of_range_are_refused(arguments: dict[str, Any]) -> None:
     temperature=st.floats(0, 100),
     top_k=st.integers(0, 50),
     top_p=st.floats(0, 1),
+    min_p=st.floats(0, 1),
 )
 @settings(deadline=None, max_examples=300)
-def test_any_logits(logits: list[float], temperature: float, top_k: int, top_p: float) -> None:
+def test_any_logits(logits: list[float], temperature: float, top_k: int, top_p: float, min_p: float) -> None:
     """Either a candidate of positive probability is drawn, or the sampler says that there is none."""
     array = np.array(logits, np.float32)
-    sampler = Sampler(temperature, top_k, top_p, 0)
+    sampler = Sampler(temperature, top_k, top_p, 0, min_p=min_p)
     try:
         ids, probabilities = sampler.probabilities(array)
     except RuntimeSetupError:
