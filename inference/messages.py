@@ -122,8 +122,13 @@ class ReplyOptions:
     """The answer ends before the first of these texts; thoughts are not searched."""
     json_schema: Mapping[str, Any] | None = None
     """The answer is JSON that this schema admits, whatever the model would rather write; thoughts are free."""
+    drafts: int | None = None
+    """Most tokens to guess ahead at a time, 0 for none; ``None``: as many as pay. The answer is the same."""
     thinking: bool = False
     tools: Sequence[Tool] = ()
+    when_full: Literal["drop_oldest", "stop"] = "drop_oldest"
+    """What becomes of a conversation that is longer than the context: its oldest exchanges are left out, or the reply
+    ends in an error. System turns and the last exchange always stay."""
     tool_choice: ToolChoice = "auto"
     """Whether the model decides about calling a tool, may not, or must."""
 
@@ -149,8 +154,14 @@ class ReplyStats:
     decode_seconds: float = 0.0
     """Time from the first generated token to the last."""
     drafted_tokens: int = 0
+    """Tokens that were guessed ahead and then checked by the model."""
     accepted_tokens: int = 0
+    """Guesses that the model confirmed."""
+    target_passes: int = 0
+    """Runs of the model after the prompt was read; fewer than generated tokens where guesses were right."""
     context_length: int = 0
+    dropped_turns: int = 0
+    """Turns at the beginning of the conversation that were left out because the context is full."""
 
     @property
     def tokens_per_second(self) -> float:
