@@ -32,6 +32,11 @@ class Colours:
     badge: str
     on_badge: str
     good: str
+    code_keyword: str
+    code_name: str
+    code_string: str
+    code_number: str
+    code_comment: str
 
 
 LIGHT = Colours(
@@ -57,6 +62,11 @@ LIGHT = Colours(
     badge="#fdf0d2",
     on_badge="#714600",
     good="#1c7a4d",
+    code_keyword="#8a2f8f",
+    code_name="#0b5fa8",
+    code_string="#25703a",
+    code_number="#9a4a00",
+    code_comment="#5b6d75",
 )
 DARK = Colours(
     dark=True,
@@ -81,4 +91,9 @@ DARK = Colours(
     badge="#3b2f14",
     on_badge="#f2cd8d",
     good="#72d3a2",
+    code_keyword="#d9a5e6",
+    code_name="#8ec5ff",
+    code_string="#9bdca6",
+    code_number="#f0b787",
+    code_comment="#93a6ae",
 )

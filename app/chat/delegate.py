@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
@@ -20,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.chat.documents import text_palette
+from app.chat.highlighting import Highlighter, Span, colour
 from app.chat.layout import Action, Button, Layouter, MessageLayout, Piece, PieceKind
 from app.chat.media_tiles import MediaTiles
 from app.chat.model import Index, MessageRole
@@ -44,13 +46,23 @@ class _Kept:
 class MessageDelegate(QStyledItemDelegate):
     """Draws one message in a row."""
 
-    def __init__(self, theme: Theme, tiles: MediaTiles, *, speaks: bool = False, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        tiles: MediaTiles,
+        highlighter: Highlighter,
+        *,
+        speaks: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._highlighter = highlighter
         self._theme = theme
         self._tiles = tiles
         self._speaks = speaks
         self._layouter = Layouter(theme, speaks=speaks)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._coloured: WeakKeyDictionary[QTextDocument, tuple[Span, ...]] = WeakKeyDictionary()
         self.unfolded: set[str] = set()
         """Ids of the messages whose thought is open."""
         self.selection = TextSelection()
@@ -75,11 +87,25 @@ class MessageDelegate(QStyledItemDelegate):
         if kept is None or kept.layout.width != width or kept.shown is not shown or kept.unfolded != unfolded:
             before = kept.layout if kept is not None else None
             layout = self._layouter.lay_out(shown, width, unfolded=unfolded, before=before)
+            self._colour(layout)
             kept = self._kept[shown.id] = _Kept(shown, unfolded, layout)
             while len(self._kept) > _LAYOUTS_KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(shown.id)
         return kept.layout
+
+    def colour_again(self) -> None:
+        """Give code the colours that have become known."""
+        for kept in self._kept.values():
+            self._colour(kept.layout)
+
+    def _colour(self, layout: MessageLayout) -> None:
+        for piece in layout.pieces:
+            if piece.block is not None and piece.document is not None:
+                spans = self._highlighter.spans(piece.block)
+                if spans and self._coloured.get(piece.document) is not spans:
+                    self._coloured[piece.document] = spans
+                    colour(piece.document, spans, self._theme.colours)
 
     def estimate(self, shown: ShownMessage, width: int) -> int:
         """Return roughly how high a row will be."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QGuiApplication, QTextDocument
+from PySide6.QtGui import QFontMetricsF, QGuiApplication, QTextCursor, QTextDocument
 
 from app.chat.documents import LINE_HEIGHT, DocumentMaker
 from app.chat.footer import footer_note, thought_label
@@ -246,8 +246,13 @@ class Layouter:
         y, message = 4.0, shown.message
         if message.thought:
             y = self._thought(layout, message, left, column, y, unfolded)
+        last = next(reversed(old.items()), None)
         for block in self._blocks(message):
-            document = old.get(block) or self._document(block, column)
+            document = old.get(block)
+            if document is None and last is not None and _grows(last[0], block):
+                document, last = last[1], None
+                _append(document, block.code[len(next(reversed(old)).code) :])
+            document = document or self._document(block, column)
             if document is not None:
                 layout.blocks[block] = document
             y = self._block(layout, block, document, left, column, y) + _GAP
@@ -401,6 +406,18 @@ class Layouter:
             percent = 100 * shown.prefill[0] // shown.prefill[1]
             return translate("Layouter", "Reading … {percent} %").format(percent=percent)
         return translate("Layouter", "Reading …") if shown.prefill is None else translate("Layouter", "Answering …")
+
+
+def _grows(old: Block, new: Block) -> bool:
+    """Whether code only became longer, so that its document need not be made anew."""
+    same = old.kind is new.kind is BlockKind.CODE and (old.language, old.title) == (new.language, new.title)
+    return same and new.code.startswith(old.code)
+
+
+def _append(document: QTextDocument, text: str) -> None:
+    cursor = QTextCursor(document)
+    cursor.movePosition(QTextCursor.MoveOperation.End)
+    cursor.insertText(text)
 
 
 def branch_label(shown: ShownMessage) -> str:

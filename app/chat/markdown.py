@@ -14,9 +14,13 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+from app.chat.maths import maths_html
+from app.chat.maths_markdown import maths_plugin
+
 _LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 _HEADING_SIZES = {"h1": 145, "h2": 125, "h3": 112}  # per cent of the body
 _parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("reference")
+maths_plugin(_parser)
 
 
 class BlockKind(Enum):
@@ -28,6 +32,7 @@ class BlockKind(Enum):
     QUOTE = "quote"
     TABLE = "table"
     RULE = "rule"
+    MATHS = "maths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,9 @@ def _block(node: SyntaxTreeNode) -> Block:
         return Block(BlockKind.CODE, "", node.content.removesuffix("\n"), words[0][:32] if words else "")
     if node.type == "hr":
         return Block(BlockKind.RULE, "")
+    if node.type == "math_block":
+        html = f'<p align="center" style="font-size:112%">{maths_html(node.content)}</p>'
+        return Block(BlockKind.MATHS, html, node.content)
     if node.type == "blockquote":
         return Block(BlockKind.QUOTE, _children(node))
     kind = {"table": BlockKind.TABLE, "heading": BlockKind.HEADING}.get(node.type, BlockKind.TEXT)
@@ -137,6 +145,8 @@ def _html(node: SyntaxTreeNode) -> str:
     kind = node.type
     if kind in ("text", "html_inline", "html_block"):
         return escape(node.content)
+    if kind in ("math_inline", "math_block"):
+        return maths_html(node.content)
     if kind == "paragraph":
         return _paragraph(node)
     if kind == "code_inline":

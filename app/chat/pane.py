@@ -33,6 +33,7 @@ from app.chat.controller import ConversationController
 from app.chat.drop_hint import DropHint
 from app.chat.greeting import Greeting
 from app.chat.header import ChatHeader
+from app.chat.highlighting import Highlighter
 from app.chat.layout import COLUMN_AT_MOST, SIDE
 from app.chat.markdown import is_safe_link
 from app.chat.media_tiles import MediaTiles, name_of_part
@@ -80,7 +81,8 @@ class ChatPane(QWidget):
         self.controller = ConversationController(session, store, self.model, background, self)
         thumbnails = Thumbnails(background, self)
         self.attachments = Attachments(background, thumbnails, self)
-        self.view = ChatView(self.model, theme, thumbnails, speaks=self._speaker.available, parent=self)
+        highlighter = Highlighter(background, self)
+        self.view = ChatView(self.model, theme, thumbnails, highlighter, speaks=self._speaker.available, parent=self)
         self.composer = Composer(theme, self.attachments, MediaTiles(theme, thumbnails), self)
         self.greeting = Greeting(theme, self)
         self.failure = Notice(theme, "warning", self.tr("The model could not be loaded"), alarming=True, parent=self)

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QMenu, QToolTip, QWidget
 
 from app.chat.delegate import MessageDelegate
+from app.chat.highlighting import Highlighter
 from app.chat.layout import Action, Button, MessageLayout, PieceKind
 from app.chat.media_tiles import MediaTiles
 from app.chat.model import ChatModel, MessageRole
@@ -63,6 +64,7 @@ class ChatView(RowList):
         model: ChatModel,
         theme: Theme,
         thumbnails: Thumbnails,
+        highlighter: Highlighter,
         *,
         speaks: bool = False,
         parent: QWidget | None = None,
@@ -71,7 +73,8 @@ class ChatView(RowList):
         self._theme = theme
         self._speaks = speaks
         self._pressed = False
-        self._delegate = MessageDelegate(theme, MediaTiles(theme, thumbnails), speaks=speaks, parent=self)
+        self._delegate = MessageDelegate(theme, MediaTiles(theme, thumbnails), highlighter, speaks=speaks, parent=self)
+        highlighter.ready.connect(self._colours_ready)
         thumbnails.ready.connect(lambda _: self.viewport().update())
         self.setItemDelegate(self._delegate)
         self.setMouseTracking(True)
@@ -164,6 +167,10 @@ class ChatView(RowList):
             QGuiApplication.clipboard().setText(text)
 
         menu.addAction(words, copy).setEnabled(bool(text))
+
+    def _colours_ready(self) -> None:
+        self._delegate.colour_again()
+        self.viewport().update()
 
     def _model_reset(self) -> None:
         self._delegate.selection.clear()

@@ -161,8 +161,10 @@ TEXT_ON = {
     "accent": ("surface", "accent_soft", "rail"),
     "on_accent": ("accent", "accent_hover"),
     "link": ("surface", "code"),
-    "danger": ("surface", "danger_soft"),
+    "danger": ("surface", "danger_soft", "code"),
     "on_badge": ("badge",),
+    "good": ("code",),
+    **{f"code_{kind}": ("code",) for kind in ("keyword", "name", "string", "number", "comment")},
 }
 SHAPE_ON = {"border_strong": ("surface", "raised", "rail"), "accent": ("surface", "raised"), "good": ("rail",)}
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.background import Background
+from app.chat.highlighting import Highlighter
 from app.chat.model import ChatModel
 from app.chat.thumbnails import Thumbnails
 from app.chat.view import ChatView
@@ -27,7 +28,7 @@ LONG = "\n\n".join(f"Paragraph {number} with a few words in it." for number in r
 def view(qtbot: QtBot, qapp: QApplication) -> Iterator[ChatView]:
     theme = Theme(qapp, "light")
     background = Background()
-    view = ChatView(ChatModel(), theme, Thumbnails(background), speaks=True)
+    view = ChatView(ChatModel(), theme, Thumbnails(background), Highlighter(background), speaks=True)
     qtbot.addWidget(view)
     view.resize(600, 400)
     view.show()
