@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 
 import jinja2
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from inference.errors import ModelFolderError
 from inference.messages import Tool, Turn
 from inference.template_messages import declarations_of, messages_of
+from inference.template_sandbox import BoundedEnvironment
 
 _NONCHARACTERS = range(0xFDD0, 0xFDF0)
 """Code points that Unicode keeps for a program's internal use."""
@@ -53,8 +53,9 @@ class ChatTemplate:
         self._guarded = guarded
         self._source = source
         try:
-            self._template = _environment().from_string(source)
-        except (jinja2.TemplateError, RecursionError) as error:
+            self._environment = _environment()
+            self._template = self._environment.compiled(source)
+        except (jinja2.TemplateError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ModelFolderError(
                 f"The model's chat template is damaged ({_reason(error)}); download or convert the model again."
             ) from error
@@ -68,14 +69,15 @@ class ChatTemplate:
         declarations = declarations_of(tools)
         guard = _Guard(self._guarded, (messages, declarations), reserved=self._source)
         try:
-            rendered = self._template.render(
-                messages=guard.hide(messages),
-                tools=guard.hide(declarations) or None,
-                enable_thinking=thinking,
-                add_generation_prompt=True,
-                reveal=guard.reveal,
+            variables = {
+                "messages": guard.hide(messages),
+                "tools": guard.hide(declarations) or None,
+                "enable_thinking": thinking,
+                "add_generation_prompt": True,
+                "reveal": guard.reveal,
                 **self._special_tokens,
-            )
+            }
+            rendered = self._environment.rendered(self._template, variables)
         except Exception as error:  # a template is a foreign program: anything may go wrong in it
             raise ModelFolderError(
                 f"The model's chat template cannot write this conversation ({_reason(error)}); "
@@ -128,10 +130,8 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
+def _environment() -> BoundedEnvironment:
+    environment = BoundedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now
     environment.filters["tojson"] = _tojson
