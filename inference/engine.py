@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from inference.cancellation import CancelToken
 from inference.chat_template import ChatTemplate
 from inference.constraints import ConstraintCompiler
-from inference.errors import EngineBusyError, ModelFolderError, RuntimeSetupError, UnsupportedInputError
-from inference.generation import Finished, LanguageModelLike, Token, generate_tokens
+from inference.context_fitting import fit_into_context, without
+from inference.errors import (
+    EngineBusyError,
+    ModelFolderError,
+    OutOfMemoryError,
+    RuntimeSetupError,
+    UnsupportedInputError,
+)
+from inference.generation import DecodeCounts, Finished, LanguageModelLike, SpeculationLike, Token, generate_tokens
 from inference.generation_config import GenerationConfig
 from inference.graphs.session import RunCancelled
 from inference.media.prompt import MediaTokens, expand_prompt
@@ -30,10 +39,11 @@ from inference.messages import (
     Video,
 )
 from inference.model_folder import ModelFolder, default_model_folder
-from inference.prompt import Prompt, SoftTokens
+from inference.prompt import Prompt, SoftTokens, common_prefix
 from inference.reply_parser import ReplyParser, ReplyPart, ends_inside_thought
 from inference.stop_strings import StopStrings
 from inference.tokenizer import StreamingDetokenizer, Tokenizer
+from inference.unfinished import continuations
 
 if TYPE_CHECKING:
     from inference.graphs.session import ProviderChoice
@@ -56,6 +66,12 @@ class ModelLike(LanguageModelLike, Protocol):
     def vocab_size(self) -> int:
         """Number of token ids."""
 
+    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken, *, ahead: bool = False) -> Iterator[int]:
+        """Bring the KV cache to exactly ``prompt``, or, ``ahead``, at least to it."""
+
+    def keep(self) -> None:
+        """Write the conversation to disk, where that was asked for and pays."""
+
     def close(self) -> None:
         """Give the memory back."""
 
@@ -65,6 +81,13 @@ class EncodersLike(Protocol):
 
     def encode(self, part: Image | Audio | Video, cancel: CancelToken) -> EncodedMedia:
         """Return the soft tokens of a medium."""
+
+
+class SpeculatorLike(Protocol):
+    """What the engine needs of :class:`inference.speculation.Speculator`."""
+
+    def start(self, prompt: Sequence[int], stop_ids: Collection[int], most: int | None = None) -> SpeculationLike:
+        """Begin a reply."""
 
 
 class Engine:
@@ -82,6 +105,7 @@ class Engine:
         generation_config: GenerationConfig,
         model: ModelLike,
         encoders: EncodersLike | None = None,
+        speculator: SpeculatorLike | None = None,
     ) -> None:
         self.name: str = folder.name
         self.demo: bool = folder.demo
@@ -98,43 +122,79 @@ class Engine:
         self._constraints = ConstraintCompiler(tokenizer, model.vocab_size, generation_config.stop_ids)
         self._model = model
         self._encoders = encoders
+        self._speculator = speculator
         self._media_tokens = MediaTokens.from_config(folder.config)
+        self._turn_id = tokenizer.optional_control_id("<|turn>")
+        self._folder = folder
+        self._fingerprint = folder.fingerprint()
         self._busy = threading.Lock()
         self._closed = False
 
     @classmethod
     def open(
-        cls, path: Path | str | None = None, *, provider: ProviderChoice = "auto", threads: int | None = None
+        cls,
+        path: Path | str | None = None,
+        *,
+        provider: ProviderChoice = "auto",
+        threads: int | None = None,
+        prefix_cache: Path | None = None,
+        prefix_cache_bytes: int | None = None,
+        aside_bytes: int | None = None,
     ) -> Engine:
-        """Load a model folder; ``None`` is the one that ships with the program, or that ``LARIMAR_MODEL`` names.
+        """Load a model folder.
+
+        Args:
+            path: the folder; ``None`` is the one that ships with the program, or that ``LARIMAR_MODEL`` names.
+            provider: "cpu", "cuda", or "auto" for CUDA where it can be had.
+            threads: of one operator; ``None`` takes one per physical core.
+            prefix_cache: folder in which what was computed for conversations is kept for the next start of the
+                program. From it can be made out what was said; ``None``, the default, keeps nothing.
+            prefix_cache_bytes: most bytes in that folder; ``None``: 2 GB.
+            aside_bytes: most memory for conversations besides the one that was answered last; ``None``: 256 MB.
 
         Raises:
-            ModelFolderError: the folder is missing, incomplete or damaged.
+            ModelFolderError: the folder is missing, incomplete or damaged, or was changed while it was loaded.
             UnsupportedModelError: it holds a model that is not Gemma 4.
             RuntimeSetupError: ONNX Runtime is missing or cannot use ``provider``.
             OutOfMemoryError: the model does not fit into memory.
         """
         folder = ModelFolder.open(default_model_folder() if path is None else path)
-        tokenizer = Tokenizer.open(folder.tokenizer_path)
-        template = _template(folder, tokenizer)
-        generation_config = GenerationConfig.of(folder, tokenizer)
-
+        fingerprint = folder.fingerprint()
+        bounds = {"prefix_cache_bytes": prefix_cache_bytes, "aside_bytes": aside_bytes}
+        kept = {name: value for name, value in bounds.items() if value is not None}
         try:
-            from inference.language_model import LanguageModel  # brings ONNX Runtime
-            from inference.media_encoders import MediaEncoders
-        except ImportError as error:
-            raise RuntimeSetupError(
-                "ONNX Runtime is missing or broken. Install exactly one of the extras “cpu” and “gpu”; "
-                "“main.py doctor” says what it finds."
+            tokenizer = Tokenizer.open(folder.tokenizer_path)
+            template = _template(folder, tokenizer)
+            generation_config = GenerationConfig.of(folder, tokenizer)
+            try:
+                from inference.language_model import LanguageModel  # brings ONNX Runtime
+                from inference.media_encoders import MediaEncoders
+                from inference.speculation import Speculator
+            except ImportError as error:
+                raise RuntimeSetupError(
+                    "ONNX Runtime is missing or broken. Install exactly one of the extras “cpu” and “gpu”; "
+                    "“main.py doctor” says what it finds."
+                ) from error
+            model = LanguageModel.open(folder, provider=provider, threads=threads, prefix_cache=prefix_cache, **kept)
+            encoders = MediaEncoders(folder, provider, threads)
+            speculator = Speculator.open(model, folder, f"{model.provider} {threads}")
+            engine = cls(folder, tokenizer, template, generation_config, model, encoders, speculator)
+        except MemoryError as error:
+            raise OutOfMemoryError(
+                "There is not enough memory for this model. Close other programs, or choose a smaller model."
             ) from error
-        model = LanguageModel.open(folder, provider=provider, threads=threads)
         if tokenizer.vocab_size > model.vocab_size:
-            model.close()
+            engine.close()
             raise ModelFolderError(
                 f"In the model folder {folder.path} the tokenizer and the graphs do not belong together. {_AGAIN}"
             )
-        encoders = MediaEncoders(folder, provider, threads)
-        return cls(folder, tokenizer, template, generation_config, model, encoders)
+        if engine._fingerprint != fingerprint:
+            engine.close()
+            raise ModelFolderError(
+                f"The model folder {folder.path} was changed while it was loaded: wait for what writes to it to end, "
+                "then load the model again."
+            )
+        return engine
 
     def reply(
         self, turns: Sequence[Turn], options: ReplyOptions | None = None, cancel: CancelToken | None = None
@@ -148,19 +208,41 @@ class Engine:
         Raises, from the iterator:
             EngineBusyError: another reply has not ended, or the engine was closed.
             UnsupportedInputError: a turn holds media that the model cannot take; nothing was computed.
-            ContextFullError: the conversation is longer than the context; nothing was computed.
-            ModelFolderError: the model's chat template cannot write the conversation.
+            ContextFullError: the last exchange alone is longer than the context, or the whole conversation is and
+                ``options.when_full`` is "stop"; nothing was computed.
+            OutOfMemoryError: the conversation has become too long for the machine's memory.
+            ModelFolderError: the model's chat template cannot write the conversation, or the folder's files are no
+                longer those that were loaded.
             SchemaError: the JSON schema, or a tool's declaration, cannot be followed.
             ValueError: an option is out of range.
         """
-        if not self._busy.acquire(blocking=False):
-            raise EngineBusyError("The model is still answering; wait for the end of the answer, or stop it.")
-        try:
-            if self._closed:
-                raise EngineBusyError("The model was closed; load it again.")
+        with self._working():
             yield from self._reply(turns, options or ReplyOptions(), cancel or CancelToken())
-        finally:
-            self._busy.release()
+
+    def prepare(
+        self, turns: Sequence[Turn], options: ReplyOptions | None = None, cancel: CancelToken | None = None
+    ) -> Generator[Prefill]:
+        """Do what can be done for a reply before its question is complete.
+
+        Media are encoded, and of the prompt is read what no longer depends on how the question goes on. A later reply
+        to these turns, longer ones or others is the same as without it; it only comes sooner. Calling this again with
+        a longer text goes on from where the last call ended.
+
+        Args:
+            turns: the conversation; the text of a user turn at its end may be half a text, or missing yet. After a
+                turn of the model, what is certain of the next question's prompt is read: an answer without its
+                thoughts, say.
+            options: those of the reply to come.
+            cancel: ends the work at once; nothing that was done is lost.
+
+        Yields:
+            :class:`Prefill` as the certain part of the prompt is read; nothing when all of it was known. Work is done
+            only while the next event is asked for.
+
+        Raises, from the iterator: as :meth:`reply`, but never ContextFullError.
+        """
+        with self._working():
+            yield from self._prepare(turns, options or ReplyOptions(), cancel or CancelToken())
 
     def close(self) -> None:
         """Give the model's memory back. Raises :class:`EngineBusyError` while a reply is under way; idempotent."""
@@ -173,6 +255,47 @@ class Engine:
         finally:
             self._busy.release()
 
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        if not self._busy.acquire(blocking=False):
+            raise EngineBusyError("The model is still answering; wait for the end of the answer, or stop it.")
+        try:
+            if self._closed:
+                raise EngineBusyError("The model was closed; load it again.")
+            if self._folder.fingerprint() != self._fingerprint:
+                raise ModelFolderError(
+                    f"The files of the model in {self._folder.path} were changed or removed since it was loaded. "
+                    "Load it again, or choose another model."
+                )
+            yield
+        finally:
+            self._busy.release()
+
+    def _prepare(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Generator[Prefill]:
+        self._check_media(turns)
+        first, *others = continuations(turns)
+        try:
+            prompt, dropped = self._fitted(first, options, cancel)
+            certain = len(prompt)
+            for other in others:
+                known = self._prompt(without(other, dropped) if dropped else other, options, cancel)
+                certain = min(certain, common_prefix(prompt.reuse_ids, known.reuse_ids))
+        except RunCancelled:
+            return
+        prefix = prompt.prefix(certain)
+        if not len(prefix) or len(prefix) >= self.context_length or cancel.cancelled:
+            return
+        for done in self._model.prefill(prefix, cancel, ahead=True):
+            yield Prefill(done, len(prefix))
+
+    def _fitted(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> tuple[Prompt, int]:
+        """Return the prompt, and how many turns were left out of it. Raises :class:`RunCancelled`."""
+        if options.when_full == "stop":
+            return self._prompt(turns, options, cancel), 0
+        return fit_into_context(
+            turns, lambda some: self._prompt(some, options, cancel), self.context_length, options.max_tokens
+        )
+
     def _reply(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Generator[ReplyEvent]:
         clock = _Clock()
         self._check_media(turns)
@@ -181,7 +304,7 @@ class Engine:
         stop_strings = StopStrings(options.stop)
         rules = self._constraints.rules(options)
         try:
-            prompt = self._prompt(turns, options, cancel)
+            prompt, dropped = self._fitted(turns, options, cancel)
         except RunCancelled:
             yield Done("cancelled", ReplyStats(context_length=self.context_length))
             return
@@ -190,7 +313,13 @@ class Engine:
             sampler.constraint = rules.constraint(inside_thought=reader.inside_thought)
         reused = None
         calls = 0
-        events = generate_tokens(self._model, prompt, sampler, stop_ids, options.max_tokens, cancel)
+        speculation = None
+        if self._speculator is not None and options.drafts != 0:
+            speculation = self._speculator.start(prompt.reuse_ids, stop_ids, options.drafts)
+        counts = DecodeCounts()
+        events = generate_tokens(
+            self._model, prompt, sampler, stop_ids, options.max_tokens, cancel, speculation, counts
+        )
         for event in events:
             parts: list[ReplyPart] = []
             match event:
@@ -219,9 +348,15 @@ class Engine:
                         generated_tokens=clock.ticks,
                         time_to_first_token=clock.first,
                         decode_seconds=clock.between,
+                        drafted_tokens=counts.drafted,
+                        accepted_tokens=counts.accepted,
+                        target_passes=counts.runs,
                         context_length=self.context_length,
+                        dropped_turns=dropped,
                     ),
                 )
+                # whoever asked has all of the answer by now
+                self._model.keep()
                 return
 
     def _prompt(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Prompt:
@@ -232,7 +367,7 @@ class Engine:
         if not ids:
             raise ModelFolderError("The model's chat template wrote an empty prompt; choose another model.")
         if not encoded:
-            return Prompt.of(ids)
+            return replace(Prompt.of(ids), marks=self._marks(ids, turns, options))
         slots = [media.items for media in encoded]
         try:
             expanded = expand_prompt(ids, slots, self._media_tokens, self._tokenizer.encode_literally)
@@ -242,7 +377,14 @@ class Engine:
             ) from error
         embeddings = (embeddings for media in encoded for embeddings in media.embeddings)
         soft_tokens = tuple(SoftTokens(run.start, each) for run, each in zip(expanded.runs, embeddings, strict=True))
-        return Prompt(expanded.lookup_ids, expanded.reuse_ids, soft_tokens, expanded.block_ids)
+        marks = self._marks(expanded.reuse_ids, turns, options)
+        return Prompt(expanded.lookup_ids, expanded.reuse_ids, soft_tokens, expanded.block_ids, marks)
+
+    def _marks(self, ids: Sequence[int], turns: Sequence[Turn], options: ReplyOptions) -> tuple[int, ...]:
+        """Return where another conversation, or another version of this one, is likely to part from this prompt."""
+        begins = [position for position, token in enumerate(ids) if token == self._turn_id]
+        shared = begins[1:2] if options.thinking or options.tools or (turns and turns[0].role == "system") else []
+        return tuple(sorted({*shared, *begins[-2:]}))
 
     def _encode(self, turns: Sequence[Turn], cancel: CancelToken) -> list[EncodedMedia]:
         """Return the media of a conversation, encoded, in the order in which the template writes their places."""

@@ -21,6 +21,7 @@ import onnxruntime
 from numpy.typing import DTypeLike, NDArray
 
 from inference.errors import ContextFullError, OutOfMemoryError
+from inference.prompt import common_prefix
 
 _FIRST_CAPACITY = 512
 _BLOCK = 512
@@ -229,16 +230,20 @@ class KVCache:
             raise ValueError("append() without reserve()")
         self._tokens.extend(ids)
 
-    def mark(self) -> None:
-        """Remember this place, so that :meth:`resume` can come back to it from any distance.
+    def mark(self, length: int | None = None) -> None:
+        """Remember a place, so that :meth:`resume` can come back to it from any distance.
 
         The same holds for the ``ROLLBACK_MARGIN`` positions before it. Nothing happens for models without sliding
         layers. Marks between the first and the latest are dropped when they take too much memory.
+
+        Args:
+            length: after how many of the tokens; ``None``: after all. A place that the sliding window has left, and
+                one that is not reached yet, cannot be marked: nothing happens then.
         """
-        length = len(self._tokens)
-        if not self._sliding or length in self._marked:
+        length = len(self._tokens) if length is None else length
+        if not self._sliding or length in self._marked or length > len(self._tokens) or not self._reaches(length):
             return
-        if any(window.tokens == self.tokens for window in self._windows if len(window.tokens) == length):
+        if any(list(window.tokens) == self._tokens[:length] for window in self._windows):
             return
         self._marked.append(length)
         self._marked.sort()
@@ -318,14 +323,16 @@ class KVCache:
 
     def _put_aside(self, before: int) -> None:
         """Copy the rows of those marks that begin before the position ``before``."""
-        for marked in list(self._marked):
-            first = max(self._sliding_start, marked - self._kept)
-            if first >= before:
-                continue
-            self._marked.remove(marked)
-            span = slice(first - self._sliding_start, marked - self._sliding_start)
+        due = [marked for marked in self._marked if max(self._sliding_start, marked - self._kept) < before]
+        self._marked = [marked for marked in self._marked if marked not in due]
+        while due:
+            # marks near one another share their rows
+            first, last = max(self._sliding_start, due[0] - self._kept), due[0]
+            while due and due[0] - last <= self._kept:
+                last = due.pop(0)
+            span = slice(first - self._sliding_start, last - self._sliding_start)
             rows = {name: self.buffers[name].numpy()[:, :, span].copy() for name in self._sliding}
-            self._windows.append(Window(tuple(self._tokens[:marked]), first, rows))
+            self._windows.append(Window(tuple(self._tokens[:last]), first, rows))
         self._windows.sort(key=lambda window: len(window.tokens))
         while len(self._windows) > 1 and sum(window.nbytes for window in self._windows) > _WINDOW_BYTES:
             # the shortest is what conversations share, a system prompt say; the longest is where this one goes on
@@ -381,16 +388,3 @@ class KVCache:
                     "There is not enough memory for a conversation of this length. Close other programs, start a new "
                     "chat, or choose a smaller model."
                 ) from error
-
-
-def common_prefix(known: Sequence[int], wanted: Sequence[int]) -> int:
-    """Return how many leading tokens two sequences share."""
-    first, second = tuple(known), tuple(wanted)
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
@@ -14,12 +17,15 @@ from inference.graphs.decoder import Decoder
 from inference.graphs.drafter import Draft, Drafter, has_drafter
 from inference.graphs.embedder import Embedder
 from inference.graphs.session import ProviderChoice, RunCancelled
+from inference.kv_cache import ROLLBACK_MARGIN
 from inference.model_folder import ModelFolder
+from inference.prefill_pace import PrefillPace
+from inference.prefix_pool import PrefixPool
+from inference.prefix_store import DEFAULT_BYTES, PrefixStore
 from inference.prompt import Prompt
 
-PREFILL_CHUNK = 256
-"""Prompt tokens per run: large enough to keep the matrix kernels busy, small enough to show progress."""
-
+ASIDE_BYTES = 256 << 20
+"""Memory for conversations that are not worked on, unless the caller says otherwise."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,10 +33,20 @@ _LOG = logging.getLogger(__name__)
 class LanguageModel:
     """Gemma 4 without text: knows tokens, positions and the KV cache. Owned by one thread."""
 
-    def __init__(self, embedder: Embedder, decoder: Decoder, drafter: Drafter | None = None) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        decoder: Decoder,
+        drafter: Drafter | None = None,
+        *,
+        store: PrefixStore | None = None,
+        aside_bytes: int = ASIDE_BYTES,
+    ) -> None:
         self._embedder = embedder
         self._decoder = decoder
         self._drafter = drafter
+        self._prefixes = PrefixPool(decoder.cache, aside_bytes, store)
+        self._pace = PrefillPace()
         self.logits: NDArray[np.float32] = np.zeros(decoder.vocab_size, np.float32)
         """Float32 [vocab_size], after the last token of the cache; set by :meth:`prefill`, :meth:`step`,
         :meth:`verify` and, as far as the last of these went, :meth:`roll_back`."""
@@ -39,9 +55,25 @@ class LanguageModel:
 
     @classmethod
     def open(
-        cls, folder: ModelFolder, *, provider: ProviderChoice = "auto", threads: int | None = None
+        cls,
+        folder: ModelFolder,
+        *,
+        provider: ProviderChoice = "auto",
+        threads: int | None = None,
+        prefix_cache: Path | None = None,
+        prefix_cache_bytes: int = DEFAULT_BYTES,
+        aside_bytes: int = ASIDE_BYTES,
     ) -> LanguageModel:
         """Load the graphs of a model folder.
+
+        Args:
+            folder: the model folder.
+            provider: see :func:`inference.graphs.session.open_session`.
+            threads: of one operator; ``None`` takes one per physical core.
+            prefix_cache: folder in which conversations' keys and values are kept for the next start of the program;
+                ``None``: none are.
+            prefix_cache_bytes: most bytes in that folder.
+            aside_bytes: most memory for conversations that are not worked on.
 
         Raises:
             ModelFolderError: a graph is missing or damaged.
@@ -59,7 +91,14 @@ class LanguageModel:
             except LarimarError as error:
                 # answers are the same without it, only slower
                 _LOG.warning("going on without the drafter: %s", error)
-        return cls(embedder, decoder, drafter)
+        store = None
+        if prefix_cache is not None:
+            window = max((each for each in folder.attention_windows if each is not None), default=0)
+            cache = decoder.cache
+            windowed = any(spec.window is not None for spec in cache.specs.values())
+            identity = f"{folder.fingerprint()} {decoder.provider} {onnxruntime.__version__} {cache.specs}"
+            store = PrefixStore(prefix_cache, identity, window if windowed else 0, prefix_cache_bytes)
+        return cls(embedder, decoder, drafter, store=store, aside_bytes=aside_bytes)
 
     @property
     def provider(self) -> str:
@@ -81,19 +120,22 @@ class LanguageModel:
         """The tokens whose keys and values are in the KV cache."""
         return self._decoder.cache.tokens
 
-    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken) -> Iterator[int]:
-        """Bring the KV cache to exactly ``prompt``, computing only what it does not hold already.
+    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken, *, ahead: bool = False) -> Iterator[int]:
+        """Bring the KV cache to exactly ``prompt``, computing only what is not known already.
 
         Args:
             prompt: at least one token; a sequence is a prompt without media.
             cancel: ends the work between and inside chunks; the iterator then just ends, before its last value.
+            ahead: the prompt is only the beginning of one that is yet to come. :attr:`logits` are then not made, and
+                the cache may hold more than the prompt.
 
         Yields:
             Number of tokens done: first what was reused, then after each chunk, at last ``len(prompt)``.
-            :attr:`logits` is valid after that.
+            :attr:`logits` is valid after that, unless ``ahead``.
 
         Raises:
             ContextFullError: the prompt is longer than the context.
+            OutOfMemoryError: the cache cannot grow.
         """
         if not isinstance(prompt, Prompt):
             prompt = Prompt.of(prompt)
@@ -106,23 +148,44 @@ class LanguageModel:
                 f"The conversation has {len(ids)} tokens, but this model can keep only {cache.context_length} in mind. "
                 "Start a new chat, or shorten the last message."
             )
+        if ahead and cache.reach(ids) == len(ids):
+            yield len(ids)
+            return
         self._last_run = None
-        # the last token is always computed: its logits are what is asked for
-        cache.resume(ids[: len(ids) - 1])
+        # the last token of a whole prompt is always computed: its logits are what is asked for
+        self._prefixes.resume(ids if ahead else ids[: len(ids) - 1])
+        self._mark(prompt, 0)
         yield len(cache)
         while len(cache) < len(ids):
             start = len(cache)
             whole = self._decoder.takes_blocks
-            end = prompt.chunk_end(start, PREFILL_CHUNK) if whole else min(start + PREFILL_CHUNK, len(ids))
+            size = self._pace.size
+            end = prompt.chunk_end(start, size) if whole else min(start + size, len(ids))
+            began = time.perf_counter()
             rows = self._embedder(prompt.ids[start:end])
             prompt.fill(rows["inputs_embeds"][0], start)
             blocks = None if prompt.block_ids is None else prompt.block_ids[start:end]
-            if not self._append(rows, ids[start:end], cancel, blocks):
+            if not self._append(rows, ids[start:end], cancel, blocks, expected=len(ids)):
                 return
-            if len(cache) == len(ids):
+            self._pace.ran(end - start, time.perf_counter() - began)
+            self._mark(prompt, start)
+            if len(cache) == len(ids) and not ahead:
                 # where the next turn, another try, or an answer without its thoughts will go on from
                 cache.mark()
             yield len(cache)
+
+    def keep(self) -> None:
+        """Write the conversation's keys and values to disk, where that was asked for and pays."""
+        self._prefixes.keep()
+
+    def _mark(self, prompt: Prompt, start: int) -> None:
+        """Mark the places of a prompt that lie behind ``start`` and were read just now."""
+        cache = self._decoder.cache
+        for mark in prompt.marks:
+            # a mark serves the positions before it as well: a little further on it also serves what begins alike
+            place = min(mark + ROLLBACK_MARGIN // 2, len(prompt))
+            if start < place <= len(cache):
+                cache.mark(place)
 
     def step(self, token: int, cancel: CancelToken) -> NDArray[np.float32] | None:
         """Append one token.
@@ -205,8 +268,11 @@ class LanguageModel:
 
     def close(self) -> None:
         """Free the graphs and the cache. The object is of no use afterwards."""
+        self._prefixes.flush()
         self._last_run = None
-        del self._embedder, self._drafter, self._decoder
+        # these refer to one another
+        self._decoder.cache.before_replacing.clear()
+        del self._embedder, self._drafter, self._decoder, self._prefixes
 
     def _append(
         self,
@@ -215,9 +281,10 @@ class LanguageModel:
         cancel: CancelToken,
         block_ids: NDArray[np.int64] | None = None,
         keep: int = 1,
+        expected: int = 0,
     ) -> bool:
         try:
-            logits, hidden = self._decoder(rows, ids, cancel, block_ids, keep)
+            logits, hidden = self._decoder(rows, ids, cancel, block_ids, keep, expected)
         except RunCancelled:
             return False
         self._last_run = len(self._decoder.cache) - keep, logits, hidden

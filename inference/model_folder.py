@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,28 @@ class ModelFolder:
     def tokenizer_path(self) -> Path:
         """``tokenizer.json``."""
         return self.path / "tokenizer.json"
+
+    def fingerprint(self) -> str:
+        """Return a short text that changes when a file changes that the model's answers depend on.
+
+        Files are told by name, size and time of change; one that is missing is as good as changed. Costs microseconds
+        a file, so that it can be asked for often.
+        """
+        digest = blake2b(digest_size=16)
+        named = (
+            "config.json",
+            "generation_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "chat_template.jinja",
+        )
+        for path in [*(self.path / name for name in named), *sorted(self.path.glob("onnx/*.onnx*"))]:
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
 
     def graph(self, name: str) -> Path:
         """Return the file of the graph ``name`` ("decoder_model_merged", "vision_encoder", …).

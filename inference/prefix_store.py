@@ -19,7 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.kv_cache import Snapshot, Window, common_prefix
+from inference.kv_cache import Snapshot, Window
+from inference.prompt import common_prefix
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -191,7 +192,7 @@ def _write(path: Path, snapshot: Snapshot) -> None:
         arrays |= {f"window{index}/{name}": rows for name, rows in window.rows.items()}
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _read_entry(path: Path) -> _Entry | None:

@@ -31,6 +31,9 @@ class Prompt:
     soft_tokens: tuple[SoftTokens, ...] = ()
     block_ids: NDArray[np.int64] | None = None
     """[S], number of the picture that a position belongs to, -1 for none; None without pictures."""
+    marks: tuple[int, ...] = ()
+    """Lengths, ascending, at which another prompt is likely to go another way: the end of a system prompt, the
+    beginning of the last turns."""
 
     @classmethod
     def of(cls, ids: Sequence[int]) -> Prompt:
@@ -39,6 +42,24 @@ class Prompt:
 
     def __len__(self) -> int:
         return len(self.reuse_ids)
+
+    def prefix(self, length: int) -> Prompt:
+        """Return the first ``length`` tokens, fewer where a picture would be cut that must be read in one piece."""
+        blocks = self.block_ids
+        if (
+            blocks is not None
+            and 0 < length < len(self)
+            and blocks[length] >= 0
+            and blocks[length] == blocks[length - 1]
+        ):
+            length = int(np.flatnonzero(blocks == blocks[length])[0])
+        return Prompt(
+            self.ids[:length],
+            self.reuse_ids[:length],
+            tuple(soft for soft in self.soft_tokens if soft.start < length),
+            None if blocks is None else blocks[:length],
+            tuple(mark for mark in self.marks if mark <= length),
+        )
 
     def chunk_end(self, start: int, size: int) -> int:
         """Return where a chunk that begins at ``start`` should end: ``size`` further on, but not inside a picture.
@@ -62,3 +83,16 @@ class Prompt:
             first, last = max(soft.start, start), min(soft.start + len(soft.embeddings), end)
             if first < last:
                 embeddings[first - start : last - start] = soft.embeddings[first - soft.start : last - soft.start]
+
+
+def common_prefix(known: Sequence[int], wanted: Sequence[int]) -> int:
+    """Return how many leading tokens two sequences share."""
+    first, second = tuple(known), tuple(wanted)
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -81,7 +81,8 @@ class Decoder:
         self._hidden_dtype = _DTYPES[outputs[self.hidden_state].type]
         self._hidden_size = int(inputs["inputs_embeds"].shape[-1])
         self._binding = self._session.io_binding()
-        self._bind_cache()
+        self._bound_generation = -1
+        self.cache.before_replacing.append(self._release_cache)
 
     def __call__(
         self,
@@ -90,6 +91,7 @@ class Decoder:
         cancel: CancelToken,
         block_ids: NDArray[np.int64] | None = None,
         keep: int = 1,
+        expected: int = 0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Append rows to the cache.
 
@@ -100,6 +102,7 @@ class Decoder:
             cancel: ends the run early.
             block_ids: int64 [S], number of the picture that a row belongs to, -1 for none; None without pictures.
             keep: how many of the last rows to return something for, 1 to S.
+            expected: how many tokens the cache will hold before long: see :meth:`KVCache.reserve`.
 
         Returns:
             Logits after each of the last ``keep`` rows, float32 [keep, V], and the hidden states after the final norm
@@ -108,8 +111,10 @@ class Decoder:
         Raises:
             RunCancelled: the run was ended; the cache holds what it held before.
             ContextFullError: the context is full.
+            OutOfMemoryError: the cache cannot grow; it holds what it held before.
         """
-        if self.cache.reserve(len(ids)):
+        self.cache.reserve(len(ids), expected)
+        if self._bound_generation != self.cache.generation:
             self._bind_cache()
         start, stop = len(self.cache), len(self.cache) + len(ids)
         feeds: dict[str, NDArray[Any]] = {
@@ -147,10 +152,15 @@ class Decoder:
             self._binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
         self._session.run_with_iobinding(self._binding, options)
 
-    def _bind_cache(self) -> None:
-        """Bind past inputs and present outputs to the same buffers: attention then appends in place."""
+    def _release_cache(self) -> None:
+        """Let the buffers go, which a binding would keep alive."""
         self._binding.clear_binding_inputs()
         self._binding.clear_binding_outputs()
+
+    def _bind_cache(self) -> None:
+        """Bind past inputs and present outputs to the same buffers: attention then appends in place."""
+        self._release_cache()
+        self._bound_generation = self.cache.generation
         for name, buffer in self.cache.buffers.items():
             self._binding.bind_ortvalue_input(name, buffer)
             self._binding.bind_ortvalue_output(name.replace(_PAST, _PRESENT), buffer)

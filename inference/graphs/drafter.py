@@ -115,6 +115,7 @@ class Drafter:
             self._outputs[name] = np.zeros(node.shape, _DTYPES.get(node.type, np.int64))
             self._binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(self._outputs[name]))
         self._bound: dict[str, onnxruntime.OrtValue] = {}
+        cache.before_replacing.append(self._release_cache)
 
     def __call__(self, embedding: NDArray[np.floating], state: NDArray[np.floating], cancel: CancelToken) -> Draft:
         """Guess the token after one that is not in the cache yet.
@@ -158,6 +159,13 @@ class Drafter:
         rest = self._vocab_size - logits.size
         mass += rest * float(np.exp(logits.min() - 1 - logits[best]))
         return int(ids.reshape(-1)[best]), 1 / mass
+
+    def _release_cache(self) -> None:
+        """Let the buffers go that the cache is about to replace, which a binding would keep alive."""
+        self._bound.clear()
+        self._binding.clear_binding_inputs()
+        for name, array in self._inputs.items():
+            self._binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
 
     def _bind_cache(self) -> None:
         """Bind the donors' buffers, where the cache has replaced them since the last run."""

@@ -141,18 +141,25 @@ class ScriptedModel:
         self.cached_tokens: tuple[int, ...] = ()
         self.logits = np.zeros(self.vocab_size, np.float32)
         self.prompts: list[list[int]] = []
+        self.prepared: list[list[int]] = []
+        self.kept = 0
         self.closed = False
         self.during_step: Callable[[], None] = lambda: None
         self._replies = list(replies)
         self._reply: list[int] = []
         self._chunk = chunk
 
-    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken) -> Iterator[int]:
+    def prefill(self, prompt: Prompt | Sequence[int], cancel: CancelToken, *, ahead: bool = False) -> Iterator[int]:
         ids = prompt.reuse_ids if isinstance(prompt, Prompt) else tuple(prompt)
-        self.prompts.append(list(ids))
-        self._reply = list(self._replies.pop(0)) if self._replies else []
+        if ahead:
+            self.prepared.append(list(ids))
+        else:
+            self.prompts.append(list(ids))
+            self._reply = list(self._replies.pop(0)) if self._replies else []
         common = 0
-        while common < min(len(ids) - 1, len(self.cached_tokens)) and ids[common] == self.cached_tokens[common]:
+        while (
+            common < min(len(ids) - (not ahead), len(self.cached_tokens)) and ids[common] == self.cached_tokens[common]
+        ):
             common += 1
         self.cached_tokens = tuple(ids[:common])
         yield common
@@ -160,7 +167,8 @@ class ScriptedModel:
             if cancel.cancelled:
                 return
             self.cached_tokens = tuple(ids[: start + self._chunk])
-            self._say_next()
+            if not ahead:
+                self._say_next()
             yield len(self.cached_tokens)
 
     def step(self, token: int, cancel: CancelToken) -> np.ndarray | None:
@@ -173,6 +181,9 @@ class ScriptedModel:
         self.cached_tokens += (token,)
         self._say_next()
         return self.logits
+
+    def keep(self) -> None:
+        self.kept += 1
 
     def close(self) -> None:
         self.closed = True

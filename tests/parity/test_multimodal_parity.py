@@ -241,7 +241,8 @@ def test_video(pair: Any, kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["31b", "unified"])
 def test_a_chunk_never_ends_inside_a_picture(pair: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference.language_model.PREFILL_CHUNK", 16)
+    for bound in ("SMALLEST", "LARGEST"):
+        monkeypatch.setattr(f"inference.prefill_pace.{bound}", 16)
     parts = [
         [120] * 11,
         Image(picture(80, 80, 5), soft_tokens=70),

@@ -98,7 +98,8 @@ def test_prefill_in_chunks_equals_prefill_at_once(converted: Any, kind: str, mon
     pair = converted(kind)
     ids = prompts(1, longest=2)[0] + [random.Random(7).randrange(110, 500) for _ in range(60)]
     at_once = prefill(pair.open(), ids)
-    monkeypatch.setattr("inference.language_model.PREFILL_CHUNK", 7)
+    for bound in ("SMALLEST", "LARGEST"):
+        monkeypatch.setattr(f"inference.prefill_pace.{bound}", 7)
     model = pair.open()
     progress = list(model.prefill(ids, CancelToken()))
     assert progress[0] == 0
@@ -123,7 +124,8 @@ def test_a_common_prefix_is_reused_and_changes_nothing(converted: Any, kind: str
 
 def test_a_cancelled_prefill_can_be_continued(converted: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = converted(kind)
-    monkeypatch.setattr("inference.language_model.PREFILL_CHUNK", 8)
+    for bound in ("SMALLEST", "LARGEST"):
+        monkeypatch.setattr(f"inference.prefill_pace.{bound}", 8)
     model = pair.open()
     ids = [2, *range(120, 170)]
     cancel = CancelToken()
@@ -145,7 +147,8 @@ def test_a_cancelled_prefill_can_be_continued(converted: Any, kind: str, monkeyp
 def test_a_run_under_way_is_ended(converted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stop arrives while the runtime works: the cache stays as it was, and the next run is right."""
     pair = converted("e2b")
-    monkeypatch.setattr("inference.language_model.PREFILL_CHUNK", 4096)
+    for bound in ("SMALLEST", "LARGEST"):
+        monkeypatch.setattr(f"inference.prefill_pace.{bound}", 4096)
     model = LanguageModel.open(_folder(pair), provider="cpu", threads=1)
     short = [2, *range(120, 130)]
     prefill(model, short)
