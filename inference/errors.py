@@ -35,6 +35,10 @@ class RuntimeSetupError(LarimarError):
     """ONNX Runtime is missing, doubled, or cannot use the device that was asked for."""
 
 
+class LoadCancelledError(LarimarError):
+    """Loading a model was stopped by its user."""
+
+
 class EngineBusyError(LarimarError):
     """The engine answers one question at a time, and is at it; or it was closed."""
 

@@ -108,29 +108,77 @@ def text_config(shape: str, layers: int | None = None, **overrides: Any) -> Any:
     return (Gemma4UnifiedTextConfig if shape == "12b" else Gemma4TextConfig)(**keywords)
 
 
-def stream_checkpoint(folder: Path, config: Any, seed: int = 0) -> Path:
-    """Write a bfloat16 checkpoint with random weights of this text configuration; memory stays small.
+def multimodal_config() -> Any:
+    """Return E2B's configuration with both encoders."""
+    from transformers import Gemma4AudioConfig, Gemma4Config, Gemma4VisionConfig
+
+    vision = Gemma4VisionConfig(use_clipped_linears=True, position_embedding_size=10_240)
+    return Gemma4Config(text_config=text_config("e2b"), vision_config=vision, audio_config=Gemma4AudioConfig())
+
+
+def drafter_config() -> Any:
+    """Return the configuration of E2B's drafter."""
+    from transformers import Gemma4AssistantConfig
+
+    text = text_config(
+        "e2b",
+        layer_pattern=[SLIDING] * 3 + [FULL],
+        hidden_size=256,
+        intermediate_size=2048,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_kv_shared_layers=4,
+        vocab_size_per_layer_input=0,
+        hidden_size_per_layer_input=0,
+        use_double_wide_mlp=False,
+        final_logit_softcapping=None,
+    )
+    return Gemma4AssistantConfig(
+        text_config=text,
+        backbone_hidden_size=1536,
+        use_ordered_embeddings=True,
+        num_centroids=2048,
+        centroid_intermediate_top_k=32,
+    )
+
+
+def stream_checkpoint(folder: Path, config: Any, seed: int = 0, *, words: int = 512) -> Path:
+    """Write a bfloat16 checkpoint with random weights of this configuration; memory stays small.
+
+    Args:
+        folder: to write.
+        config: of a language model, of a model with encoders, or of a drafter.
+        seed: of the weights.
+        words: that the tokenizer knows.
 
     Returns:
         ``folder``.
     """
     import torch
-    from transformers import Gemma4ForCausalLM, Gemma4UnifiedForCausalLM
+
+    from inference.export.reference_fixes import kv_sharing_fixed
 
     folder.mkdir(parents=True, exist_ok=True)
     config.dtype = "bfloat16"
     config.save_pretrained(folder)
-    write_tokenizer(folder, 512)
+    write_tokenizer(folder, words)
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 106, 50]}))
-    unified = "unified" in config.model_type
-    with torch.device("meta"):
-        model = (Gemma4UnifiedForCausalLM if unified else Gemma4ForCausalLM)(config)
-    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items() if name != "lm_head.weight"}
+    with torch.device("meta"), kv_sharing_fixed():
+        model = _model_class(config)(config)
     header: dict[str, Any] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     offset = 0
-    for name, shape in shapes.items():
-        size = 2 * prod(shape)
-        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [offset, offset + size]}
+    for name, value in model.state_dict().items():
+        if name == "lm_head.weight":
+            continue
+        whole = value.dtype == torch.int64
+        shapes[name] = tuple(value.shape)
+        size = (8 if whole else 2) * prod(shapes[name])
+        header[name] = {
+            "dtype": "I64" if whole else "BF16",
+            "shape": list(value.shape),
+            "data_offsets": [offset, offset + size],
+        }
         offset += size
     encoded = json.dumps(header).encode()
     encoded += b" " * (-len(encoded) % 8)
@@ -143,11 +191,28 @@ def stream_checkpoint(folder: Path, config: Any, seed: int = 0) -> Path:
     return folder
 
 
+def _model_class(config: Any) -> Any:
+    import transformers
+
+    names = {
+        "gemma4_text": "Gemma4ForCausalLM",
+        "gemma4_unified_text": "Gemma4UnifiedForCausalLM",
+        "gemma4": "Gemma4ForConditionalGeneration",
+        "gemma4_assistant": "Gemma4AssistantForCausalLM",
+    }
+    return getattr(transformers, names[config.model_type])
+
+
 def _values(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield the bfloat16 bits of a tensor."""
+    """Yield the bfloat16 bits of a tensor, or the integers of an ordering."""
     count = prod(shape)
+    if name.endswith("token_ordering"):
+        yield generator.permutation(count)
+        return
     if len(shape) < 2 or name.endswith("scale"):
-        yield _bfloat16(np.ones(count, np.float32))
+        limit = 100 * (name.endswith("_max") - name.endswith("_min"))  # of clipped linears
+        bias = name.endswith("bias")
+        yield _bfloat16(np.full(count, 0 if bias else limit or 1, np.float32))
         return
     pool = _bfloat16(generator.standard_normal(min(count, _POOL), np.float32) * np.float32(0.02))
     while count:

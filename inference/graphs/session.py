@@ -2,90 +2,112 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from inference import processor
 from inference.cancellation import CancelToken
-from inference.errors import ModelFolderError, OutOfMemoryError, RuntimeSetupError
+from inference.errors import LoadCancelledError, ModelFolderError, OutOfMemoryError, RuntimeSetupError
+from inference.graphs.providers import (
+    CPU,
+    CUDA,
+    ProviderChoice,
+    import_onnxruntime,
+    provider_name,
+    remember_failure,
+    wanted_providers,
+    why_not_cuda,
+)
 
 if TYPE_CHECKING:
     import onnxruntime
 
-ProviderChoice = Literal["auto", "cpu", "cuda"]
+__all__ = ["ProviderChoice", "RunCancelled", "cancellable", "open_session", "provider_name"]
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_LOG = logging.getLogger(__name__)
+
 _EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 _FATAL_ONLY = 3  # the runtime's severity "error": its warnings are about graphs, not about anything a user can mend
 
 
-def _import_onnxruntime() -> Any:
-    try:
-        import onnxruntime
-
-        onnxruntime.InferenceSession  # noqa: B018 — an emptied namespace package imports fine and lacks this
-    except (ImportError, AttributeError) as error:
-        raise RuntimeSetupError(
-            "ONNX Runtime is missing or broken. Install exactly one of the extras “cpu” and “gpu”; “main.py doctor” "
-            "says what it finds."
-        ) from error
-    return onnxruntime
-
-
 def open_session(
-    path: Path, provider: ProviderChoice = "auto", threads: int | None = None, content: bytes | None = None
+    path: Path,
+    provider: ProviderChoice = "auto",
+    threads: int | None = None,
+    content: bytes | None = None,
+    cancel: CancelToken | None = None,
 ) -> onnxruntime.InferenceSession:
     """Open a graph.
 
+    Weights beside the graph are mapped into memory, so that a table of which single rows are read stays on the disk;
+    what the kernels want in an order of their own is copied once.
+
     Args:
         path: the ``.onnx`` file; its external data lies beside it.
-        provider: "cpu", "cuda", or "auto" for CUDA where the runtime offers and can load it, else the CPU.
-        threads: of one operator; ``None`` takes one per physical core.
+        provider: "cpu", "cuda", or "auto" for CUDA where the runtime offers and can load it, else the CPU:
+            :func:`inference.graphs.providers.why_not_cuda` then tells why.
+        threads: of one operator; ``None`` takes one per physical core that this process may use.
         content: what to open in place of the file's own content; external data is still looked for beside ``path``.
+        cancel: ends the loading early.
 
     Returns:
-        The session; ``get_providers()`` tells what it really runs on.
+        The session; :func:`provider_name` tells what it really runs on.
 
     Raises:
         ModelFolderError: the file or its external data is missing or damaged.
         RuntimeSetupError: the runtime is missing, or cannot use the provider that was asked for.
         OutOfMemoryError: the model does not fit into memory.
+        LoadCancelledError: ``cancel`` was set.
     """
-    runtime = _import_onnxruntime()
+    runtime = import_onnxruntime()
+    cancel = cancel or CancelToken()
+    wanted = wanted_providers(provider)
+    session = None
+    if CUDA in wanted and provider == "auto":
+        try:
+            session = _open(runtime, path, wanted, threads, content, cancel)
+        except (OutOfMemoryError, ModelFolderError) as error:  # a damaged model fails again below
+            _LOG.warning("%s does not open on CUDA: going on without", path.name, exc_info=error)
+            full = isinstance(error, OutOfMemoryError)
+            remember_failure("the GPU has too little free memory for the model" if full else f"it failed: {error}")
+            gc.collect()
+            wanted = [CPU]
+    if session is None:
+        session = _open(runtime, path, wanted, threads, content, cancel)
+    if provider == "cuda" and provider_name(session) != "CUDA":
+        raise RuntimeSetupError(
+            f"ONNX Runtime cannot use the GPU: {why_not_cuda()}. “main.py doctor” says more; without --provider cuda, "
+            "Larimar runs on the CPU."
+        )
+    return session
+
+
+def _open(
+    runtime: Any, path: Path, providers: list[str], threads: int | None, content: bytes | None, cancel: CancelToken
+) -> onnxruntime.InferenceSession:
     options = runtime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = processor.threads() if threads is None else threads
     # spinning between operators is what makes decoding fast; spinning between runs would burn a core for nothing
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    wanted = [_PROVIDERS["cpu"]]
-    if provider == "cuda" or (provider == "auto" and _PROVIDERS["cuda"] in runtime.get_available_providers()):
-        wanted.insert(0, _PROVIDERS["cuda"])
+    if content is not None:
+        options.add_session_config_entry(_EXTERNAL_DATA_FOLDER, str(path.parent))
     try:
-        if content is not None:
-            options.add_session_config_entry(_EXTERNAL_DATA_FOLDER, str(path.parent))
-        session = runtime.InferenceSession(path if content is None else content, options, providers=wanted)
-    except MemoryError as error:
-        raise OutOfMemoryError(_NO_MEMORY) from error
+        with cancel.terminating(lambda: options.set_load_cancellation_flag(True)):
+            return runtime.InferenceSession(path if content is None else content, options, providers=providers)
     except Exception as error:
+        if cancel.cancelled:
+            raise LoadCancelledError("The model was not loaded: it was stopped before it was ready.") from None
         if _is_memory_error(error):
             raise OutOfMemoryError(_NO_MEMORY) from error
         raise ModelFolderError(
             f"{path} cannot be loaded: it or the data beside it is damaged or incomplete. Convert or download the "
             "model again."
         ) from error
-    if provider == "cuda" and _PROVIDERS["cuda"] not in session.get_providers():
-        raise RuntimeSetupError(
-            "ONNX Runtime cannot use the GPU: the CUDA libraries or the driver are missing. “main.py doctor” says "
-            "more; without --provider cuda, Larimar runs on the CPU."
-        )
-    return session
-
-
-def provider_name(session: onnxruntime.InferenceSession) -> str:
-    """Return the provider that a session really uses, for people: "CUDA" or "CPU"."""
-    return "CUDA" if _PROVIDERS["cuda"] in session.get_providers() else "CPU"
 
 
 class RunCancelled(Exception):  # noqa: N818 — control flow between the graphs and their owner, not a fault
@@ -102,7 +124,7 @@ def cancellable(cancel: CancelToken) -> Iterator[onnxruntime.RunOptions]:
     """
     if cancel.cancelled:
         raise RunCancelled
-    runtime = _import_onnxruntime()
+    runtime = import_onnxruntime()
     options = runtime.RunOptions()
     options.log_severity_level = 4  # a terminated run is logged as an error; ours are raised
 
@@ -128,4 +150,6 @@ _NO_MEMORY = (
 
 def _is_memory_error(error: Exception) -> bool:
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "bad_alloc" in text or "failed to allocate memory" in text
+    return isinstance(error, MemoryError) or any(
+        sign in text for sign in ("bad_alloc", "failed to allocate memory", "out of memory")
+    )
