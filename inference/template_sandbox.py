@@ -106,6 +106,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function or a method for the template."""
+        if getattr(function, "__self__", None) is self:  # what _Instrument put there
+            return function(*args)
         self.tick()
         method = getattr(function, "__wrapped__", function)
         owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")

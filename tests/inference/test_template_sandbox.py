@@ -117,6 +117,10 @@ GOOD = """\
 {{ items | map(attribute=0) | list | tojson }} {{ 'x'.center(9) }} {{ 'ab'.split('b')[0] * 3 }} {{ dict(a=1) }}
 """
 
+BOUNDED = BoundedEnvironment(trim_blocks=True, lstrip_blocks=True)
+BOUNDED_TEMPLATE = BOUNDED.compiled(GOOD)
+PLAIN_TEMPLATE = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(GOOD)
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-99, 99) | st.text(max_size=5),
     lambda inner: (
@@ -129,10 +133,7 @@ VALUES = st.recursive(
 @given(items=st.lists(st.tuples(st.text("abc", min_size=1, max_size=3), VALUES), max_size=4))
 @settings(deadline=None, max_examples=60)
 def test_a_template_of_good_will_writes_what_it_does_in_jinja(items: list[tuple[str, object]]) -> None:
-    bounded = BoundedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    plain = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    expected = plain.from_string(GOOD).render(items=items)
-    assert bounded.rendered(bounded.compiled(GOOD), {"items": items}) == expected
+    assert BOUNDED.rendered(BOUNDED_TEMPLATE, {"items": items}) == PLAIN_TEMPLATE.render(items=items)
 
 
 def test_what_is_not_defined_is_written_as_in_jinja() -> None:
