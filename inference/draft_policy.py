@@ -36,14 +36,14 @@ _AGREEMENTS = (3, 4, 6, 10)
 _AGREEMENT_PRIOR = (0.25, 0.4, 0.55, 0.7, 0.85)
 _PRIOR_WEIGHT = 2.0
 """Observations that a prior counts for."""
-_REMEMBERED = 0.9
+_REMEMBERED = 0.95
 """What an estimate keeps of older observations when a new one comes."""
 _MET_REMEMBERED = 0.97
 """The same for how often each degree comes up."""
 _FADING = 0.998
 """What it keeps of them from round to round without any."""
 
-_OVERDRAFT = 3.0
+_OVERDRAFT = 2.0
 """Runs that drafting may have cost in all before it has to stop."""
 _REFILL = 0.01
 """Share of the time that it may cost beyond that."""
@@ -168,8 +168,9 @@ class AdaptiveDrafts:
             return False
         if self._balance >= 0 and self._going_on(place) > self._stopping(place):
             return True
-        self._probed = self._may_probe and place == 0
-        return self._probed
+        if place == 0:
+            self._probed = self._may_probe
+        return place == 0 and self._probed
 
     def takes(self, place: int, probability: float) -> bool:
         """See :class:`Policy`."""

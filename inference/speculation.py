@@ -177,7 +177,7 @@ class Speculation:
         drafts: list[int] = []
         state = None
         clock = self._speculator.clock
-        while len(drafts) < most and self._policy.goes_on(len(drafts)):
+        while self._model.has_drafter and len(drafts) < most and self._policy.goes_on(len(drafts)):
             started = clock()
             draft = self._model.draft(token, state, cancel)
             if draft is None:
