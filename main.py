@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inference.version import __version__
 
@@ -160,6 +160,12 @@ def _add_reply_options(parser: argparse.ArgumentParser) -> None:
         help="1 switches it off",
     )
     sampling.add_argument(
+        "--min-p",
+        metavar="P",
+        type=_number(float, "0 or more, at most 1", lambda value: 0 <= value <= 1),
+        help="never draw what is less likely than this share of the likeliest; 0 switches it off",
+    )
+    sampling.add_argument(
         "--seed",
         metavar="N",
         type=_number(int, "0 or more", lambda value: value >= 0),
@@ -170,6 +176,17 @@ def _add_reply_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_number(int, "1 or more", lambda value: value >= 1),
         help="longest answer, in tokens",
+    )
+    parser.add_argument(
+        "--stop",
+        metavar="TEXT",
+        type=_not_empty,
+        action="append",
+        default=[],
+        help="end the answer before this text (may be repeated)",
+    )
+    parser.add_argument(
+        "--json-schema", metavar="FILE", type=Path, help="answer in JSON that the schema in this file admits"
     )
 
 
@@ -187,6 +204,12 @@ def _number(kind: type[int] | type[float], range_words: str, valid: Callable[[fl
         return value
 
     return read
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
 
 
 def _window(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -310,10 +333,29 @@ def _reply_options(options: argparse.Namespace) -> ReplyOptions:
         temperature=options.temperature,
         top_k=options.top_k,
         top_p=options.top_p,
+        min_p=options.min_p,
         seed=options.seed,
         max_tokens=options.max_tokens,
+        stop=tuple(options.stop),
+        json_schema=None if options.json_schema is None else _json_schema(options.json_schema),
         thinking=options.think,
     )
+
+
+def _json_schema(path: Path) -> dict[str, Any]:
+    import json
+
+    from inference.errors import SchemaError
+
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SchemaError(f"The file {path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise SchemaError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(schema, dict):
+        raise SchemaError(f"{path} holds no JSON schema: that begins with a brace.")
+    return schema
 
 
 def _use_utf8() -> None:

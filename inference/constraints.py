@@ -27,8 +27,8 @@ from inference.tool_grammar import tool_call_grammar
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
-_WHITE_SPACE: Final = r"\n[ \t]{0,40}|[ \t]{1,40}"
-"""Between the parts of JSON: room for indentation, but none to go on for ever in."""
+_WHITE_SPACE: Final = r" |\n[ \t]{0,32}"
+"""Between the parts of JSON: room for indentation, but none for a small model to lose itself in."""
 
 
 class _State(Enum):

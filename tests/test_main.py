@@ -64,6 +64,8 @@ def test_version(child_environment: dict[str, str]) -> None:
         (["ask", "hello", "--temperature", "-1"], "'-1' is not a number 0 or more"),
         (["ask", "hello", "--temperature", "nan"], "'nan' is not a number 0 or more"),
         (["ask", "hello", "--top-p", "0"], "'0' is not a number above 0, at most 1"),
+        (["ask", "hello", "--min-p", "2"], "'2' is not a number 0 or more, at most 1"),
+        (["ask", "hello", "--stop", ""], "must not be empty"),
         (["ask", "hello", "--top-k", "2.5"], "'2.5' is not a whole number 0 or more"),
         (["ask", "hello", "--max-tokens", "0"], "'0' is not a whole number 1 or more"),
         (["convert", "only-one"], "the following arguments are required: out"),
@@ -100,6 +102,22 @@ def test_missing_attachment_is_one_sentence(child_environment: dict[str, str], t
     result = larimar("ask", "what is it?", "--image", tmp_path / "no.png", environment=child_environment)
     assert result.returncode == 1
     assert f"There is no file {tmp_path / 'no.png'}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "cannot be read"), ("{", "is no JSON"), ("[]", "holds no JSON schema")],
+)
+def test_an_unusable_json_schema_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str | None, sentence: str
+) -> None:
+    path = tmp_path / "schema.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert main.main(["ask", "hello", "--json-schema", str(path)]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
 
 
 def test_convert_without_the_export_extra_names_it(
