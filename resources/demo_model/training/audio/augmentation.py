@@ -41,6 +41,13 @@ NOISY: Final = Conditions((1.0, 1.0), (12.0, 20.0), (-30.0, -18.0), room=1.0, na
 
 def recorded(voice: Samples, rng: np.random.Generator, conditions: Conditions = TRAINING) -> Samples:
     """Return float32 [m] at 16 kHz: the voice as it would be recorded, in [-1, 1]."""
+    return recorded_in_place(voice, rng, conditions)[0]
+
+
+def recorded_in_place(
+    voice: Samples, rng: np.random.Generator, conditions: Conditions = TRAINING
+) -> tuple[Samples, int, int]:
+    """Return the same as :func:`recorded`, and from which sample to which the voice is heard."""
     speed = rng.uniform(*conditions.speed)
     if speed != 1.0:
         voice = np.interp(np.arange(0, len(voice) - 1, speed), np.arange(len(voice)), voice).astype(np.float32)
@@ -52,7 +59,7 @@ def recorded(voice: Samples, rng: np.random.Generator, conditions: Conditions = 
     changed *= np.float32(level / max(np.sqrt(power), 1e-5))
     noise = _noise(len(changed), rng)
     changed += noise * np.float32(level * 10 ** (-rng.uniform(*conditions.signal_to_noise) / 20))
-    return np.clip(changed, -1, 1).astype(np.float32)
+    return np.clip(changed, -1, 1).astype(np.float32), before, before + len(voice)
 
 
 def _through_room_and_microphone(sound: Samples, rng: np.random.Generator, conditions: Conditions) -> Samples:

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from inference.media.log_mel import log_mel, soft_token_count
 
-from .augmentation import TRAINING, masked, recorded
+from .augmentation import TRAINING, masked, recorded_in_place
 from .corpus import Corpus
 from .recordings import DigitSpeakers
-from .transcripts import character_ids, plain
+from .transcripts import BLANK, character_ids, plain
 
 POOL = 384
 """Clips that are made and sorted together."""
+EVEN_DELAY = 1_600
+"""Samples by which the even spelling is late, for the tower hardly looks ahead."""
 PEOPLE = 0.34
 """Share of number strings by people; all other clips are synthetic."""
 
@@ -33,6 +35,8 @@ class Batch:
     """int64, the characters of all clips, one clip after another."""
     lengths: torch.Tensor
     """int64 [B], characters of each."""
+    even: torch.Tensor
+    """int64 [B, T]: the character of each soft token if all were said for equally long, a little late; -100 outside."""
 
 
 def stacked(clips: list[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,12 +75,20 @@ class Batches(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
             some.append(clip)
         batches.append(some)
         for at in rng.permutation(len(batches)):
-            features, mask = stacked([clip for clip, _ in batches[at]])
-            targets = [target for _, target in batches[at]]
+            features, mask = stacked([clip for clip, _, _ in batches[at]])
+            targets = [target for _, target, _ in batches[at]]
+            even = torch.full((len(targets), features.shape[1] // 4), -100)
+            for row, (clip, target, (start, end)) in enumerate(batches[at]):
+                count = -(-len(clip) // 4)
+                at_token = np.arange(count) * 640 - EVEN_DELAY
+                place = (at_token - start) * len(target) // (end - start)
+                labels = np.where((at_token >= start) & (at_token < end), np.take(target, place, mode="clip"), BLANK)
+                even[row, :count] = torch.from_numpy(labels)
             lengths = torch.tensor([len(target) for target in targets])
-            yield Batch(features, mask, torch.tensor([index for target in targets for index in target]), lengths)
+            flat = torch.tensor([index for target in targets for index in target])
+            yield Batch(features, mask, flat, lengths, even)
 
-    def _clip(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], list[int]]:
+    def _clip(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], list[int], tuple[int, int]]:
         while True:
             if rng.random() < PEOPLE:
                 text = "".join(map(str, rng.integers(0, 10, rng.integers(1, 8))))
@@ -84,9 +96,9 @@ class Batches(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
             else:
                 index = int(rng.integers(len(self._corpus)))
                 text, voice = plain(self._corpus.lines[index].sentence.written), self._corpus.samples(index)
-            sound = recorded(voice, rng, TRAINING)
+            sound, start, end = recorded_in_place(voice, rng, TRAINING)
             target = character_ids(text)
             repeated = sum(one == other for one, other in itertools.pairwise(target))
             if len(target) + repeated < soft_token_count(len(sound)):  # otherwise said too fast to be spelt
                 features, mask = log_mel(sound)
-                return masked(features[mask], rng), target
+                return masked(features[mask], rng), target, (start, end)

@@ -32,6 +32,7 @@ class Ears(nn.Module):
         config = audio_configuration()
         config.use_clipped_linears = False  # the bounds are infinite: leaving them out only saves time
         self.tower = speed_up(Gemma4AudioModel(config))
+        begin(self.tower)
         self.head = nn.Linear(config.output_proj_dims, CLASSES)
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -43,6 +44,26 @@ class Ears(nn.Module):
         states = output.last_hidden_state.float()
         states = states * torch.rsqrt(states.square().mean(-1, keepdim=True) + 1e-6)
         return functional.log_softmax(self.head(states).float(), dim=-1), output.attention_mask.sum(-1)
+
+
+@torch.no_grad()
+def begin(tower: Any) -> None:
+    """Set the weights of an untrained tower to where a short training can begin.
+
+    Log-mel values are far from zero, and the first normalisation takes out how large they are: from filters drawn at
+    random it would pass on little but their sums. So most filters begin as edges in time and pitch, and some as levels.
+    The matrices are as large as their widths ask for, and each block begins with half of its say.
+    """
+    filters = tower.subsample_conv_projection.layer0.conv.weight
+    filters -= filters.mean((2, 3), keepdim=True)
+    filters *= 5
+    levels = filters[:16]
+    levels += torch.randn(len(levels), 1, 1, 1).sign() * 0.02 * (0.5 + torch.rand(len(levels), 1, 1, 1))
+    for name, weight in tower.named_parameters():
+        if "layers" in name and "linear" in name and weight.ndim >= 2:
+            weight *= 35 * weight.shape[1] ** -0.5
+        elif name.endswith(("post_layer_norm.weight", "norm_post_attn.weight")):
+            weight.fill_(0.5)
 
 
 def speed_up(tower: Any) -> Any:

@@ -1,0 +1,335 @@
+"""The demo model's spoken data and the first training of its audio tower."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from inference.media.log_mel import log_mel, soft_token_count
+from resources.demo_model.training.audio import augmentation, recordings, sentences, transcripts, voices
+from resources.demo_model.training.audio.corpus import Corpus
+from resources.demo_model.training.audio.sentences import Sentence
+
+ROOT = Path(__file__).parents[2]
+
+
+def _tone(seconds: float) -> np.ndarray:
+    return (0.3 * np.sin(np.arange(int(16_000 * seconds)) * 0.1)).astype(np.float32)
+
+
+# --- what is said
+
+
+def test_equal_seeds_give_equal_sentences() -> None:
+    first = list(islice(sentences.sentences(3, held_out=False), 100))
+    assert list(islice(sentences.sentences(3, held_out=False), 100)) == first
+    assert list(islice(sentences.sentences(4, held_out=False), 100)) != first
+
+
+def test_wordings_of_the_evaluation_are_never_trained() -> None:
+    trained = {one.spoken for one in islice(sentences.sentences(1, held_out=False), 3000)}
+    kept = {one.spoken for one in islice(sentences.sentences(2, held_out=True), 300)}
+    assert len(kept) > 150
+    assert not trained & kept
+
+
+def test_there_are_enough_words() -> None:
+    assert len(sentences.vocabulary()) >= 150
+
+
+@pytest.mark.parametrize("kind", ["command", "question", "digits", "words"])
+def test_what_is_written_is_what_is_said(kind: str) -> None:
+    for one in islice(sentences.sentences(5, held_out=False, kind=kind), 300):
+        assert one.kind == kind
+        assert set(one.spoken) <= set("abcdefghijklmnopqrstuvwxyz' ")
+        if kind == "digits":
+            assert " ".join(sentences.DIGITS[int(digit)] for digit in one.written) == one.spoken
+        else:
+            assert sentences.spoken_form(one.written) == one.spoken
+            assert one.written[0].isupper()
+            assert one.written[-1] in ".?!"
+        assert bool(one.answer) == (kind == "question")
+        assert transcripts.character_ids(transcripts.plain(one.written))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "zero"), (9, "nine"), (15, "fifteen"), (20, "twenty"), (42, "forty two"), (59, "fifty nine")],
+)
+def test_numbers_in_words(value: int, words: str) -> None:
+    assert sentences.number_words(value) == words
+
+
+# --- word error rates and spelling
+
+
+@pytest.mark.parametrize(
+    ("reference", "heard", "errors"),
+    [
+        ("Turn on the light.", "turn on the light", 0),
+        ("turn on the light", "turn the light on", 2),
+        ("one two three", "", 3),
+        ("", "one two", 2),
+        ("4072", "472", 1),
+        ("4072", "4 0 7 2", 0),
+        ("What time is it?", "what time was it", 1),
+    ],
+)
+def test_word_errors(reference: str, heard: str, errors: int) -> None:
+    assert transcripts.word_errors(transcripts.words(reference), transcripts.words(heard)) == errors
+
+
+def test_the_rate_is_of_all_words_together() -> None:
+    assert transcripts.word_error_rate([("a b c", "a b c"), ("d", "e")]) == 0.25
+    assert transcripts.word_error_rate([]) == 0
+
+
+words_ = st.lists(st.sampled_from(["on", "off", "the", "7"]), max_size=6)
+
+
+@given(words_, words_, words_)
+def test_word_errors_are_a_distance(one: list[str], other: list[str], third: list[str]) -> None:
+    distance = transcripts.word_errors
+    assert distance(one, other) == distance(other, one)
+    assert (distance(one, other) == 0) == (one == other)
+    assert distance(one, third) <= distance(one, other) + distance(other, third)
+
+
+@given(st.text(transcripts.CHARACTERS, max_size=12).map(transcripts.plain))
+def test_spelling_survives_blanks_and_repetitions(text: str) -> None:
+    path = [index for one in transcripts.character_ids(text) for index in (0, one, one)] + [0]
+    assert transcripts.greedy_text(np.array(path)) == text
+
+
+# --- rooms and microphones
+
+
+@pytest.mark.parametrize("conditions", [augmentation.TRAINING, augmentation.QUIET, augmentation.NOISY])
+def test_recordings_are_sound_and_repeatable(conditions: augmentation.Conditions) -> None:
+    voice = _tone(0.7)
+    made = [augmentation.recorded(voice, np.random.default_rng(seed), conditions) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(made[0], made[1])
+    assert not np.array_equal(made[0][:8000], made[2][:8000])
+    for sound in made:
+        assert sound.dtype == np.float32
+        assert np.isfinite(sound).all()
+        assert np.abs(sound).max() <= 1
+        assert 0.6 * len(voice) < len(sound) < 2.5 * len(voice)
+    assert np.array_equal(voice, _tone(0.7)), "the original is left alone"
+
+
+def test_noise_is_as_strong_as_asked_for() -> None:
+    conditions = augmentation.Conditions((1, 1), (10, 10), (-20, -20), room=0, narrow=0, margins=(1, 1))
+    sound = augmentation.recorded(_tone(1.0), np.random.default_rng(0), conditions)
+    before, during = sound[:15_000], sound[16_500:31_500]
+    assert 10 * np.log10(np.mean(before**2)) == pytest.approx(-30, abs=1.5)
+    assert 10 * np.log10(np.mean(during**2)) == pytest.approx(-20 + 10 * np.log10(1.1), abs=1.0)
+
+
+def test_masking_leaves_most_of_the_features() -> None:
+    features, _ = log_mel(_tone(2.0))
+    masked = augmentation.masked(features, np.random.default_rng(3))
+    assert masked.shape == features.shape
+    assert 0.5 < np.mean(masked == features) < 1
+
+
+# --- people
+
+
+@pytest.fixture(scope="module")
+def digits(shared_data: Path) -> list[recordings.SpokenDigit]:
+    return recordings.spoken_digits(shared_data / "fsdd", limit=60)
+
+
+def test_recordings_of_the_tests_are_marked(digits: list[recordings.SpokenDigit]) -> None:
+    assert {one.is_test for one in digits} == {True, False}
+    assert all(one.is_test == (one.index < 5) for one in digits)
+    assert all(one.samples.dtype == np.float32 and 1_000 < len(one.samples) < 40_000 for one in digits)
+
+
+def test_number_strings_are_of_one_speaker_and_as_long_as_their_digits(digits: list[recordings.SpokenDigit]) -> None:
+    assert {one.digit for one in digits} == {0}
+    people = recordings.DigitSpeakers(digits)
+    rng = np.random.default_rng(0)
+    longest = max(len(one.samples) for one in digits)
+    assert 0 < len(people.say("0", rng)) <= longest
+    three = people.say("000", rng, people.speakers[0])
+    assert min(len(one.samples) for one in digits) * 3 < len(three) < 3 * longest + 16_000
+    np.testing.assert_array_equal(
+        people.say("00", np.random.default_rng(4)), people.say("00", np.random.default_rng(4))
+    )
+
+
+def test_missing_recordings_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="LARIMAR_SHARED"):
+        recordings.spoken_digits(tmp_path)
+
+
+# --- synthesisers
+
+
+def test_the_held_out_voices_are_never_drawn_for_training() -> None:
+    rng = random.Random(1)
+    trained = {voices.training_voice(rng).speaker for _ in range(3000)}
+    kept = {voices.held_out_voice(rng, program).speaker for program in ("flite", "espeak-ng") for _ in range(100)}
+    assert len(trained) > 50
+    assert voices.HELD_OUT_SPEAKER in kept
+    assert not trained & kept
+
+
+def test_every_synthesiser_speaks() -> None:
+    if missing := voices.missing_programs():
+        pytest.skip(f"not installed: {missing}")
+    rng = random.Random(0)
+    drawn = [voices.training_voice(rng) for _ in range(60)]
+    some = {voice.program: voice for voice in drawn} | {"held out": voices.held_out_voice(rng)}
+    spoken = voices.speak((voice, "open the window") for voice in some.values())
+    assert {voice.program for voice in some.values()} == set(voices.PROGRAMS)
+    for samples in spoken:
+        assert samples.dtype == np.float32
+        assert 0.4 < len(samples) / 16_000 < 3
+        assert 0.02 < np.abs(samples).max() <= 1.1
+
+
+def test_a_silent_synthesiser_is_noticed() -> None:
+    with pytest.raises(RuntimeError, match="nothing"):
+        voices.trimmed(np.zeros(1000, np.float32))
+
+
+def test_the_corpus_keeps_sound_and_words(tmp_path: Path) -> None:
+    said = [(Sentence("command", f"line {at}", f"Line {at}."), f"voice {at}", _tone(0.1 * (at + 1))) for at in range(3)]
+    assert Corpus.write(tmp_path, "some", said) == 3
+    corpus = Corpus(tmp_path, "some")
+    assert [(line.sentence, line.speaker) for line in corpus.lines] == [(one, speaker) for one, speaker, _ in said]
+    for at, (_, _, samples) in enumerate(said):
+        np.testing.assert_allclose(corpus.samples(at), samples * 3, atol=1e-4)  # from a peak of 0.3 to one of 0.9
+
+
+# --- the tower and what it is trained on
+
+
+def test_the_quick_subsampling_is_transformers_own() -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from transformers.models.gemma4.modeling_gemma4 import Gemma4AudioModel
+
+    from resources.demo_model.training.architecture import audio_configuration
+    from resources.demo_model.training.audio.tower import Ears
+
+    torch.manual_seed(0)
+    reference, ears = Gemma4AudioModel(audio_configuration()).eval(), Ears().eval()
+    ears.tower.load_state_dict(reference.state_dict(), strict=False)
+    features = torch.randn(3, 97, 128)
+    mask = torch.arange(97) < torch.tensor([[97], [60], [33]])
+    with torch.no_grad():
+        expected, found = reference(features, mask), ears.tower(features, mask)
+    assert torch.equal(expected.attention_mask, found.attention_mask)
+    torch.testing.assert_close(
+        found.last_hidden_state[found.attention_mask], expected.last_hidden_state[found.attention_mask]
+    )
+
+
+def test_the_towers_file_reads_back(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from transformers.models.gemma4.modeling_gemma4 import Gemma4AudioModel
+
+    from resources.demo_model.training.architecture import audio_configuration
+    from resources.demo_model.training.audio.tower import Ears, load_tower, save_tower
+
+    ears = Ears()
+    save_tower(ears.tower, tmp_path / "tower.pt")
+    other = Gemma4AudioModel(audio_configuration())
+    load_tower(other, tmp_path / "tower.pt")
+    torch.testing.assert_close(other.layers[1].norm_out.weight, ears.tower.layers[1].norm_out.weight)
+    torch.testing.assert_close(other.output_proj.weight, ears.tower.output_proj.weight)
+    torch.save({"model": {"something": torch.zeros(1)}}, tmp_path / "other.pt")
+    with pytest.raises(RuntimeError, match="does not hold this tower"):
+        load_tower(other, tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize("audio_first", [False, True])
+def test_an_example_holds_a_place_for_every_soft_token(audio_first: bool) -> None:
+    pytest.importorskip("torch")
+    from resources.demo_model.training.audio import examples
+
+    tokenizer = Tokenizer.from_file(str(ROOT / "resources" / "demo_model" / "tokenizer.json"))
+    samples = _tone(1.23)
+    sample = examples.encode_clip(samples, examples.TRANSCRIBE, "Open the door.", tokenizer, audio_first=audio_first)
+    places = [at for at, token in enumerate(sample.ids) if token == tokenizer.token_to_id("<|audio|>")]
+    assert len(places) == soft_token_count(len(samples))
+    assert places == list(range(places[0], places[0] + len(places)))
+    assert tokenizer.id_to_token(sample.ids[places[0] - 1]) == "<|audio>"
+    assert tokenizer.id_to_token(sample.ids[places[-1] + 1]) == "<audio|>"
+    text = tokenizer.decode(sample.ids, skip_special_tokens=False)
+    assert (text.index("Transcribe") > text.index("<audio|>")) == audio_first
+    said = [token for token, flag in zip(sample.ids, sample.learned, strict=True) if flag]
+    assert tokenizer.decode(said, skip_special_tokens=False) == "Open the door.<turn|>"
+    assert [len(sound) for sound in sample.sounds] == [log_mel(samples)[1].sum()]
+
+
+@pytest.fixture
+def batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[Any]]:
+    """Return the first batches of a seed, of a tiny corpus and of people who hum their digits."""
+    pytest.importorskip("torch")
+    from resources.demo_model.training.audio import batches
+
+    monkeypatch.setattr(batches, "POOL", 6)
+    said = [
+        (Sentence("command", "on", "On."), "voice", _tone(0.6)),
+        (Sentence("words", "no", "No."), "v", _tone(0.8)),
+    ]
+    Corpus.write(tmp_path, "some", said)
+    people = recordings.DigitSpeakers(
+        [recordings.SpokenDigit(digit, "somebody", 9, _tone(0.2 + digit / 50)) for digit in range(10)]
+    )
+    corpus = Corpus(tmp_path, "some")
+    return lambda seed: [batch for _, batch in islice(batches.Batches(corpus, people, 300, seed), 4)]
+
+
+def test_batches_are_repeatable_and_hold_what_is_said(batches: Callable[[int], list[Any]]) -> None:
+    import torch
+
+    first, again, other = batches(1), batches(1), batches(2)
+    assert all(torch.equal(one.features, same.features) for one, same in zip(first, again, strict=True))
+    assert not all(torch.equal(one.targets, same.targets) for one, same in zip(first, other, strict=True))
+    for batch in first:
+        rows, frames = batch.mask.shape
+        assert batch.features.shape == (rows, frames, 128)
+        assert rows == 1 or batch.features.shape[0] * frames <= 300 + 48 * rows
+        assert batch.even.shape == (rows, frames // 4)
+        assert torch.equal(batch.even != -100, batch.mask[:, ::4])
+        for row, target in enumerate(batch.targets.split(batch.lengths.tolist())):
+            labels = batch.even[row][batch.even[row] > transcripts.BLANK]
+            assert torch.equal(labels.unique_consecutive(), target.unique_consecutive())
+
+
+def test_a_few_steps_lower_both_losses(batches: Callable[[int], list[Any]]) -> None:
+    import torch
+
+    pytest.importorskip("transformers")
+    from resources.demo_model.training.audio.pretrain import even_loss, spelling_loss
+    from resources.demo_model.training.audio.tower import Ears
+
+    batch = batches(1)[0]
+    for loss_of in (even_loss, spelling_loss):
+        torch.manual_seed(0)
+        ears = Ears().train()
+        adam = torch.optim.AdamW(ears.parameters(), lr=1e-3)
+        losses = []
+        for _ in range(4):
+            loss = loss_of(ears, batch, bfloat16=False)
+            losses.append(loss.item())
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+        assert losses[-1] < 0.8 * losses[0]
