@@ -186,9 +186,16 @@ class TestOfficialTemplates:
             "speech__gemma-4-e2b-it-audio": (Audio(b""), Text("Transcribe this audio.")),
             "speech__gemma-4-e4b-it-audio": (Audio(b""), Text("Transcribe this audio.")),
         }
+        big = ChatTemplate(official_templates["BIG"])
+        for size in ("26b-a4b", "31b"):
+            parts[f"vision-language__gemma-4-{size}-it"] = (Image(b""), Text("Describe this image in detail."))
         for case, user in parts.items():
             golden = json.loads((shared_data / "golden" / f"{case}.json").read_text(encoding="utf-8"))["input_ids"]
-            assert layout(tokenizer, tokenizer.encode(prompt(small, Turn("user", user)))) == layout(tokenizer, golden)
+            template = small if "gemma-4-e" in case else big
+            ids = tokenizer.encode(prompt(template, Turn("user", user)))
+            assert layout(tokenizer, ids) == layout(tokenizer, golden)
+            empty_thought = [100, 45518, 107, 101]
+            assert (ids[-4:] == empty_thought) == (golden[-4:] == empty_thought) == (template is big)
 
 
 def layout(tokenizer: Tokenizer, ids: list[int]) -> list[str | int]:

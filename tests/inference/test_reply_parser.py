@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, groupby
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from inference.messages import Text, Thought, ToolCall
@@ -220,6 +220,19 @@ def test_any_stream_cut_anywhere(stream: list[str], inside_thought: bool) -> Non
             if isinstance(part, ToolCall)
         )
         assert kept == written
+
+
+@given(stream=st.lists(items | st.text(max_size=3), max_size=25), inside_thought=st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_pieces_make_no_difference(stream: list[str], inside_thought: bool) -> None:
+    """What streamed is what the same reply gives in one go: text between two markers taken whole."""
+    whole = [
+        piece
+        for is_marker, group in groupby(stream, IDS.__contains__)
+        for piece in (group if is_marker else ["".join(group)])
+    ]
+    assume(sum(item in IDS for item in whole) == sum(item in IDS for item in stream))  # none spelt by pieces
+    assert parse(*stream, inside_thought=inside_thought) == parse(*whole, inside_thought=inside_thought)
 
 
 @given(stream=st.lists(st.text(max_size=6), max_size=10))
