@@ -67,7 +67,8 @@ class Larimar(QObject):
         self.session = Session(factory, self)
         self.background = Background(self)
         self.conversations: ConversationStore = MemoryStore()
-        self.window = MainWindow(self.session, self.theme, self.conversations, self.background, speaker)
+        self.speaker = speaker or Speaker(self)
+        self.window = MainWindow(self.session, self.theme, self.conversations, self.background, self.speaker)
         self.window.restore(self.settings.window_geometry)
         self.window.chat.composer.think.setChecked(self.settings.thinking)
         self._closed = False
@@ -101,6 +102,7 @@ class Larimar(QObject):
             return
         self._closed = True
         self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))
+        self.speaker.close()
         self.session.close()
         self.background.close()
         self.conversations.close()

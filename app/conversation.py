@@ -121,17 +121,19 @@ class Message:
         told = any(not isinstance(part, Text) or part.text.strip() for part in parts)
         return Turn(self.role, parts) if told else None
 
-    def extended(self, *, thought: str = "", text: str = "", tool_calls: Sequence[ToolCall] = ()) -> Message:
-        """Return the message with more at its end: first the thought, then the text, then the calls."""
-        if not (thought or text or tool_calls):
+    def extended(self, *pieces: Text | Thought | ToolCall) -> Message:
+        """Return the message with more at its end; what continues its last part becomes one part with it."""
+        if not pieces:
             return self
         parts = list(self.parts)
-        for kind, more in ((Thought, thought), (Text, text)):
-            if more and parts and isinstance(parts[-1], kind):
-                parts[-1] = kind(parts[-1].text + more)
-            elif more:
-                parts.append(kind(more))
-        parts.extend(tool_calls)
+        for piece in pieces:
+            last = parts[-1] if parts else None
+            if isinstance(piece, Text) and isinstance(last, Text):
+                parts[-1] = Text(last.text + piece.text)
+            elif isinstance(piece, Thought) and isinstance(last, Thought):
+                parts[-1] = Thought(last.text + piece.text)
+            else:
+                parts.append(piece)
         return replace(self, parts=tuple(parts))
 
 

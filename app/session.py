@@ -11,6 +11,7 @@ import queue
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
@@ -51,13 +52,27 @@ class Frame:
     """All that arrived of one reply since the last frame."""
 
     turn: int
-    text: str = ""
-    thought: str = ""
+    pieces: tuple[Text | Thought | ToolCall, ...] = ()
+    """In the order in which they came; neighbours of one kind are joined."""
     prefill: Prefill | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
     done: Done | None = None
     error: str = ""
     """A sentence for the user when the reply ended in an error."""
+
+    @property
+    def text(self) -> str:
+        """The visible text."""
+        return "".join(piece.text for piece in self.pieces if isinstance(piece, Text))
+
+    @property
+    def thought(self) -> str:
+        """What was thought."""
+        return "".join(piece.text for piece in self.pieces if isinstance(piece, Thought))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that were asked for."""
+        return tuple(piece for piece in self.pieces if isinstance(piece, ToolCall))
 
     @property
     def last(self) -> bool:
@@ -251,10 +266,8 @@ class Session(QObject):
     def _send(self, events: Sequence[ReplyEvent], done: Done | None, error: str) -> None:
         frame = Frame(
             turn=self._turn,
-            text="".join(event.text for event in events if isinstance(event, Text)),
-            thought="".join(event.text for event in events if isinstance(event, Thought)),
+            pieces=_joined(events),
             prefill=next((event for event in reversed(events) if isinstance(event, Prefill)), None),
-            tool_calls=tuple(event for event in events if isinstance(event, ToolCall)),
             done=done,
             error=error,
         )
@@ -283,3 +296,14 @@ class Session(QObject):
         return QCoreApplication.translate(
             "Session", "Something went wrong inside Larimar while it was loading this model. Please try another folder."
         )
+
+
+def _joined(events: Sequence[ReplyEvent]) -> tuple[Text | Thought | ToolCall, ...]:
+    """Return what was said, with neighbouring pieces of one kind as one."""
+    joined: list[Text | Thought | ToolCall] = []
+    for kind, group in groupby((event for event in events if isinstance(event, Text | Thought | ToolCall)), key=type):
+        if kind is ToolCall:
+            joined.extend(group)
+        else:
+            joined.append(kind("".join(event.text for event in group if isinstance(event, Text | Thought))))
+    return tuple(joined)

@@ -46,7 +46,7 @@ def style_sheet(colours: Colours) -> str:
     #composer {{ background: {c.raised}; border: 1px solid {c.border_strong}; border-radius: 14px; }}
     #composer[focused="yes"] {{ border: 2px solid {c.accent}; }}
     #composer QPlainTextEdit {{ background: transparent; border: none; selection-background-color: {c.selection}; }}
-    #composer #attachments, #composer #attachments QWidget {{ background: transparent; }}
+    #composer #attachments, #composer #attachments > QWidget > QWidget {{ background: transparent; }}
     #composer QToolButton {{ border: 2px solid transparent; border-radius: 8px; color: {c.muted}; padding: 3px 6px; }}
     #composer QToolButton:hover {{ background: {c.hover}; color: {c.text}; }}
     #composer QToolButton:focus {{ border-color: {c.accent}; }}
@@ -54,9 +54,10 @@ def style_sheet(colours: Colours) -> str:
     #composer #attach {{ padding: 3px; }}
     #composer #detail {{ border: 1px solid {c.border}; border-radius: 12px; padding: 4px 12px; }}
     #composer #detail:focus {{ border: 2px solid {c.accent}; padding: 3px 11px; }}
-    #composer #remove {{ background: {c.text}; border: 2px solid {c.raised}; border-radius: 11px; padding: 0; }}
-    #composer #remove:hover {{ background: {c.danger}; }}
-    #composer #remove:focus {{ border-color: {c.accent}; }}
+    #composer QToolButton#remove {{ background: {c.text}; border: 2px solid {c.raised}; border-radius: 11px;
+                                   padding: 0; }}
+    #composer QToolButton#remove:hover {{ background: {c.danger}; }}
+    #composer QToolButton#remove:focus {{ border-color: {c.accent}; }}
     #composer #hint[alarming="yes"] {{ color: {c.danger}; }}
     #banner {{ background: {c.accent_soft}; border-radius: 8px; }}
     #banner[alarming="yes"] {{ background: {c.danger_soft}; }}

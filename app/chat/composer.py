@@ -169,6 +169,10 @@ class Composer(QWidget):
         self._edit.setFocus(Qt.FocusReason.OtherFocusReason)
         self._edit.insertPlainText(text)
 
+    def read_ahead_soon(self) -> None:
+        """Let :attr:`draft_changed` come after a moment of rest."""
+        self._typing.start()
+
     def add_files(self, paths: Sequence[Path]) -> None:
         """Attach files."""
         self.refusal.hide()

@@ -19,7 +19,7 @@ from app.chat.model import ChatModel
 from app.conversation import Conversation, ConversationStore, Message, MessageStatus, Page, title_of, turns_of
 from app.session import Frame, Session, SessionState
 from inference.errors import LarimarError
-from inference.messages import Part, ReplyOptions, Text, Turn
+from inference.messages import Part, ReplyOptions, Turn
 
 _Value = TypeVar("_Value")
 
@@ -183,11 +183,12 @@ class ConversationController(QObject):
         """Let the engine read what is certain of a question that is not finished, so that sending it feels instant."""
         if self._session.state is not SessionState.READY or self._reply is not None:
             return
-        visit, draft = self._visit, Turn("user", parts or (Text(""),))
+        visit, draft = self._visit, (Turn("user", parts),) if parts else ()
 
         def path_read(path: tuple[Message, ...]) -> None:
-            if visit == self._visit and self._reply is None:
-                self._session.prepare((*turns_of(path, self._conversation.system_prompt), draft), options)
+            turns = (*turns_of(path, self._conversation.system_prompt), *draft)
+            if turns and visit == self._visit and self._reply is None:
+                self._session.prepare(turns, options)
 
         self._with_path(path_read)
 
@@ -272,7 +273,7 @@ class ConversationController(QObject):
         if reply is None or frame.turn != reply.turn:
             return
         before = reply.message
-        message = before.extended(thought=frame.thought, text=frame.text, tool_calls=frame.tool_calls)
+        message = before.extended(*frame.pieces)
         message = replace(message, thought_seconds=self._thought_seconds(reply, frame))
         if frame.error:
             message = replace(message, status=MessageStatus.FAILED, error=frame.error)

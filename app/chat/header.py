@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtGui import QFont, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from app.theme import GRID, Theme
@@ -79,7 +79,9 @@ class ChatHeader(QFrame):
 
     def _restyle(self) -> None:
         colours = self._theme.colours
-        self._title.setFont(self._theme.body_font)
+        title = self._theme.body_font
+        title.setWeight(QFont.Weight.DemiBold)
+        self._title.setFont(title)
         self.new_button.setIcon(self._theme.icon("new", colours.muted, 18))
         prompt = colours.accent if self._prompted else colours.muted
         self.prompt_button.setIcon(self._theme.icon("instructions", prompt, 18))

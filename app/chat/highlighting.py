@@ -117,7 +117,7 @@ def highlight(language: str, code: str) -> tuple[Span, ...]:
 
 
 def colour(document: QTextDocument, spans: tuple[Span, ...], colours: Colours) -> None:
-    """Paint the pieces of a plain document in their colours; nothing is laid out anew."""
+    """Paint the pieces of a plain document in their colours."""
     formats: dict[str, QTextCharFormat] = {}
     block = document.begin()
     ranges: list[QTextLayout.FormatRange] = []
@@ -141,6 +141,7 @@ def colour(document: QTextDocument, spans: tuple[Span, ...], colours: Colours) -
             start = min(end, stop)
     if block.isValid():
         block.layout().setFormats(ranges)
+    document.markContentsDirty(0, document.characterCount())
 
 
 def _colour_of(kind: str) -> str:

@@ -31,7 +31,7 @@ _CODE_HEAD = 32.0
 _QUOTE_INDENT = 18.0
 _GAP = 11.0  # between blocks
 _BEFORE_QUESTION = 2.0 * GRID
-_AFTER_QUESTION = 4.0
+_AFTER_QUESTION = 0.0
 _AFTER_REPLY = 2.0 * GRID
 _LINE = 28.0  # height of a line of controls
 _ICON_BUTTON = 30.0
@@ -205,7 +205,7 @@ class Layouter:
             x += _ICON_BUTTON
         if shown.siblings:
             self._branches(layout, shown, right - len(offered) * _ICON_BUTTON - self._branches_width(shown), y + 2)
-        return y + 2 + _LINE + _AFTER_QUESTION
+        return y + _LINE + _AFTER_QUESTION
 
     def _attachments(self, layout: MessageLayout, message: Message, right: float, column: float, y: float) -> float:
         media = message.media

@@ -254,6 +254,7 @@ class ChatPane(QWidget):
         if self.composer.editing:
             self.composer.clear()
         self._refresh()
+        self.composer.read_ahead_soon()
 
     def _show_header(self) -> None:
         conversation = self.controller.conversation
@@ -297,6 +298,7 @@ class ChatPane(QWidget):
         if message.text and message.status is MessageStatus.STOPPED:
             text = self.tr("{text} (stopped)").format(text=text)
         self._announce(text)
+        self.composer.read_ahead_soon()
 
     def _announce(self, text: str) -> None:
         if QAccessible.isActive():

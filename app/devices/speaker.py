@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
+import sys
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtTextToSpeech import QTextToSpeech
+from PySide6.QtCore import QObject, QThread, Signal
 
 log = logging.getLogger(__name__)
+
+_QUIT_MS = 2000
 
 
 class Speaker(QObject):
     """Somebody who reads aloud; this one cannot."""
 
     finished = Signal()
-    """What was to be said is over, or was stopped."""
+    """What was to be said is over, was stopped, or could not be said."""
 
     @property
     def available(self) -> bool:
-        """Whether there is a voice."""
+        """Whether there may be a voice."""
         return False
 
     def say(self, text: str) -> None:
@@ -27,39 +29,95 @@ class Speaker(QObject):
     def stop(self) -> None:
         """Be silent."""
 
+    def close(self) -> None:
+        """Be silent for ever."""
+
 
 class SystemSpeaker(Speaker):
-    """The operating system's voice (Speech Dispatcher, SAPI, AVSpeech)."""
+    """The operating system's voice (Speech Dispatcher, SAPI, AVSpeech), found when it is first needed.
+
+    On Linux the voice lives on a thread of its own: the first call may have to start a speech server and wait for it.
+    """
+
+    _say = Signal(str)
+    _stop = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._voice: QTextToSpeech | None = None
-        self._tried = False
+        self._voice: _Voice | None = None
+        self._thread: QThread | None = None
 
     @property
     def available(self) -> bool:
-        """Whether there is a voice; finds out the first time, which takes a moment."""
-        if not self._tried:
-            self._tried = True
-            engines = [name for name in QTextToSpeech.availableEngines() if name != "mock"]
-            voice = QTextToSpeech(engines[0], self) if engines else None
-            if voice is not None and voice.state() is not QTextToSpeech.State.Error:
-                self._voice = voice
-                voice.stateChanged.connect(self._state_changed)
-            else:
-                log.info("There is no voice to read aloud with")
-        return self._voice is not None
+        """Whether there is an engine for voices; whether it has one shows when it speaks."""
+        from PySide6.QtTextToSpeech import QTextToSpeech
+
+        return any(name != "mock" for name in QTextToSpeech.availableEngines())
 
     def say(self, text: str) -> None:
         """Begin to read."""
-        if self.available and self._voice is not None:
-            self._voice.say(text)
+        if self._voice is None:
+            voice = self._voice = _Voice()
+            if sys.platform.startswith("linux"):
+                self._thread = QThread(self)
+                self._thread.setObjectName("speaker")
+                voice.moveToThread(self._thread)
+                self._thread.start()
+            self._say.connect(voice.say)
+            self._stop.connect(voice.stop)
+            voice.finished.connect(self.finished)
+        self._say.emit(text)
 
     def stop(self) -> None:
         """Be silent."""
-        if self._voice is not None:
-            self._voice.stop()
+        self._stop.emit()
 
-    def _state_changed(self, state: QTextToSpeech.State) -> None:
+    def close(self) -> None:
+        """Be silent and end the thread."""
+        if self._voice is None:
+            return
+        self._stop.emit()
+        if self._thread is not None:
+            self._voice.deleteLater()
+            self._thread.quit()
+            if not self._thread.wait(_QUIT_MS):
+                log.warning("The speech server does not answer")
+        self._voice = None
+
+
+class _Voice(QObject):
+    finished = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._engine: QObject | None = None
+        self._tried = False
+
+    def say(self, text: str) -> None:
+        from PySide6.QtTextToSpeech import QTextToSpeech
+
+        if not self._tried:
+            self._tried = True
+            name = next((name for name in QTextToSpeech.availableEngines() if name != "mock"), "")
+            engine = QTextToSpeech(name, self) if name else None
+            if engine is not None and engine.state() is not QTextToSpeech.State.Error:
+                engine.stateChanged.connect(self._state_changed)
+                self._engine = engine
+            else:
+                log.info("There is no voice to read aloud with")
+        if isinstance(self._engine, QTextToSpeech):
+            self._engine.say(text)
+        else:
+            self.finished.emit()
+
+    def stop(self) -> None:
+        from PySide6.QtTextToSpeech import QTextToSpeech
+
+        if isinstance(self._engine, QTextToSpeech):
+            self._engine.stop()
+
+    def _state_changed(self, state: object) -> None:
+        from PySide6.QtTextToSpeech import QTextToSpeech
+
         if state in (QTextToSpeech.State.Ready, QTextToSpeech.State.Error):
             self.finished.emit()

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-VARIANTS = (("light", "1"), ("dark", "1"), ("light", "2"), ("dark", "2"))
+VARIANTS = (("light", "1", "ltr"), ("dark", "1", "ltr"), ("light", "2", "ltr"), ("dark", "1", "rtl"))
 QUESTION = "How do I read a large CSV file in Python without filling the memory?"
 THOUGHT = (
     "The user wants to read a large file piece by piece. The csv module is a good answer, since its reader is an "
@@ -56,31 +56,72 @@ A few hints:
 The details are in the [documentation](https://docs.python.org/3/library/csv.html)."""
 
 
+MATHS = """The roots of $ax^2 + bx + c = 0$ are
+
+$$
+x = \\frac{-b \\pm \\sqrt{b^2 - 4ac}}{2a}
+$$
+
+and the sum of the first $n$ numbers is $\\sum_{i=1}^{n} i = \\frac{n(n+1)}{2}$."""
+SEEN = "It is a photograph of hills in the evening. The second picture shows a window with a table of squares."
+HEBREW = "מה אפשר לראות בתמונה? Please answer in **Hebrew**."
+HEBREW_ANSWER = """בתמונה רואים **גבעות בערב**, והשמש שוקעת מאחוריהן.
+
+1. השמיים כחולים למעלה וכתומים למטה.
+2. בחזית יש יער כהה.
+
+> צבעים חמים.
+
+```python
+print("שלום")
+```"""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--only", default="", help="only the variant of this name, such as dark-1x-rtl")
     parser.add_argument("--one", action="store_true", help="only the scheme and scale of the environment")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.one:
         return shoot(options.folder, options.model)
-    for scheme, scale in VARIANTS:
-        environment = {**os.environ, "LARIMAR_COLOR_SCHEME": scheme, "QT_SCALE_FACTOR": scale}
+    for scheme, scale, direction in VARIANTS:
+        variant = f"{scheme}-{scale}x-{direction}"
+        if options.only not in ("", variant):
+            continue
+        environment = {
+            **os.environ,
+            "LARIMAR_COLOR_SCHEME": scheme,
+            "QT_SCALE_FACTOR": scale,
+            "LARIMAR_SHOTS_DIRECTION": direction,
+        }
+        if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            environment.setdefault("QT_QPA_PLATFORM", "offscreen")
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--one"], env=environment, check=True)
     return 0
 
 
 def shoot(folder: Path, model: Path | None) -> int:
     from fakes.engine import FakeEngine, missing
-    from PySide6.QtCore import QEventLoop, QTimer
+    from PySide6.QtCore import QEventLoop, Qt, QTimer
 
     from app.application import Larimar, Options, make_qapplication, open_engine
+    from app.devices.speaker import Speaker
     from app.session import SessionState
-    from inference.messages import Done, Prefill, ReplyStats, Text, Thought
+    from gui import sample_media
+    from inference.messages import Done, Prefill, ReplyStats, Text, Thought, ToolCall
 
     app = make_qapplication(["larimar"])
-    variant = f"{os.environ.get('LARIMAR_COLOR_SCHEME', 'system')}-{os.environ.get('QT_SCALE_FACTOR', '1')}x"
+    direction = os.environ.get("LARIMAR_SHOTS_DIRECTION", "ltr")
+    if direction == "rtl":
+        app.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    scheme, scale = os.environ.get("LARIMAR_COLOR_SCHEME", "system"), os.environ.get("QT_SCALE_FACTOR", "1")
+    variant = f"{scheme}-{scale}x-{direction}"
+
+    class Voice(Speaker):
+        available = True
 
     def wait(condition: Callable[[], bool]) -> None:
         loop, timer = QEventLoop(), QTimer()
@@ -101,24 +142,34 @@ def shoot(folder: Path, model: Path | None) -> int:
     def pieces(text: str) -> list[Text]:
         return [Text(text[start : start + 4]) for start in range(0, len(text), 4)]
 
-    reading, thinking, halfway = threading.Event(), threading.Event(), threading.Event()
-    cut = ANSWER.index("### Which")
+    reading, thinking, incode, halfway = (threading.Event() for _ in range(4))
+    cut, code = ANSWER.index("### Which"), ANSWER.index("        if float")
+    stats = ReplyStats(250, 120, 312, 0.42, 8.6, 280, 218, context_length=8192)
     script = [
         *(Prefill(done, 250) for done in (0, 50, 100)),
         reading,
         Prefill(250, 250),
         Thought(THOUGHT),
         thinking,
-        *pieces(ANSWER[:cut]),
+        *pieces(ANSWER[:code]),
+        incode,
+        *pieces(ANSWER[code:cut]),
         halfway,
         *pieces(ANSWER[cut:]),
-        Done("stop", ReplyStats(250, 0, 312, 0.42, 8.6, context_length=8192)),
+        Done("stop", stats),
+    ]
+    seen = [*pieces(HEBREW_ANSWER if direction == "rtl" else SEEN), Done("stop", stats)]
+    tool = [
+        Text("I will look at the clock."),
+        ToolCall("current_time", {"zone": "Europe/Berlin", "format": "24h"}),
+        Text("It is half past nine in Berlin."),
+        Done("stop", stats),
     ]
 
     with tempfile.TemporaryDirectory() as data:
 
         def start(name: str, factory: Callable[..., object], model: Path | None = None) -> Larimar:
-            larimar = Larimar(app, Options(model, Path(data, name)), factory)  # type: ignore[arg-type]
+            larimar = Larimar(app, Options(model, Path(data, name)), factory, speaker=Voice())  # type: ignore[arg-type]
             larimar.window.resize(1080, 760)
             larimar.start()
             return larimar
@@ -126,6 +177,10 @@ def shoot(folder: Path, model: Path | None) -> int:
         def save(larimar: Larimar, name: str) -> None:
             frames()
             larimar.window.grab().save(str(folder / f"{name}-{variant}.png"))
+
+        def close(larimar: Larimar) -> None:
+            larimar.window.close()
+            larimar.close()
 
         if model is not None:
             larimar = start("real", open_engine, model)
@@ -135,16 +190,22 @@ def shoot(folder: Path, model: Path | None) -> int:
                 larimar.window.chat.ask(button.text())
                 wait(lambda: larimar.session.state is not SessionState.GENERATING)
                 save(larimar, f"real-answer-{number}")
-            larimar.window.close()
+            close(larimar)
             return 0
 
-        engine = FakeEngine([script], name="Larimar demo")
+        everything = frozenset({"image", "audio", "video"})
+        scripts = [script, script, [*pieces(MATHS), Done("stop", stats)], tool, seen]
+        engine = FakeEngine(scripts, name="Larimar demo", modalities=everything)
         larimar = start("fake", lambda path: engine)
         wait(lambda: larimar.session.state is SessionState.READY)
         save(larimar, "empty")
         chat = larimar.window.chat
+
+        def done() -> bool:
+            return larimar.session.state is SessionState.READY and not chat.controller.busy
+
         chat.ask(QUESTION)
-        wait(lambda: chat.model.messages[-1].prefill == (100, 250))
+        wait(lambda: chat.model.shown[-1].prefill == (100, 250))
         save(larimar, "reading")
         reading.set()
         wait(lambda: bool(chat.model.messages[-1].thought))
@@ -152,28 +213,76 @@ def shoot(folder: Path, model: Path | None) -> int:
         save(larimar, "thinking")
         chat.view.toggle_thought(1)
         thinking.set()
+        wait(lambda: len(chat.model.messages[-1].text) >= code)
+        frames(30)
+        save(larimar, "streaming-code")
+        incode.set()
         wait(lambda: len(chat.model.messages[-1].text) >= cut)
+        frames(20)
         save(larimar, "streaming")
         halfway.set()
-        wait(lambda: larimar.session.state is SessionState.READY)
+        wait(done)
+        chat.view.regenerate_requested.emit(chat.model.messages[-1].id)
+        wait(done)
         chat.view.toggle_thought(1)
         chat.view.jump_to_latest()
         chat.composer.edit.setPlainText("And with gzip?\nThe file is compressed.")
+        frames(20)
         save(larimar, "finished-end")
         chat.view.verticalScrollBar().setValue(0)
+        chat.view._hover(chat.view.visualRect(chat.model.index(0)).center())
         save(larimar, "finished-top")
+        chat.composer.edit.clear()
+        for question in ("How do I solve a quadratic equation?", "What time is it in Berlin?"):
+            chat.ask(question)
+            wait(done)
+        frames(20)
+        save(larimar, "maths-and-tools")
+        chat.view.edit_requested.emit(chat.model.messages[-2].id)
+        save(larimar, "editing")
+        chat.composer.clear()
+        files = [
+            sample_media.photograph(Path(data, "evening.jpg")),
+            sample_media.screenshot(Path(data, "squares.png")),
+            sample_media.recording(Path(data, "voice note.wav")),
+            sample_media.video(Path(data, "ball.mp4")),
+            sample_media.pdf(Path(data, "report.pdf"), 1),
+        ]
+        chat.composer.add_files(files)
+        wait(lambda: len(chat.attachments.items) == 5 and not chat.attachments.pending)
+        chat.composer.edit.setPlainText(HEBREW if direction == "rtl" else "What do these show?")
+        save(larimar, "attachments")
+        chat.composer.add_files([sample_media.broken_picture(Path(data, "broken.png"))])
+        wait(lambda: chat.composer.refusal.isVisible())
+        save(larimar, "refused")
+        chat._submit()
+        wait(done)
+        frames(20)
+        chat.view.jump_to_latest()
+        save(larimar, "asked-with-media")
+        chat._drop_hint.cover()
+        save(larimar, "dropping")
+        chat._drop_hint.hide()
+        from app.chat.system_prompt_dialog import SystemPromptDialog
+
+        dialog = SystemPromptDialog("", larimar.theme, larimar.window)
+        dialog._take_preset(2)
+        dialog.show()
+        frames()
+        dialog.grab().save(str(folder / f"system-prompt-{variant}.png"))
+        dialog.close()
         larimar.window.resize(520, 700)
         save(larimar, "narrow")
         larimar.window.resize(1080, 760)
         for number, name in ((1, "webcam"), (2, "microphone")):
             larimar.window.rail.choose(number)
             save(larimar, name)
-        larimar.window.close()
+        close(larimar)
 
         larimar = start("error", missing, Path("/home/me/models/gemma-4"))
         wait(lambda: larimar.session.state is SessionState.FAILED)
         save(larimar, "error")
-        larimar.window.close()
+        close(larimar)
     return 0
 
 

@@ -64,7 +64,7 @@ def test_a_growing_reply_changes_its_row_only(qtbot: QtBot) -> None:
     assert changed.args is not None
     assert changed.args[0].row() == 1
     assert model.shown[1].prefill == (4, 10)
-    model.replace(reply.extended(text="A"))
+    model.replace(reply.extended(Text("A")))
     assert not model.shown[1].waiting
     assert model.shown[1].prefill == (4, 10)
     with qtbot.assertNotEmitted(model.dataChanged):
@@ -82,7 +82,7 @@ def test_what_a_screen_reader_says(qtbot: QtBot) -> None:
 
     assert spoken(0) == "You: (attached: picture, recording) Q"
     assert spoken(1) == "Larimar: no answer yet (version 2 of 2)"
-    model.replace(replace(reply.extended(text="half"), status=MessageStatus.STOPPED))
+    model.replace(replace(reply.extended(Text("half")), status=MessageStatus.STOPPED))
     assert spoken(1) == "Larimar: half (stopped) (version 2 of 2)"
     model.replace(replace(reply, status=MessageStatus.FAILED, error="It broke."))
     assert "It broke." in spoken(1)

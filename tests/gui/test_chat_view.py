@@ -58,7 +58,7 @@ def begin(view: ChatView, question: str, answer: str) -> None:
 
 def grow(view: ChatView, text: str) -> None:
     model = model_of(view)
-    model.replace(model.messages[-1].extended(text=text))
+    model.replace(model.messages[-1].extended(Text(text)))
 
 
 def end(view: ChatView) -> None:

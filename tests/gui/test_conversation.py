@@ -44,9 +44,9 @@ def begun(store: ConversationStore, *messages: Message) -> Conversation:
 
 def test_a_reply_grows_in_the_order_in_which_it_came() -> None:
     reply = Message("assistant", status=MessageStatus.STREAMING)
-    reply = reply.extended(thought="hm").extended(thought="m", text="A").extended(text="B")
+    reply = reply.extended(Thought("hm")).extended(Thought("m"), Text("A")).extended(Text("B"))
     call = ToolCall("clock")
-    reply = reply.extended(tool_calls=[call]).extended(text="C")
+    reply = reply.extended(call, Text("C"))
     assert reply.parts == (Thought("hmm"), Text("AB"), call, Text("C"))
     assert (reply.text, reply.thought, reply.tool_calls) == ("ABC", "hmm", (call,))
     assert reply.extended() is reply
@@ -88,10 +88,10 @@ def test_a_streamed_reply_is_replaced(store: ConversationStore) -> None:
     question = said("user", "Q")
     reply = Message("assistant", (), question.id, status=MessageStatus.STREAMING)
     conversation = begun(store, question, reply)
-    reply = reply.extended(text="half")
+    reply = reply.extended(Text("half"))
     store.update(reply)
     assert store.path(conversation.id).result()[-1].text == "half"
-    reply = replace(reply.extended(text=" done"), status=MessageStatus.COMPLETE, finish_reason="stop")
+    reply = replace(reply.extended(Text(" done")), status=MessageStatus.COMPLETE, finish_reason="stop")
     store.finish(reply).result()
     assert store.path(conversation.id).result()[-1] == reply
 

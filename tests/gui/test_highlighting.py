@@ -60,6 +60,7 @@ def test_the_document_gets_the_colours(qtbot: QtBot) -> None:
     assert painted["return"] == QColor(LIGHT.code_keyword)
     assert painted['# "one" more'] == QColor(LIGHT.code_comment)
     assert document.size().height() == height
+    assert all(document.findBlockByNumber(n).layout().lineCount() == 1 for n in range(3)), "nothing has vanished"
 
 
 def test_colours_come_later_and_once(qtbot: QtBot, highlighter: Highlighter) -> None:
