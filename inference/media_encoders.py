@@ -54,9 +54,17 @@ class MediaEncoders:
         self._folder = folder
         self._provider: ProviderChoice = provider
         self._threads = threads
-        layout: Layout = "unified" if folder.config.get("model_type") in _UNIFIED_TYPES else "tower"
-        # what is prepared is kept no longer than until it is encoded
-        self._preparation = MediaPreparation(layout, hears="audio" in folder.modalities, cache_bytes=0)
+        self.layout: Layout = "unified" if folder.config.get("model_type") in _UNIFIED_TYPES else "tower"
+        """What the encoders take."""
+        # as in the modelling code, 1 lets a token see itself and no later one
+        self.hears_ahead: bool = (folder.config.get("audio_config") or {}).get("attention_context_right", 0) > 1
+        """Whether soft tokens of sound depend on what comes later; in no published model they do."""
+        self._preparation = MediaPreparation(
+            self.layout,
+            hears="audio" in folder.modalities,
+            hears_ahead=self.hears_ahead,
+            cache_bytes=0,  # what is prepared is kept no longer than until it is encoded
+        )
         self._cache: ByteBoundedCache[EncodedMedia] = ByteBoundedCache(_CACHE_BYTES)
 
     def encode(self, part: Image | Audio | Video, cancel: CancelToken) -> EncodedMedia:
@@ -73,7 +81,7 @@ class MediaEncoders:
                 f"A picture can be seen with {', '.join(map(str, BUDGETS[:-1]))} or {BUDGETS[-1]} soft tokens, "
                 f"not with {detail}."
             )
-        key = (type(part), content_key(part.source), detail)
+        key = _key(part)
         encoded = self._cache.get(key)
         if encoded is None:
             prepared = self._preparation.prepare(part, cancel)
@@ -84,17 +92,26 @@ class MediaEncoders:
             self._cache.put(key, encoded)
         return encoded
 
+    def keep(self, part: Image | Audio | Video, encoded: EncodedMedia) -> None:
+        """Remember soft tokens that were made elsewhere, for :meth:`encode` to find."""
+        self._cache.put(_key(part), encoded)
+
     @cached_property
     def _vision(self) -> VisionEncoder:
         return VisionEncoder(self._folder.graph("vision_encoder"), self._provider, self._threads)
 
     @cached_property
-    def _audio(self) -> AudioEncoder:
+    def audio(self) -> AudioEncoder:
+        """The audio encoder. Raises as :class:`AudioEncoder` does."""
         return AudioEncoder(self._folder.graph("audio_encoder"), self._provider, self._threads)
 
     def _embed(self, features: ImageFeatures | AudioFeatures, cancel: CancelToken) -> NDArray[np.float32]:
         if isinstance(features, ImageFeatures):
             (embeddings,) = self._vision(features.pixel_values[None], features.position_ids[None], cancel)
         else:
-            (embeddings,) = self._audio(features.values[None], features.mask[None], cancel)
+            (embeddings,) = self.audio(features.values[None], features.mask[None], cancel)
         return embeddings
+
+
+def _key(part: Image | Audio | Video) -> tuple[type, str, int | None]:
+    return type(part), content_key(part.source), part.soft_tokens if isinstance(part, Image) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from inference.graphs.audio import AudioEncoder
 from inference.graphs.vision import VisionEncoder
+from inference.media_encoders import MediaEncoders
+from inference.model_folder import ModelFolder
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class Encoders:
     @cached_property
     def audio(self) -> AudioEncoder:
         return AudioEncoder(self.graph("audio_encoder"), "cpu", threads=1)
+
+    def media_encoders(self) -> MediaEncoders:
+        """Open the encoders as the engine does, with nothing cached; there is no language model beside them."""
+        config = json.loads((self.folder / "config.json").read_text())
+        return MediaEncoders(ModelFolder(self.folder, config, {}, "", ""), "cpu", threads=1)
 
     @cached_property
     def reference(self) -> Any:

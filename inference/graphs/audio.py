@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,24 @@ from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 
+_LOG_MEL: Final = 128
+_NOTHING: Final = np.zeros((0, 1, 0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class AudioState:
+    """What the encoder needs of the beginning of a clip to go on with it. Immutable: one may return to it."""
+
+    tokens: int
+    """Soft tokens so far."""
+    states: NDArray[np.float32]
+    """float32 [layers, 1, rows, hidden]: the end of what each layer has seen."""
+    last_frames: NDArray[np.float32]
+    """float32 [frames_per_token, frame_values]: the last frames, which the convolutions reach back to."""
+
 
 class AudioEncoder:
-    """Encodes clips one by one.
+    """Encodes clips, one by one or a clip part by part.
 
     Args:
         path: the ``.onnx`` file.
@@ -37,6 +54,13 @@ class AudioEncoder:
         self.hidden_size = int(tokens.shape[-1])
         """Size of a soft token: that of the language model."""
         self._dtype = np.float16 if features.type == "tensor(float16)" else np.float32
+        self.frames_per_token = 4 if self.frame_values == _LOG_MEL else 1
+        """Frames that become one soft token."""
+        # what has a default does not count as an input
+        optional = {node.name: node for node in self._session.get_overridable_initializers()}
+        self._resumes = {"past_tokens", "past_states"} <= set(optional) and "present_states" in outputs
+        self.streams = self._resumes or self.frames_per_token == 1
+        """Whether clips may come in parts; graphs from elsewhere may take them only whole."""
 
     def __call__(
         self, input_features: NDArray[np.float32], mask: NDArray[np.bool_], cancel: CancelToken
@@ -65,3 +89,38 @@ class AudioEncoder:
                 (tokens,) = self._session.run(["audio_features"], feeds, options)
             encoded.append(tokens.astype(np.float32, copy=False))
         return encoded
+
+    def encode_next(
+        self, values: NDArray[np.float32], state: AudioState | None, cancel: CancelToken
+    ) -> tuple[NDArray[np.float32], AudioState]:
+        """Encode the next part of a clip; the parts give the soft tokens of the whole but for rounding.
+
+        Args:
+            values: float32 [F, frame_values], F > 0; a multiple of ``frames_per_token`` but for the last part.
+            state: after the part before; ``None`` at the beginning.
+            cancel: ends the run early.
+
+        Returns:
+            The soft tokens, float32 [n, hidden_size], one for each ``frames_per_token`` frames, and the state
+            after them.
+
+        Raises:
+            ValueError: the graph takes clips only whole, or there are no frames.
+            RunCancelled: the run was ended; ``state`` still holds.
+            OutOfMemoryError: the part needs more memory than there is.
+        """
+        if not self.streams or not len(values):
+            raise ValueError("this graph takes clips only whole" if len(values) else "there are no frames")
+        frames = values if state is None or not self._resumes else np.concatenate([state.last_frames, values])
+        feeds: dict[str, NDArray[np.generic]] = {
+            "input_features": np.ascontiguousarray(frames[None], self._dtype),
+            "input_features_mask": np.ones((1, len(frames)), np.bool_),
+        }
+        if self._resumes and state is not None:
+            feeds |= {"past_tokens": np.array(state.tokens, np.int64), "past_states": state.states}
+        names = ["audio_features", "present_states"] if self._resumes else ["audio_features"]
+        with cancellable(cancel) as options:
+            tokens, *states = self._session.run(names, feeds, options)
+        count = len(tokens) + (0 if state is None else state.tokens)
+        new = AudioState(count, states[0] if states else _NOTHING, frames[-self.frames_per_token :])
+        return tokens.astype(np.float32, copy=False), new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -29,10 +30,12 @@ __all__ = [
     "MonoResampler",
     "PauseSplitter",
     "audio_features",
+    "audio_prefixes",
     "audio_soft_tokens",
     "load_audio",
     "load_clips",
     "probe_audio",
+    "samples_of_tokens",
     "to_mono_16k",
 ]
 
@@ -61,6 +64,30 @@ class AudioFeatures:
 def audio_soft_tokens(samples: int, layout: Layout = "tower") -> int:
     """Return how many soft tokens a clip of so many samples takes, at most 750; below 10 ms it may be none."""
     return soft_token_count(samples) if layout == "tower" else min(-(-samples // FRAME_SAMPLES), MAX_TOKENS)
+
+
+def samples_of_tokens(tokens: int, layout: Layout = "tower") -> int:
+    """Return how long a clip must be for its first soft tokens not to depend on what comes later.
+
+    The inverse of :func:`audio_soft_tokens`, up to 749 tokens: so long a clip has just these.
+    """
+    # the features ask for one sample more than they use
+    return tokens * FRAME_SAMPLES + (1 if layout == "tower" and tokens else 0)
+
+
+def audio_prefixes(samples: NDArray[np.float32], layout: Layout = "tower") -> tuple[str, ...]:
+    """Return, for each soft token of a clip, what tells the sound that it is made of from other sound.
+
+    Soft tokens depend on nothing that comes later, so the same text means the same embedding.
+    """
+    digest, done, keys = blake2b(digest_size=16), 0, []
+    content = np.ascontiguousarray(samples, np.float32)
+    for token in range(audio_soft_tokens(len(samples), layout)):
+        end = samples_of_tokens(token + 1, layout)
+        digest.update(content[done:end].data)
+        keys.append(digest.hexdigest())
+        done = end
+    return tuple(keys)
 
 
 def audio_features(samples: NDArray[np.float32], layout: Layout = "tower") -> AudioFeatures:

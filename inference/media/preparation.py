@@ -11,7 +11,7 @@ from typing import Final
 
 from inference.cancellation import CancelToken
 from inference.errors import MediaError
-from inference.media.audio import AudioFeatures, audio_features, load_clips
+from inference.media.audio import AudioClip, AudioFeatures, audio_features, audio_prefixes, load_clips
 from inference.media.cache import ByteBoundedCache, content_key
 from inference.media.image import DEFAULT_BUDGET, ImageFeatures, Layout, image_features, open_image
 from inference.media.prompt import AudioItem, ImageItem, MediaItem, VideoItem
@@ -21,6 +21,21 @@ from inference.messages import Audio, Image, Video
 
 MAX_SOUND_SECONDS: Final = 1800.0
 """Half an hour is 45,000 soft tokens; what is longer belongs into a transcript, not into a prompt."""
+
+
+def audio_item(clip: AudioClip, layout: Layout, hears_ahead: bool = False) -> AudioItem:
+    """Return what stands for a clip in :func:`inference.media.prompt.expand_prompt`."""
+    prefixes = audio_prefixes(clip.samples, layout)
+    return AudioItem(len(prefixes), prefixes[-1] if prefixes else "", () if hears_ahead else prefixes)
+
+
+def check_length(clip: AudioClip, source: Source = b"") -> None:
+    """Raise :class:`MediaError` if a recording is too long with this clip."""
+    if clip.end > MAX_SOUND_SECONDS:
+        raise MediaError(
+            f"The sound of {name_of(source, 'recording')} is longer than {MAX_SOUND_SECONDS / 60:.0f} minutes, "
+            "too long for one question. Cut it into parts."
+        )
 
 
 @dataclass(frozen=True)
@@ -41,17 +56,27 @@ class PreparedMedia:
 class MediaPreparation:
     """Prepares parts for one model, and remembers the last ones."""
 
-    def __init__(self, layout: Layout = "tower", *, hears: bool = True, pad: bool = False, cache_bytes: int = 2**28):
+    def __init__(
+        self,
+        layout: Layout = "tower",
+        *,
+        hears: bool = True,
+        hears_ahead: bool = False,
+        pad: bool = False,
+        cache_bytes: int = 2**28,
+    ) -> None:
         """Prepare for the encoders of ``layout``.
 
         Args:
             layout: which encoders the model has.
             hears: whether the sound of a video is added to its frames.
+            hears_ahead: whether soft tokens of sound depend on what comes later; in no published model they do.
             pad: whether pictures are filled up to their budget; encoders of a free length need less without.
             cache_bytes: memory for what was prepared before.
         """
         self._layout: Layout = layout
         self._hears = hears
+        self._hears_ahead = hears_ahead
         self._pad = pad
         self._cache: ByteBoundedCache[PreparedMedia] = ByteBoundedCache(cache_bytes)
 
@@ -75,7 +100,7 @@ class MediaPreparation:
             features = image_features(open_image(part.source), budget, self._layout, pad=self._pad)
             prepared = PreparedMedia((ImageItem(features.soft_tokens, key),), (features,))
         elif isinstance(part, Audio):
-            prepared = self._sound(part.source, key, cancel)
+            prepared = self._sound(part.source, cancel)
         else:
             prepared = self._video(part.source, key, cancel)
         if cancel.cancelled:
@@ -83,19 +108,16 @@ class MediaPreparation:
         self._cache.put(key, prepared)
         return prepared
 
-    def _sound(self, source: Source, key: str, cancel: CancelToken) -> PreparedMedia:
+    def _sound(self, source: Source, cancel: CancelToken) -> PreparedMedia:
         features: list[AudioFeatures] = []
+        items: list[AudioItem] = []
         for clip in load_clips(source):
             if cancel.cancelled:
                 break
-            if clip.end > MAX_SOUND_SECONDS:
-                raise MediaError(
-                    f"The sound of {name_of(source, 'recording')} is longer than {MAX_SOUND_SECONDS / 60:.0f} minutes, "
-                    "too long for one question. Cut it into parts."
-                )
+            check_length(clip, source)
             features.append(audio_features(clip.samples, self._layout))
-        items = tuple(AudioItem(each.soft_tokens, f"{key} {index}") for index, each in enumerate(features))
-        return PreparedMedia(items, tuple(features))
+            items.append(audio_item(clip, self._layout, self._hears_ahead))
+        return PreparedMedia(tuple(items), tuple(features))
 
     def _video(self, source: Source, key: str, cancel: CancelToken) -> PreparedMedia:
         frames: list[ImageFeatures] = []
@@ -109,5 +131,5 @@ class MediaPreparation:
         seen = PreparedMedia((item,), tuple(frames))
         if cancel.cancelled or not self._hears or not probe_video(source).has_sound:
             return seen
-        heard = self._sound(source, f"{key} sound", cancel)
+        heard = self._sound(source, cancel)
         return PreparedMedia(seen.items + heard.items, seen.features + heard.features)

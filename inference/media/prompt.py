@@ -66,6 +66,9 @@ class AudioItem:
 
     soft_tokens: int
     content: str
+    prefixes: Sequence[str] = ()
+    """For each soft token, what tells the sound up to there from other sound; so a recording that goes on shares the
+    KV cache with its beginning. Empty: ``content`` stands for all of them."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,12 @@ class _Builder:
         if isinstance(item, ImageItem):
             self._run(index, 0, item, item.soft_tokens, IMAGE, (tokens.begin_image, tokens.image, tokens.end_image))
         elif isinstance(item, AudioItem):
+            if len(item.prefixes) not in (0, item.soft_tokens):
+                raise ValueError("a clip needs a prefix for each of its soft tokens, or none")
             self._run(index, 0, item, item.soft_tokens, AUDIO, (tokens.begin_audio, tokens.audio, tokens.end_audio))
+            if item.prefixes:
+                run = self._runs[-1]
+                self._reuse[run.start : run.stop] = [_identity(prefix, 0) for prefix in item.prefixes]
         else:
             if self._encode is None:
                 raise ValueError("a video needs an encoder for the times of its frames")
