@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -65,10 +65,13 @@ class MediaEncoders:
             hears_ahead=self.hears_ahead,
             cache_bytes=0,  # what is prepared is kept no longer than until it is encoded
         )
+        self._most_soft_tokens = folder.most_image_soft_tokens
         self._cache: ByteBoundedCache[EncodedMedia] = ByteBoundedCache(_CACHE_BYTES)
 
     def encode(self, part: Image | Audio | Video, cancel: CancelToken) -> EncodedMedia:
         """Return the soft tokens of a medium, from the cache if the same content was encoded before.
+
+        A picture gets no more of them than the model was trained for, see :attr:`ModelFolder.most_image_soft_tokens`.
 
         Raises:
             MediaError: the file cannot be used.
@@ -81,6 +84,8 @@ class MediaEncoders:
                 f"A picture can be seen with {', '.join(map(str, BUDGETS[:-1]))} or {BUDGETS[-1]} soft tokens, "
                 f"not with {detail}."
             )
+        if isinstance(part, Image):
+            part = replace(part, soft_tokens=min(detail or self._folder.image_soft_tokens, self._most_soft_tokens))
         key = _key(part)
         encoded = self._cache.get(key)
         if encoded is None:

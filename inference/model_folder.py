@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import ModelFolderError, UnsupportedModelError
+from inference.media.image import BUDGETS, DEFAULT_BUDGET
 
 SUFFIXES = ("_q4", "_quantized", "_q4f16", "_fp16", "")
 """Precisions by the suffix of a graph's name, the one that we would rather run first."""
@@ -38,6 +39,8 @@ class ModelFolder:
     """Which precision of the graphs is used, as the suffix of their names."""
     record: dict[str, Any] = field(default_factory=dict)
     """``larimar.json``; empty for folders of others."""
+    processor_config: dict[str, Any] = field(default_factory=dict)
+    """``processor_config.json``; empty when the folder has none."""
 
     @classmethod
     def open(cls, path: Path | str) -> ModelFolder:
@@ -60,7 +63,7 @@ class ModelFolder:
             raise ModelFolderError(f"The model folder {path} lacks tokenizer.json. {_AGAIN}")
         optional = {
             name: _read_json(path / name) if (path / name).is_file() else {}
-            for name in ("generation_config.json", "tokenizer_config.json", "larimar.json")
+            for name in ("generation_config.json", "tokenizer_config.json", "processor_config.json", "larimar.json")
         }
         return cls(
             path=path,
@@ -69,6 +72,7 @@ class ModelFolder:
             chat_template=_chat_template(path, optional["tokenizer_config.json"]),
             suffix=_find_suffix(path),
             record=optional["larimar.json"],
+            processor_config=optional["processor_config.json"],
         )
 
     @property
@@ -104,6 +108,17 @@ class ModelFolder:
         """What the model takes besides text: of "image", "audio", "video"; what it has encoders for."""
         taken = {"vision_encoder": ("image", "video"), "audio_encoder": ("audio",)}
         return frozenset(kind for graph, kinds in taken.items() if self._find(graph) for kind in kinds)
+
+    @property
+    def image_soft_tokens(self) -> int:
+        """With how many soft tokens the model sees a picture, unless it is told otherwise."""
+        images = self.processor_config.get("image_processor")
+        return _budget(images.get("max_soft_tokens") if isinstance(images, dict) else None, DEFAULT_BUDGET)
+
+    @property
+    def most_image_soft_tokens(self) -> int:
+        """With how many soft tokens the model can see a picture; only small models of our own say less than 1120."""
+        return _budget(self.record.get("most_image_soft_tokens"), BUDGETS[-1])
 
     @property
     def tokenizer_path(self) -> Path:
@@ -178,6 +193,10 @@ def _chat_template(path: Path, tokenizer_config: dict[str, Any]) -> str:
             raise ModelFolderError(f"{file} cannot be read: it is damaged. {_AGAIN}") from error
     template = tokenizer_config.get("chat_template", "")
     return template if isinstance(template, str) else ""
+
+
+def _budget(found: object, otherwise: int) -> int:
+    return found if isinstance(found, int) and found in BUDGETS else otherwise
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -208,7 +208,7 @@ def _record(
     carried = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {}
     quantized = options["precision"] not in ("fp16", "fp32")
     return {
-        **{key: carried[key] for key in ("name", "demo") if key in carried},
+        **{key: carried[key] for key in ("name", "demo", "most_image_soft_tokens") if key in carried},
         "converter": f"larimar {__version__}",
         "source": origin(source, report),
         **({} if drafter is None else {"drafter": origin(drafter, report)}),

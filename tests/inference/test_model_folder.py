@@ -82,3 +82,14 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert default_model_folder().parts[-2:] == ("resources", "demo_model")
     monkeypatch.setenv("LARIMAR_MODEL", str(tmp_path))
     assert default_model_folder() == tmp_path
+
+
+def test_pictures_are_seen_as_the_model_was_trained_for(folder: Path) -> None:
+    model = ModelFolder.open(folder)
+    assert (model.image_soft_tokens, model.most_image_soft_tokens) == (280, 1120)
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": {"max_soft_tokens": 70}}))
+    (folder / "larimar.json").write_text(json.dumps({"most_image_soft_tokens": 140}))
+    model = ModelFolder.open(folder)
+    assert (model.image_soft_tokens, model.most_image_soft_tokens) == (70, 140)
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": {"max_soft_tokens": 71}}))
+    assert ModelFolder.open(folder).image_soft_tokens == 280
