@@ -36,6 +36,8 @@ _AGREEMENTS = (3, 4, 6, 10)
 _AGREEMENT_PRIOR = (0.25, 0.4, 0.55, 0.7, 0.85)
 _PRIOR_WEIGHT = 2.0
 """Observations that a prior counts for."""
+_PLACE_WEIGHT = 8.0
+"""Observations that the place before counts for."""
 _REMEMBERED = 0.95
 """What an estimate keeps of older observations when a new one comes."""
 _MET_REMEMBERED = 0.97
@@ -43,7 +45,7 @@ _MET_REMEMBERED = 0.97
 _FADING = 0.998
 """What it keeps of them from round to round without any."""
 
-_OVERDRAFT = 2.0
+_OVERDRAFT = 1.5
 """Runs that drafting may have cost in all before it has to stop."""
 _REFILL = 0.01
 """Share of the time that it may cost beyond that."""
@@ -257,8 +259,8 @@ class _Acceptance:
         place, degree = min(place, len(self._seen) - 1), self._degree(confidence)
         estimate = float(self._prior[degree])
         for each in range(place + 1):
-            seen = float(self._seen[each, degree])
-            estimate = (float(self._right[each, degree]) + _PRIOR_WEIGHT * estimate) / (seen + _PRIOR_WEIGHT)
+            seen, weight = float(self._seen[each, degree]), _PLACE_WEIGHT if each else _PRIOR_WEIGHT
+            estimate = (float(self._right[each, degree]) + weight * estimate) / (seen + weight)
         return estimate
 
     @property
@@ -271,10 +273,9 @@ class _Acceptance:
         """Return, by degree of confidence, how likely a draft is accepted and how often the degree comes up."""
         right, share = self._prior, np.full(len(self._prior), 1 / len(self._prior))
         for each in range(place + 1):
-            seen = self._seen[each]
-            right = (self._right[each] + _PRIOR_WEIGHT * right) / (seen + _PRIOR_WEIGHT)
-            met = self._met[each]
-            share = (met + _PRIOR_WEIGHT * share) / (met.sum() + _PRIOR_WEIGHT)
+            seen, met, weight = self._seen[each], self._met[each], _PLACE_WEIGHT if each else _PRIOR_WEIGHT
+            right = (self._right[each] + weight * right) / (seen + weight)
+            share = (met + weight * share) / (met.sum() + weight)
         return right, share
 
     def add(self, place: int, confidence: float, right: bool) -> None:

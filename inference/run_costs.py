@@ -29,7 +29,12 @@ _FIRST_SLOPE = 0.25
 """What a further row is taken to cost before anything was measured."""
 _FIRST_DRAFT = 0.1
 _RECENT = 9
-"""Runs whose median is believed."""
+"""Runs whose median says how fast the machine is just now."""
+_LASTING = 31
+"""Runs whose median says what more rows cost: more, so that a change of the machine's speed is over before it counts
+as one of these ratios."""
+_KNOWN = 4
+"""Runs after which a ratio is known well enough to tell the speed by; as many stand for an earlier session."""
 
 
 class RunCosts:
@@ -43,11 +48,10 @@ class RunCosts:
     def __init__(self, rows: Mapping[int, float] | None = None, draft: float | None = None) -> None:
         self._ratios: dict[int, deque[float]] = {}
         for count, ratio in (rows or {}).items():
-            # a few votes, so that a single measurement of today does not outvote them
-            self._ratios[count] = deque([ratio] * (_RECENT // 2), _RECENT)
+            self._ratios[count] = deque([ratio] * _KNOWN, _LASTING)
         self._single: deque[float] = deque(maxlen=_RECENT)
         """Recent seconds of one row: measured, or runs of more rows divided by what these cost."""
-        self._draft_ratios: deque[float] = deque([] if draft is None else [draft] * (_RECENT // 2), _RECENT)
+        self._draft_ratios: deque[float] = deque([] if draft is None else [draft] * _KNOWN, _LASTING)
         self._curve = self._fit()
 
     @property
@@ -78,9 +82,9 @@ class RunCosts:
         """Take note of a run."""
         if seconds <= 0 or not 1 <= rows <= MOST_ROWS:
             return
-        known = len(self._ratios.get(rows, ())) >= _RECENT // 2
+        known = len(self._ratios.get(rows, ())) >= _KNOWN
         if rows > 1 and self._single:
-            self._ratios.setdefault(rows, deque(maxlen=_RECENT)).append(seconds / self.seconds)
+            self._ratios.setdefault(rows, deque(maxlen=_LASTING)).append(seconds / self.seconds)
             self._curve = self._fit()
         if rows == 1 or known:
             self._single.append(seconds / self[rows])
