@@ -1,4 +1,6 @@
-"""Memory that loading, unloading and answering leave behind, in a process of its own: ``python tests/measure_memory.py``.
+"""Memory that loading, unloading and answering leave behind, in a process of its own.
+
+    python tests/measure_memory.py
 
 Prints JSON: resident megabytes (those of files that are mapped left out) after every tenth of the cycles. What counts
 is whether the later ones grow: the first ones warm up whatever is set up once.

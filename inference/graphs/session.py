@@ -151,5 +151,5 @@ _NO_MEMORY = (
 def _is_memory_error(error: Exception) -> bool:
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(
-        sign in text for sign in ("bad_alloc", "failed to allocate memory", "out of memory")
+        sign in text for sign in ("bad_alloc", "failed to allocate memory", "cannot allocate memory", "out of memory")
     )

@@ -1,4 +1,4 @@
-"""What is computed again when a conversation goes on, is edited, answered anew, left and gone back to: counted in tokens.
+"""What is computed again when a conversation goes on, is edited, answered anew, left and gone back to, in tokens.
 
 On the real graphs of the demo model, whose sliding window is far shorter than these conversations.
 """
