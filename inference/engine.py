@@ -46,6 +46,7 @@ from inference.tokenizer import StreamingDetokenizer, Tokenizer
 from inference.unfinished import continuations
 
 if TYPE_CHECKING:
+    from inference.graphs.loading import LoadProgress
     from inference.graphs.session import ProviderChoice
     from inference.media_encoders import EncodedMedia
 
@@ -116,6 +117,8 @@ class Engine:
         """Most tokens that a conversation can have."""
         self.provider: str = model.provider
         """What the model really runs on: "CPU" or "CUDA"."""
+        self.provider_reason: str = getattr(model, "provider_reason", "")
+        """Why that is not CUDA, as the second half of a sentence; empty where it is, or the CPU was asked for."""
         self._tokenizer = tokenizer
         self._template = template
         self._generation_config = generation_config
@@ -140,6 +143,8 @@ class Engine:
         prefix_cache: Path | None = None,
         prefix_cache_bytes: int | None = None,
         aside_bytes: int | None = None,
+        progress: LoadProgress | None = None,
+        cancel: CancelToken | None = None,
     ) -> Engine:
         """Load a model folder.
 
@@ -151,12 +156,16 @@ class Engine:
                 program. From it can be made out what was said; ``None``, the default, keeps nothing.
             prefix_cache_bytes: most bytes in that folder; ``None``: 2 GB.
             aside_bytes: most memory for conversations besides the one that was answered last; ``None``: 256 MB.
+            progress: called on this thread with what is done ("Reading the model") and how much of the loading lies
+                behind, 0 to 1.
+            cancel: ends the loading early, from any thread.
 
         Raises:
             ModelFolderError: the folder is missing, incomplete or damaged, or was changed while it was loaded.
             UnsupportedModelError: it holds a model that is not Gemma 4.
             RuntimeSetupError: ONNX Runtime is missing or cannot use ``provider``.
             OutOfMemoryError: the model does not fit into memory.
+            LoadCancelledError: ``cancel`` was set.
         """
         folder = ModelFolder.open(default_model_folder() if path is None else path)
         fingerprint = folder.fingerprint()
@@ -175,7 +184,15 @@ class Engine:
                     "ONNX Runtime is missing or broken. Install exactly one of the extras “cpu” and “gpu”; "
                     "“main.py doctor” says what it finds."
                 ) from error
-            model = LanguageModel.open(folder, provider=provider, threads=threads, prefix_cache=prefix_cache, **kept)
+            model = LanguageModel.open(
+                folder,
+                provider=provider,
+                threads=threads,
+                prefix_cache=prefix_cache,
+                progress=progress,
+                cancel=cancel,
+                **kept,
+            )
             encoders = MediaEncoders(folder, provider, threads)
             speculator = Speculator.open(model, folder, f"{model.provider} {threads}")
             engine = cls(folder, tokenizer, template, generation_config, model, encoders, speculator)
@@ -251,6 +268,7 @@ class Engine:
         try:
             if not self._closed:
                 self._closed = True
+                self._encoders = self._speculator = None
                 self._model.close()
         finally:
             self._busy.release()

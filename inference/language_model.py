@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from inference.cancellation import CancelToken
 from inference.errors import ContextFullError, LarimarError
 from inference.graphs.decoder import Decoder
+from inference.graphs.drafter import GRAPH as DRAFTER
 from inference.graphs.drafter import Draft, Drafter, has_drafter
 from inference.graphs.embedder import Embedder
+from inference.graphs.loading import Loading, LoadProgress
 from inference.graphs.session import ProviderChoice, RunCancelled
 from inference.kv_cache import ROLLBACK_MARGIN
+from inference.memory import release_unused
 from inference.model_folder import ModelFolder
 from inference.prefill_pace import PrefillPace
 from inference.prefix_pool import PrefixPool
@@ -63,6 +66,8 @@ class LanguageModel:
         prefix_cache: Path | None = None,
         prefix_cache_bytes: int = DEFAULT_BYTES,
         aside_bytes: int = ASIDE_BYTES,
+        progress: LoadProgress | None = None,
+        cancel: CancelToken | None = None,
     ) -> LanguageModel:
         """Load the graphs of a model folder.
 
@@ -74,16 +79,22 @@ class LanguageModel:
                 ``None``: none are.
             prefix_cache_bytes: most bytes in that folder.
             aside_bytes: most memory for conversations that are not worked on.
+            progress: called with what is done and how much of the loading lies behind.
+            cancel: ends the loading early.
 
         Raises:
             ModelFolderError: a graph is missing or damaged.
             RuntimeSetupError: ONNX Runtime is missing or cannot use ``provider``.
             OutOfMemoryError: the model does not fit into memory.
+            LoadCancelledError: ``cancel`` was set.
         """
+        loading = Loading(progress, cancel)
+        path = folder.graph("decoder_model_merged")
+        loading.read_ahead([path, *([folder.graph(DRAFTER)] if has_drafter(folder) else [])])
+        loading.report("Preparing the model", 0.6)
         embedder = Embedder(folder.graph("embed_tokens"))
-        decoder = Decoder(
-            folder.graph("decoder_model_merged"), folder.context_length, folder.attention_windows, provider, threads
-        )
+        decoder = Decoder(path, folder.context_length, folder.attention_windows, provider, threads, loading.cancel)
+        loading.report("Preparing the model", 0.9)
         drafter = None
         if has_drafter(folder):
             try:
@@ -98,12 +109,21 @@ class LanguageModel:
             windowed = any(spec.window is not None for spec in cache.specs.values())
             identity = f"{folder.fingerprint()} {decoder.provider} {onnxruntime.__version__} {cache.specs}"
             store = PrefixStore(prefix_cache, identity, window if windowed else 0, prefix_cache_bytes)
-        return cls(embedder, decoder, drafter, store=store, aside_bytes=aside_bytes)
+        model = cls(embedder, decoder, drafter, store=store, aside_bytes=aside_bytes)
+        loading.report("Warming up", 0.97)
+        model._warm_up(loading.cancel)
+        loading.report("Ready", 1.0)
+        return model
 
     @property
     def provider(self) -> str:
         """What the decoder really runs on: "CPU" or "CUDA"."""
         return self._decoder.provider
+
+    @property
+    def provider_reason(self) -> str:
+        """Why that is not CUDA, as the second half of a sentence; empty where it is, or the CPU was asked for."""
+        return self._decoder.provider_reason
 
     @property
     def vocab_size(self) -> int:
@@ -273,6 +293,15 @@ class LanguageModel:
         # these refer to one another
         self._decoder.cache.before_replacing.clear()
         del self._embedder, self._drafter, self._decoder, self._prefixes
+        release_unused()
+
+    def _warm_up(self, cancel: CancelToken) -> None:
+        """Run every graph once, so that the first word does not wait for memory, kernels and threads."""
+        if self.step(0, cancel) is not None:
+            self.draft(0, None, cancel)
+        self._decoder.cache.roll_back(0)
+        self._last_run = None
+        self.logits = np.zeros(self.vocab_size, np.float32)
 
     def _append(
         self,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
+from inference.graphs.providers import why_not_cuda
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
 
@@ -33,9 +34,11 @@ class Decoder:
             take windowed caches and get whole ones.
         provider: see :func:`inference.graphs.session.open_session`.
         threads: of one operator; ``None`` takes one per physical core.
+        cancel: ends the loading early.
 
     Raises:
         ModelFolderError: the graph is missing, damaged, or not a decoder of the expected form.
+        LoadCancelledError: ``cancel`` was set.
     """
 
     def __init__(
@@ -45,14 +48,15 @@ class Decoder:
         windows: Sequence[int | None] = (),
         provider: ProviderChoice = "auto",
         threads: int | None = None,
+        cancel: CancelToken | None = None,
     ) -> None:
-        self._session = open_session(path, provider, threads)
-        self.hidden_state = HIDDEN_STATE
+        self.hidden_state = hidden_state_name(path)
         """Name of the output with the hidden state after the final norm, [1, S, H]: what a drafter goes on from."""
-        if HIDDEN_STATE not in {node.name for node in self._session.get_outputs()}:
-            self.hidden_state = hidden_state_name(path)
-            self._session = open_session(path, provider, threads, with_hidden_state(path))
+        content = None if self.hidden_state == HIDDEN_STATE else with_hidden_state(path)
+        self._session = open_session(path, provider, threads, content, cancel)
         self.provider = provider_name(self._session)
+        self.provider_reason = why_not_cuda() if self.provider == "CPU" and provider == "auto" else ""
+        """Why that is not CUDA, where it might have been; empty otherwise."""
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
         # an input with a default is not among the inputs proper

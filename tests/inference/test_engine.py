@@ -363,7 +363,14 @@ def loaded(monkeypatch: pytest.MonkeyPatch, scripted: Callable[..., Any]) -> Any
 
 def test_open_and_answer(folder: Path, loaded: Any) -> None:
     engine = Engine.open(folder, provider="cpu", threads=2)
-    assert loaded.asked == {"path": folder, "provider": "cpu", "threads": 2, "prefix_cache": None}
+    assert loaded.asked == {
+        "path": folder,
+        "provider": "cpu",
+        "threads": 2,
+        "prefix_cache": None,
+        "progress": None,
+        "cancel": None,
+    }
     assert engine.name == folder.name
     assert read(engine.reply([HI]))[1].reason == "stop"
 
