@@ -114,7 +114,8 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure how fast this machine is")
-    bench.add_argument("what", nargs="?", choices=("model", "media"), help="only one of the two")
+    bench.add_argument("what", nargs="?", choices=("model", "media", "gui"), help="only one; gui is the window")
+    bench.add_argument("--gui", action="store_const", const="gui", dest="what", help="the same as the argument gui")
     bench.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each measurement (5)")
     _add_engine_options(bench)
     bench.set_defaults(run=_bench)
@@ -314,6 +315,12 @@ def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
 def _bench(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if options.runs < 1:
         parser.error("argument --runs: must be at least 1")
+    if options.what == "gui":
+        from app.gui_bench import measure_gui
+
+        for figure in measure_gui(min(options.runs, 3)):
+            print(figure.line, flush=True)
+        return 0
     if options.what != "media":
         from inference import bench
 

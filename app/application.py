@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -21,7 +22,7 @@ from app.devices.speaker import Speaker, SystemSpeaker
 from app.engine_worker import Engine, EngineFactory
 from app.logging_setup import log_to, stop_logging_qt
 from app.paths import Paths
-from app.session import Session
+from app.session import Session, SessionState
 from app.settings import ColourScheme, Settings, SettingsStore
 from app.theme import Theme
 from app.window import MainWindow
@@ -73,6 +74,7 @@ class Larimar(QObject):
         self.window.chat.composer.think.setChecked(self.settings.thinking)
         self._closed = False
 
+        self.session.state_changed.connect(self._spare_the_collector)
         self.window.closing.connect(self.close)
         self.window.chat.composer.thinking_changed.connect(self._thinking_changed)
         self.window.chat.choose_model_requested.connect(self.choose_model)
@@ -107,6 +109,15 @@ class Larimar(QObject):
         self.background.close()
         self.conversations.close()
         self._store.close()
+
+    def _spare_the_collector(self, state: SessionState) -> None:
+        """Let Python's garbage collector no longer look through what the start and the model brought.
+
+        That is most of all objects; to look through them takes longer than a frame, in the middle of a reply.
+        """
+        if state is SessionState.READY:
+            gc.freeze()
+            self.session.state_changed.disconnect(self._spare_the_collector)
 
     def _change(self, settings: Settings) -> None:
         self.settings = settings

@@ -155,7 +155,7 @@ class MessageDelegate(QStyledItemDelegate):
             self._box(painter, piece.rect, colours.bubble, 16)
         elif piece.kind is PieceKind.CODE:
             self._box(painter, piece.rect, colours.code, 10)
-            self._text(painter, piece.rect.adjusted(14, 0, 0, 0), 32, piece.label, colours.muted)
+            self._text(painter, piece.rect.adjusted(14, 0, -14, 0), 32, piece.label, colours.muted)
         elif piece.kind is PieceKind.ERROR:
             self._box(painter, piece.rect, colours.danger_soft, 10)
             icon = self._theme.icon("warning", colours.danger, 20)
@@ -164,7 +164,9 @@ class MessageDelegate(QStyledItemDelegate):
             painter.fillRect(piece.rect, QColor(colours.border))
         elif piece.kind in (PieceKind.QUOTE, PieceKind.THOUGHT):
             bar = colours.border_strong if piece.kind is PieceKind.QUOTE else colours.border
-            self._box(painter, QRectF(piece.rect.x(), piece.rect.y(), 3, piece.rect.height()), bar, 1.5)
+            mirrored = painter.layoutDirection() is Qt.LayoutDirection.RightToLeft
+            x = piece.rect.right() - 3 if mirrored else piece.rect.x()
+            self._box(painter, QRectF(x, piece.rect.y(), 3, piece.rect.height()), bar, 1.5)
             text = colours.muted
         elif piece.kind in (PieceKind.STATUS, PieceKind.NOTE):
             self._text(painter, piece.rect, piece.rect.height(), piece.label, colours.muted)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtGui import QGuiApplication
 
 from app.conversation import Message, MessageStatus
 from inference.messages import ReplyStats
@@ -29,7 +30,9 @@ def footer_note(message: Message) -> str:
         parts.append(translate("Layouter", "Cut off: no more room for this reply"))
     if message.stats is not None:
         parts.extend(stats_words(message.stats))
-    return "  ·  ".join(parts)
+    # each in its own direction, where the line as a whole is read from the right
+    isolated = QGuiApplication.layoutDirection() is Qt.LayoutDirection.RightToLeft
+    return "  ·  ".join(f"\u2068{part}\u2069" if isolated else part for part in parts)
 
 
 def stats_words(stats: ReplyStats) -> list[str]:

@@ -24,6 +24,9 @@ class ChatHeader(QFrame):
         self._title = QLabel(self)
         self._title.setObjectName("title")
         self._title.setTextFormat(Qt.TextFormat.PlainText)
+        mirrored = self.layoutDirection() is Qt.LayoutDirection.RightToLeft
+        side = Qt.AlignmentFlag.AlignRight if mirrored else Qt.AlignmentFlag.AlignLeft
+        self._title.setAlignment(side | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.prompt_button = QPushButton(self)
         self.new_button = QPushButton(self)

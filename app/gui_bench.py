@@ -1,0 +1,302 @@
+"""How quick the window is: ``main.py bench gui``. A scripted engine speaks at 200 tokens a second; nothing is loaded.
+
+A timer that wants to run all the time measures how long the event loop was kept from it: the *gaps*. Every figure is
+the median of several runs.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QTimer
+from PySide6.QtWidgets import QApplication
+
+from app.application import Larimar, Options, make_qapplication
+from app.conversation import Conversation, ConversationStore, Message
+from app.session import SessionState
+from inference.cancellation import CancelToken
+from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Text, Turn
+
+TOKENS = 2000
+TOKENS_PER_SECOND = 200.0
+MESSAGES = 5000
+_SCROLL_STEPS = 150
+_WIDTHS = (1280, 900, 620, 760, 1100, 1400, 700, 1080)
+_PATIENCE = 60.0
+
+_REPLY = """## A longer answer
+
+The window shows **every** kind of block while they grow: sentences with `code` in them, lists, tables, and code that is
+several screens long. Each paragraph is laid out again only while it is the last one.
+
+1. A first point, with a few more words than would fit on one line of a narrow window.
+2. A second point:
+   - with a detail
+   - and another one
+3. A third point.
+
+| Name | Size | Remark |
+|------|-----:|--------|
+| one | 1 | the first row of the table |
+| two | 2 | the second row of the table |
+| three | 3 | the third row of the table |
+
+```python
+def total(rows):
+    result = 0.0
+    for number, row in enumerate(rows):
+        if row.value is None:
+            continue  # nothing was measured
+        result += row.value * row.weight
+    return result
+```
+
+The sum is $\\sum_{i=1}^{n} w_i x_i$, as above.
+
+> A remark that somebody made about it.
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the result."""
+
+    name: str
+    milliseconds: float
+    """The median of the runs."""
+    limit: float
+    """What it should stay below."""
+
+    @property
+    def line(self) -> str:
+        """The figure as a line of a table."""
+        verdict = "" if self.milliseconds < self.limit else "   above the limit"
+        return f"{self.name:<58} {self.milliseconds:8.1f} ms   (limit {self.limit:.0f} ms){verdict}"
+
+
+class PacedEngine:
+    """Says a text of Markdown at a steady speed until it is stopped."""
+
+    name = "Paced"
+    demo = False
+    modalities: frozenset[str] = frozenset()
+    context_length = 1 << 20
+    provider = "CPU"
+
+    def __init__(self, tokens: int, tokens_per_second: float) -> None:
+        self._pieces = pieces(tokens)
+        self._pause = 1 / tokens_per_second
+
+    def reply(
+        self, turns: Sequence[Turn], options: ReplyOptions | None = None, cancel: CancelToken | None = None
+    ) -> Iterator[ReplyEvent]:
+        """Speak."""
+        cancel = cancel or CancelToken()
+        stopped = threading.Event()
+        yield Prefill(0, 1)
+        with cancel.terminating(stopped.set):
+            begun = time.perf_counter()
+            said = 0
+            for said, piece in enumerate(self._pieces, 1):
+                yield Text(piece)
+                due = begun + said * self._pause - time.perf_counter()
+                if stopped.wait(max(0.0, due)):
+                    break
+        reason = "cancelled" if cancel.cancelled else "stop"
+        yield Done(reason, ReplyStats(1, 0, said, 0.0, said * self._pause, context_length=self.context_length))  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def pieces(tokens: int) -> list[str]:
+    """Return so many pieces of Markdown as a tokenizer would cut it: about four letters each."""
+    text = _REPLY
+    while len(text) < 4 * tokens:
+        text += _REPLY
+    return [text[4 * number : 4 * number + 4] for number in range(tokens)]
+
+
+def measure_gui(runs: int = 3) -> Iterator[Figure]:
+    """Measure the window and yield figures as they are known; needs a display, or takes none (``offscreen``)."""
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    app = QApplication.instance() or make_qapplication(["larimar"])
+    assert isinstance(app, QApplication)
+    with tempfile.TemporaryDirectory() as folder:
+        larimar = Larimar(app, Options(data_dir=Path(folder)), lambda path: PacedEngine(TOKENS, TOKENS_PER_SECOND))
+        larimar.window.resize(1080, 760)
+        larimar.start()
+        _until(lambda: larimar.session.state is SessionState.READY)
+        try:
+            stream = [_streaming(larimar) for _ in range(runs)]
+            rate = f"{TOKENS:,} tokens at {TOKENS_PER_SECOND:.0f}/s"
+            yield _figure(f"{rate}: longest gap of the event loop", stream, 50)
+            yield _figure("from Stop to silence", [_stopping(larimar) for _ in range(runs)], 100)
+            long = long_conversation(larimar.conversations, MESSAGES)
+            opened = [_opening(larimar, long) for _ in range(runs)]
+            yield _figure(f"{MESSAGES:,} messages: opened and painted", opened, 300)
+            scrolled = []
+            for _ in range(runs):
+                _opening(larimar, long)
+                scrolled.append(_scrolling(larimar))
+            yield _figure(f"{MESSAGES:,} messages: longest gap while scrolling", scrolled, 100)
+            resized = [_resizing(larimar) for _ in range(runs)]
+            yield _figure(f"{MESSAGES:,} messages: longest gap while resizing", resized, 100)
+        finally:
+            larimar.window.close()
+            larimar.close()
+
+
+def long_conversation(store: ConversationStore, messages: int) -> str:
+    """Put a conversation of questions and answers of every length into ``store`` and return its id."""
+    conversation = Conversation(title="Long")
+    store.create(conversation)
+    parent = None
+    for number in range(messages):
+        if number % 2 == 0:
+            message = Message("user", (Text(f"Question {number // 2}: " + "why is that so? " * (number % 7)),), parent)
+        else:
+            length = (200, 900, 1800, 400)[number // 2 % 4]
+            message = Message("assistant", (Text(_REPLY[:length]),), parent, model="Paced")
+        last = store.append(conversation.id, message)
+        parent = message.id
+    last.result()
+    return conversation.id
+
+
+class GapProbe:
+    """Runs as often as the event loop lets it, and keeps the longest time that it was not let."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        """Milliseconds."""
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.setInterval(1)
+        self._timer.timeout.connect(self._beat)
+
+    def __enter__(self) -> GapProbe:
+        self._last = time.perf_counter()
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._beat()
+        self._timer.stop()
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.longest = max(self.longest, (now - self._last) * 1000)
+        self._last = now
+
+
+class _Painted(QObject):
+    """Notices when a widget was painted."""
+
+    def __init__(self, watched: QObject) -> None:
+        super().__init__()
+        self.seen = False
+        self._watched = watched
+        watched.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """See a paint event go by."""
+        if event.type() is QEvent.Type.Paint:
+            QTimer.singleShot(0, self._note)
+        return False
+
+    def _note(self) -> None:
+        self.seen = True
+
+    def done(self) -> None:
+        """Watch no longer."""
+        self._watched.removeEventFilter(self)
+
+
+def _streaming(larimar: Larimar) -> float:
+    chat = larimar.window.chat
+    chat.new_chat()
+    with GapProbe() as probe:
+        chat.ask("Tell me everything.")
+        _until(lambda: larimar.session.state is SessionState.READY)
+    return probe.longest
+
+
+def _stopping(larimar: Larimar) -> float:
+    chat = larimar.window.chat
+    chat.new_chat()
+    chat.ask("Tell me everything.")
+    _until(lambda: bool(chat.model.last and len(chat.model.last.text) > 800))
+    begun = time.perf_counter()
+    chat.composer.stop_requested.emit()
+    _until(lambda: larimar.session.state is SessionState.READY)
+    return (time.perf_counter() - begun) * 1000
+
+
+def _opening(larimar: Larimar, conversation_id: str) -> float:
+    chat = larimar.window.chat
+    chat.new_chat()
+    _until(lambda: not chat.view.isVisible())
+    painted = _Painted(chat.view.viewport())
+    begun = time.perf_counter()
+    chat.controller.open(conversation_id)
+    _until(lambda: painted.seen)
+    painted.done()
+    return (time.perf_counter() - begun) * 1000
+
+
+def _scrolling(larimar: Larimar) -> float:
+    """Scroll up as fast as the window follows, through pages that are read on the way."""
+    view = larimar.window.chat.view
+    bar = view.verticalScrollBar()
+    with GapProbe() as probe:
+        for _ in range(_SCROLL_STEPS):
+            bar.setValue(bar.value() - view.viewport().height())
+            _turn()
+    return probe.longest
+
+
+def _resizing(larimar: Larimar) -> float:
+    with GapProbe() as probe:
+        for width in _WIDTHS:
+            larimar.window.resize(width, 760)
+            _turn()
+            _turn()
+    return probe.longest
+
+
+def _turn() -> None:
+    """Let the event loop run for a moment."""
+    loop = QEventLoop()
+    QTimer.singleShot(5, loop.quit)
+    loop.exec()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Run the event loop until ``condition``."""
+    loop, timer = QEventLoop(), QTimer()
+    end = time.perf_counter() + _PATIENCE
+
+    def look() -> None:
+        if condition() or time.perf_counter() > end:
+            loop.quit()
+
+    timer.timeout.connect(look)
+    timer.start(1)
+    loop.exec()
+    if not condition():
+        raise TimeoutError("the window did not get there in time")
+
+
+def _figure(name: str, values: Sequence[float], limit: float) -> Figure:
+    return Figure(name, statistics.median(values), limit)
