@@ -38,7 +38,8 @@ class Attachment:
 
     id: int
     name: str
-    kind: Kind
+    kind: Kind | None
+    """``None`` while nobody knows."""
     checked: Checked | None = None
 
 
@@ -49,8 +50,9 @@ class Attachments(QObject):
     """Something was added, removed, or is ready now."""
     refused = Signal(str)
     """Something cannot be attached; carries a sentence for the user."""
-    pages_wanted = Signal(object, int)
-    """A long PDF was added: its path and number of pages. Whoever asks the user calls :meth:`add_pages`."""
+    pages_wanted = Signal(object, int, int)
+    """A long PDF was added: its path, its number of pages, and the id of its place in the list. Whoever asks the user
+    calls :meth:`put_pages`."""
 
     def __init__(self, background: Background, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -60,7 +62,6 @@ class Attachments(QObject):
         self._ids = count(1)
         self._model_name = ""
         self._modalities: frozenset[str] | None = None
-        self._looking = 0
         self.detail: int | None = None
         """Soft tokens for every picture; ``None`` is automatic."""
 
@@ -72,7 +73,7 @@ class Attachments(QObject):
     @property
     def pending(self) -> bool:
         """Whether something is still being looked at."""
-        return self._looking > 0 or any(item.checked is None for item in self._items)
+        return any(item.checked is None for item in self._items)
 
     @property
     def parts(self) -> tuple[MediaPart, ...]:
@@ -93,7 +94,7 @@ class Attachments(QObject):
     def unsuitable(self) -> str:
         """Why the loaded model cannot take what is attached, in a sentence; empty when it can."""
         for item in self._items:
-            if sentence := self._cannot(item.kind, item.name):
+            if item.kind is not None and (sentence := self._cannot(item.kind, item.name)):
                 return sentence
         return ""
 
@@ -105,9 +106,10 @@ class Attachments(QObject):
     def add_files(self, paths: Sequence[Path]) -> None:
         """Attach files of the user, whatever they are."""
         for path in paths:
-            self._looking += 1
-            self._background.run(partial(kind_of, path), partial(self._kind_known, path), self._kind_unknown)
-        self.changed.emit()
+            item = self._add(path.name, None)
+            self._background.run(
+                partial(kind_of, path), partial(self._kind_known, item, path), partial(self._bad, item)
+            )
 
     def add_pasted(self, image: QImage) -> None:
         """Attach a picture of the clipboard."""
@@ -119,11 +121,18 @@ class Attachments(QObject):
                 partial(check_pasted, copy, name), partial(self._ready, item), partial(self._bad, item)
             )
 
-    def add_pages(self, path: Path, pages: Sequence[int]) -> None:
-        """Attach pages of a PDF, numbered from 0."""
-        for page in pages:
-            item = self._add(f"{path.name}, {page + 1}", "pdf")
-            self._background.run(partial(render_page, path, page), partial(self._ready, item), partial(self._bad, item))
+    def put_pages(self, item_id: int, path: Path, pages: Sequence[int]) -> None:
+        """Attach pages of a PDF, numbered from 0, in the place of the PDF itself; none takes it away."""
+        place = next((number for number, item in enumerate(self._items) if item.id == item_id), None)
+        if place is None:
+            return  # removed meanwhile
+        new = [Attachment(next(self._ids), f"{path.name}, {page + 1}", "pdf") for page in pages]
+        self._items[place : place + 1] = new
+        for item, page in zip(new, pages, strict=True):
+            self._background.run(
+                partial(render_page, path, page), partial(self._ready, item.id), partial(self._bad, item.id)
+            )
+        self.changed.emit()
 
     def add_parts(self, parts: Sequence[MediaPart]) -> None:
         """Attach what a message had attached before."""
@@ -148,31 +157,29 @@ class Attachments(QObject):
         self._items.clear()
         self.changed.emit()
 
-    def _kind_known(self, path: Path, kind: Kind) -> None:
-        self._looking -= 1
+    def _kind_known(self, item_id: int, path: Path, kind: Kind) -> None:
+        if not any(item.id == item_id for item in self._items):
+            return  # removed meanwhile
         if not self._takes(kind, path.name):
-            self.changed.emit()
+            self.remove(item_id)
         elif kind == "pdf":
-            self._looking += 1
-            self._background.run(partial(count_pages, path), partial(self._pages_known, path), self._kind_unknown)
+            self._background.run(
+                partial(count_pages, path), partial(self._pages_known, item_id, path), partial(self._bad, item_id)
+            )
         else:
-            item = self._add(path.name, kind)
-            self._background.run(partial(check_file, path, kind), partial(self._ready, item), partial(self._bad, item))
+            self._items = [replace(item, kind=kind) if item.id == item_id else item for item in self._items]
+            self._background.run(
+                partial(check_file, path, kind), partial(self._ready, item_id), partial(self._bad, item_id)
+            )
+            self.changed.emit()
 
-    def _kind_unknown(self, error: Exception) -> None:
-        self._looking -= 1
-        self._refuse(error)
-        self.changed.emit()
-
-    def _pages_known(self, path: Path, pages: int) -> None:
-        self._looking -= 1
+    def _pages_known(self, item_id: int, path: Path, pages: int) -> None:
         if pages <= PAGES_AT_ONCE:
-            self.add_pages(path, range(pages))
+            self.put_pages(item_id, path, range(pages))
         else:
-            self.pages_wanted.emit(path, pages)
-        self.changed.emit()
+            self.pages_wanted.emit(path, pages, item_id)
 
-    def _add(self, name: str, kind: Kind) -> int:
+    def _add(self, name: str, kind: Kind | None) -> int:
         item = Attachment(next(self._ids), name, kind)
         self._items.append(item)
         self.changed.emit()
@@ -182,9 +189,7 @@ class Attachments(QObject):
         self._thumbnails.put(checked.part, checked.thumbnail)
         for number, item in enumerate(self._items):
             if item.id == item_id:
-                kind: Kind = item.kind
-                if isinstance(checked.part, Audio):
-                    kind = "audio"
+                kind = "audio" if isinstance(checked.part, Audio) else item.kind  # a film may be sound alone
                 self._items[number] = replace(item, checked=checked, kind=kind)
                 self.changed.emit()
 

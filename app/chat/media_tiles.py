@@ -43,6 +43,8 @@ class MediaTiles:
         factor = covering.width() / image.width()
         source = QRectF(0, 0, wanted.width() / factor, wanted.height() / factor)
         source.moveCenter(QRectF(image.rect()).center())
+        if image.height() > image.width():
+            source.moveTop(0)  # pages, and people, begin at the top
         path = QPainterPath()
         path.addRoundedRect(rect, _RADIUS, _RADIUS)
         painter.save()

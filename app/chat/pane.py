@@ -336,8 +336,8 @@ class ChatPane(QWidget):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
-    def _choose_pages(self, path: Path, pages: int) -> None:
-        self.attachments.add_pages(path, self.ask_pages(path, pages))
+    def _choose_pages(self, path: Path, pages: int, item_id: int) -> None:
+        self.attachments.put_pages(item_id, path, self.ask_pages(path, pages))
 
     def _ask_for_pages(self, path: Path, pages: int) -> Sequence[int]:
         dialog = PagesDialog(path, pages, self)
