@@ -11,6 +11,7 @@ from fakes.engine import FakeEngine, opens
 from pytestqt.qtbot import QtBot
 
 from app.application import Larimar, Options
+from app.devices.speaker import Speaker
 from app.engine_worker import EngineFactory
 from app.session import Session, SessionState
 
@@ -51,10 +52,12 @@ def make_app(qtbot: QtBot, qapp: object, tmp_path: Path) -> Iterator[Callable[..
         *,
         model: Path | None = None,
         choose_folder: Callable[[Path | None], Path | None] | None = None,
+        speaker: Speaker | None = None,
         wait: bool = True,
     ) -> Larimar:
         factory = opens(engine) if isinstance(engine, FakeEngine) else engine
-        larimar = Larimar(qapp, Options(model, tmp_path), factory, choose_folder=choose_folder)  # type: ignore[arg-type]
+        options = Options(model, tmp_path)
+        larimar = Larimar(qapp, options, factory, choose_folder=choose_folder, speaker=speaker)  # type: ignore[arg-type]
         made.append(larimar)
         larimar.start()
         qtbot.waitExposed(larimar.window)
