@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fixtures_checkpoints import FULL, SLIDING, TEXT_CONFIGS, randomize
+from fixtures_checkpoints import FULL, SLIDING, TEXT_CONFIGS, randomize, text_classes
+
+from inference.model_folder import ModelFolder
 
 DRAFTERS: dict[str, dict[str, Any]] = {
     # as E2B's: ordered embeddings
@@ -102,3 +107,49 @@ def _guess_repetition(model: Any, target: Any) -> None:
     if model.masked_embedding is not None:
         members = model.lm_head.weight[model.masked_embedding.token_ordering]
         model.masked_embedding.centroids.weight.copy_(members.view(model.config.num_centroids, -1, size).sum(1))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A target with its drafter: our folder and transformers' models, both from the same checkpoints."""
+
+    kind: str
+    folder: ModelFolder
+    target: Any
+    drafter: Any
+
+    def open_graph(self) -> Any:
+        from inference.graphs.session import open_session
+
+        return open_session(self.folder.graph("drafter"), "cpu", threads=1)
+
+    def greedy(self, prompt: list[int], count: int) -> list[int]:
+        import torch
+
+        tokens = self.target.generate(
+            torch.tensor([prompt]), max_new_tokens=count, do_sample=False, eos_token_id=None, pad_token_id=0
+        )
+        return list(tokens[0, len(prompt) :].tolist())
+
+
+def build_pair(kind: str, converted: Any, root: Path) -> Pair:
+    """Add a drafter to a copy of a converted checkpoint.
+
+    Args:
+        kind: of the target.
+        converted: with the attributes ``checkpoint`` and ``folder``.
+        root: empty folder to write into.
+    """
+    from inference.export.add_drafter import add_drafter
+    from inference.export.reference_fixes import kv_sharing_fixed
+
+    with warnings.catch_warnings(), kv_sharing_fixed():
+        warnings.simplefilter("ignore")
+        target = text_classes(kind)[1].from_pretrained(converted.checkpoint).eval()
+        checkpoint = build_drafter_checkpoint(root / "drafter", kind, target)
+        drafter = drafter_classes(kind)[2].from_pretrained(checkpoint).eval()
+    for model in (target, drafter):
+        model.set_attn_implementation("eager")
+    folder = Path(shutil.copytree(converted.folder, root / "folder"))
+    add_drafter(checkpoint, folder)
+    return Pair(kind, ModelFolder.open(folder), target, drafter)

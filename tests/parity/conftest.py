@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from fixtures_checkpoints import build_checkpoint, text_classes
+from fixtures_drafters import build_pair
 from fixtures_encoders import encoder_factory
 
 from inference.language_model import LanguageModel
@@ -67,6 +68,17 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Any:
             reference = text_classes(kind)[1].from_pretrained(source).eval()
         reference.set_attn_implementation("eager")
         return Converted(source, folder, reference)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def drafted(converted: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """``drafted(kind, precision)``: a checkpoint with a drafter, built once, then remembered."""
+
+    @cache
+    def make(kind: str, precision: str = "fp32") -> Any:
+        return build_pair(kind, converted(kind, precision), tmp_path_factory.mktemp(f"{kind}_drafted"))
 
     return make
 

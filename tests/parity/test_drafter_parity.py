@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import random
-import shutil
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from fixtures_checkpoints import FULL, SLIDING, TEXT_CONFIGS, text_classes
-from fixtures_drafters import DRAFTERS, build_drafter_checkpoint, drafter_classes
+from fixtures_checkpoints import FULL, SLIDING, TEXT_CONFIGS
+from fixtures_drafters import DRAFTERS, Pair
 
 from inference.cancellation import CancelToken
 from inference.graphs.drafter import Draft, Drafter, donor_layers
@@ -31,49 +27,6 @@ TOLERANCE = 1e-4
 CHAIN_TOLERANCE = 2e-3
 """Of one that is given our decoder's keys, values and hidden states, which bring their own differences along."""
 PROMPT = [2, *range(130, 150)]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A target with its drafter: our folder and transformers' models, both from the same checkpoints."""
-
-    kind: str
-    folder: ModelFolder
-    target: Any
-    drafter: Any
-
-    def open_graph(self) -> Any:
-        return open_session(self.folder.graph("drafter"), "cpu", threads=1)
-
-    def greedy(self, prompt: list[int], count: int) -> list[int]:
-        tokens = self.target.generate(
-            torch.tensor([prompt]), max_new_tokens=count, do_sample=False, eos_token_id=None, pad_token_id=0
-        )
-        return list(tokens[0, len(prompt) :].tolist())
-
-
-@pytest.fixture(scope="session")
-def drafted(converted: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pair]:
-    """``drafted(kind)``: built once, then remembered."""
-    from inference.export.add_drafter import add_drafter
-    from inference.export.reference_fixes import kv_sharing_fixed
-
-    @cache
-    def make(kind: str) -> Pair:
-        base = converted(kind)
-        root = tmp_path_factory.mktemp(f"{kind}_drafted")
-        with warnings.catch_warnings(), kv_sharing_fixed():
-            warnings.simplefilter("ignore")
-            target = text_classes(kind)[1].from_pretrained(base.checkpoint).eval()
-            checkpoint = build_drafter_checkpoint(root / "drafter", kind, target)
-            drafter = drafter_classes(kind)[2].from_pretrained(checkpoint).eval()
-        for model in (target, drafter):
-            model.set_attn_implementation("eager")
-        folder = Path(shutil.copytree(base.folder, root / "folder"))
-        add_drafter(checkpoint, folder)
-        return Pair(kind, ModelFolder.open(folder), target, drafter)
-
-    return make
 
 
 @pytest.fixture(params=sorted(DRAFTERS))
