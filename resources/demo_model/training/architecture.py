@@ -14,6 +14,7 @@ from .special_tokens import (
 )
 
 if TYPE_CHECKING:
+    import torch
     from transformers import (
         Gemma4AudioConfig,
         Gemma4Config,
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 VOCAB_SIZE = 3072
 HIDDEN_SIZE = 160
+HEAD_SIZE, FULL_HEAD_SIZE = 32, 64
+"""In sliding layers, and in those that attend to everything."""
 CONTEXT_LENGTH = 4096
 LAYERS = 8
 PATTERN = 4
 """Every fourth layer attends to everything, the others to a sliding window."""
 
 
+IMAGE_SOFT_TOKENS = 70
+"""With how many soft tokens the model sees a picture, unless it is told otherwise."""
 VISION_POSITIONS = 3456
 """Patches that a picture may have in a row or column: three for each of at most 1120 soft tokens, and some to spare."""
 
@@ -98,8 +103,8 @@ def configuration() -> Gemma4TextConfig:
         layer_types=["sliding_attention" if (i + 1) % PATTERN else "full_attention" for i in range(LAYERS)],
         num_attention_heads=4,
         num_key_value_heads=1,
-        head_dim=32,
-        global_head_dim=64,
+        head_dim=HEAD_SIZE,
+        global_head_dim=FULL_HEAD_SIZE,
         sliding_window=128,
         max_position_embeddings=CONTEXT_LENGTH,
         num_kv_shared_layers=4,
@@ -152,8 +157,24 @@ def new_media_model(seed: int) -> Gemma4ForConditionalGeneration:
             elif name.endswith(("post_attention_layernorm.weight", "post_feedforward_layernorm.weight")):
                 parameter.fill_(0.5)
             elif name.endswith("position_embedding_table"):
-                parameter.zero_()
+                parameter.copy_(position_waves(parameter.shape[1], parameter.shape[2]))
     return model
+
+
+def position_waves(positions: int, size: int) -> torch.Tensor:
+    """Return a position table to begin with, [2, positions, size]: waves along each axis in fixed random directions.
+
+    The shortest spans the three patches of a soft token, so that a patch knows at once where in its soft token it lies;
+    learned from nothing, every position would have to find that out by itself.
+    """
+    import torch
+
+    waves = []
+    for length in (3, 3, 6, 12, 24, 48, 96):
+        angles = torch.arange(positions) * (2 * torch.pi / length)
+        waves += [angles.cos(), angles.sin()]
+    directions = torch.randn(2, len(waves), size, generator=torch.Generator().manual_seed(3))
+    return torch.einsum("wp,awd->apd", torch.stack(waves), directions) * 0.08
 
 
 GENERATION = {

@@ -8,7 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .exchange import Exchange, Intent, State
-from .topics import app_features, app_help, arithmetic, echo, facts, identity, memory, out_of_scope, small_talk, styles, system_prompts, tools
+from .topics import (
+    app_features,
+    app_help,
+    arithmetic,
+    echo,
+    facts,
+    identity,
+    memory,
+    out_of_scope,
+    small_talk,
+    styles,
+    system_prompts,
+    tools,
+)
 from .topics.words import NAMES, made_up_word
 from .wordings import choose
 
@@ -39,7 +52,9 @@ class Conversation:
             messages.append({"role": "user", "content": exchange.question})
             if exchange.call is not None:
                 call = {"name": exchange.call.name, "arguments": exchange.call.arguments}
-                messages.append({"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": call}]})
+                messages.append(
+                    {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": call}]}
+                )
                 messages.append({"role": "tool", "name": exchange.call.name, "content": exchange.call.result})
             answer: dict[str, Any] = {"role": "assistant", "content": exchange.answer}
             if self.thinking:

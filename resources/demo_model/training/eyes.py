@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
+from . import clipping
 from .architecture import new_media_model
 from .checkpoint import load_state, save_state
 from .joint import patches
 from .pictures import scenes
-from .pictures.scenes import MOST_THINGS, Scene
-from .pictures.targets import CELL, CHARS, COLOURS, SLOTS, THINGS, UNKNOWN, targets
+from .pictures.heads import WEIGHTS, Heads, hits, losses
+from .pictures.targets import CELL
 from .prepare import RUNS
+from .workers import SharedGradients, run
 
 SMALL = ((4, 4), (3, 5), (5, 3), (4, 5), (5, 4), (2, 8))
 LARGE = ((8, 8), (7, 9), (6, 11), (9, 7), (5, 12))
@@ -32,25 +33,9 @@ MAKERS = (
     (partial(scenes.one_thing, emoji_share=0.5), 1.0),
     (partial(scenes.two_things, emoji_share=0.3), 1.5),
     (partial(scenes.several, emoji_share=0.3), 2.0),
-    (scenes.sign, 2.5),
+    (scenes.sign, 4.0),
     (scenes.nothing, 0.1),
 )
-
-
-class Heads(torch.nn.Module):
-    """What answers during this stage: linear maps of the normed soft tokens."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        outputs = {
-            "things": len(THINGS) + 1, "colours": len(COLOURS) + 1, "centres": 2, "relations": 5,
-            "chars": SLOTS * (len(CHARS) + 1), "count": MOST_THINGS + 1, "ground": len(COLOURS) + 1,
-        }  # fmt: skip
-        self.maps = torch.nn.ModuleDict({name: torch.nn.Linear(size, count) for name, count in outputs.items()})
-
-    def forward(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
-        tokens = torch.nn.functional.rms_norm(tokens.float(), tokens.shape[-1:])
-        return {name: layer(tokens) for name, layer in self.maps.items()}
 
 
 def soft_tokens(tower: Any, pictures: list[np.ndarray], rng: random.Random) -> torch.Tensor:
@@ -67,42 +52,85 @@ def soft_tokens(tower: Any, pictures: list[np.ndarray], rng: random.Random) -> t
     return grid.mean((2, 4)).flatten(1, 2) * tower.config.hidden_size**0.5
 
 
-def losses(outputs: dict[str, torch.Tensor], batch: list[Scene]) -> dict[str, torch.Tensor]:
-    """Return the loss of each head; where most cells hold nothing, these weigh no more than the others."""
-    wanted = [targets(scene) for scene in batch]
-    found = {}
-    for name in ("things", "colours", "centres", "chars", "relations"):
-        target = torch.from_numpy(np.stack([getattr(one, name) for one in wanted])).flatten()
-        logits = outputs[name].flatten(0, 1)
-        logits = logits.reshape(len(target), -1)
-        each = cross_entropy(logits, target, ignore_index=UNKNOWN, reduction="none")
-        some, none = target > 0, target == 0
-        found[name] = each[some].sum() / (some.sum() + 1) + (each[none].sum() / (none.sum() + 1))
-    for name in ("count", "ground"):
-        target = torch.tensor([getattr(one, name) for one in wanted]).unsqueeze(1).expand(-1, outputs[name].shape[1])
-        each = cross_entropy(outputs[name].flatten(0, 1), target.flatten(), ignore_index=UNKNOWN, reduction="none")
-        found[name] = each.sum() / ((target != UNKNOWN).sum() + 1)
-    return found
+def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
+    """Train from the newest state in ``folder`` (or from nothing), as one of the workers."""
+    torch.set_num_threads(options.threads)
+    tower = new_media_model(options.seed).model.vision_tower.train()
+    clipping.switch(tower, False)
+    heads = Heads(tower.config.hidden_size)
+    both = torch.nn.ModuleList([tower, heads])
+    optimisers = optimisers_of(both)
+    gradients = SharedGradients(both)
+    step = _resume(folder / "state.pt", tower, heads, optimisers)
+    makers, weights = zip(*MAKERS, strict=True)
+    shown = _Shown()
+    while step < options.steps:
+        rng = random.Random(f"{options.seed} {step}")
+        rows, columns = rng.choice(LARGE if rng.random() < options.large else SMALL)
+        rng = random.Random(f"{options.seed} {step} {worker}")
+        number = max(1, options.cells // (rows * columns) // options.workers)
+        batch = [make(rng, rows * CELL, columns * CELL) for make in rng.choices(makers, weights, k=number)]
+        with torch.autocast("cpu", torch.bfloat16):
+            tokens = soft_tokens(tower, [scene.pixels for scene in batch], rng)
+        outputs = heads(tokens)
+        found = losses(outputs, batch)
+        loss = sum((WEIGHTS[name] * value for name, value in found.items()), torch.zeros(()))
+        gradients.clear()
+        (loss * number).backward()
+        mean = gradients.average(loss.item() * number, number)
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        rate = options.peak * min(1.0, (step + 1) / 200, max(options.steps - step, 1) / options.fall)
+        for each in optimisers:
+            for group in each.param_groups:
+                group["lr"] = rate
+            each.step()
+        step += 1
+        shown.add(mean, number * options.workers, hits(outputs, batch))
+        if worker == 0 and step % options.show_every == 0:
+            print(f"step {step}/{options.steps}  {shown.line()}", flush=True)
+            shown = _Shown()
+        if worker == 0 and (step % options.save_every == 0 or step == options.steps):
+            states = {"model": tower.state_dict(), "heads": heads.state_dict()}
+            save_state(folder / "state.pt", step=step, optimisers=[each.state_dict() for each in optimisers], **states)
 
 
-WEIGHTS = {"things": 1.0, "colours": 0.5, "centres": 0.5, "relations": 0.5, "chars": 1.0, "count": 0.5, "ground": 0.25}
+class _Shown:
+    """What is shown of some steps."""
+
+    def __init__(self) -> None:
+        self.start, self.steps, self.loss, self.pictures = time.monotonic(), 0, 0.0, 0
+        self.counts = dict.fromkeys(WEIGHTS, (0, 0))
+
+    def add(self, loss: float, pictures: int, found: dict[str, tuple[int, int]]) -> None:
+        self.steps, self.loss, self.pictures = self.steps + 1, self.loss + loss, self.pictures + pictures
+        for name, (right, asked) in found.items():
+            self.counts[name] = (self.counts[name][0] + right, self.counts[name][1] + asked)
+
+    def line(self) -> str:
+        parts = "  ".join(f"{name} {right / max(asked, 1):.0%}" for name, (right, asked) in self.counts.items())
+        rate = self.pictures / (time.monotonic() - self.start)
+        return f"loss {self.loss / self.steps:.3f}  {parts}  {rate:.0f} pictures/s"
 
 
-@torch.no_grad()
-def hits(outputs: dict[str, torch.Tensor], batch: list[Scene]) -> dict[str, tuple[int, int]]:
-    """Return right answers and questions by head, of the cells that hold something."""
-    wanted = [targets(scene) for scene in batch]
-    found = {}
-    for name in WEIGHTS:
-        if name in ("count", "ground"):
-            target = torch.tensor([getattr(one, name) for one in wanted])
-            answer = outputs[name].mean(1).argmax(-1)
-        else:
-            target = torch.from_numpy(np.stack([getattr(one, name) for one in wanted])).flatten()
-            answer = outputs[name].reshape(len(target), -1).argmax(-1)
-        asked = target > 0
-        found[name] = (int((answer[asked] == target[asked]).sum()), int(asked.sum()))
-    return found
+def optimisers_of(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices of the layers, which learns in fewer steps, and AdamW for everything else."""
+    inner = [p for name, p in model.named_parameters() if ".layers." in name and p.ndim == 2]
+    outer = [p for name, p in model.named_parameters() if not (".layers." in name and p.ndim == 2)]
+    return [
+        torch.optim.Muon(inner, lr=0.0, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(outer, lr=0.0, betas=(0.9, 0.98), weight_decay=0.02, fused=True),
+    ]
+
+
+def _resume(path: Path, tower: torch.nn.Module, heads: torch.nn.Module, optimisers: list[torch.optim.Optimizer]) -> int:
+    if not path.exists():
+        return 0
+    state = load_state(path)
+    tower.load_state_dict(state["model"])
+    heads.load_state_dict(state["heads"])
+    for each, before in zip(optimisers, state.get("optimisers", []), strict=False):
+        each.load_state_dict(before)
+    return int(state["step"])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -114,65 +142,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fall", type=int, default=1000)
     parser.add_argument("--cells", type=int, default=512, help="soft tokens of a step, about")
     parser.add_argument("--large", type=float, default=0.15, help="share of the steps with large pictures")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="processes that share each step")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show-every", type=int, default=50)
     parser.add_argument("--save-every", type=int, default=200)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
     folder = RUNS / options.run
     folder.mkdir(parents=True, exist_ok=True)
-    tower = new_media_model(options.seed).model.vision_tower.train()
-    for module in tower.modules():
-        if hasattr(module, "use_clipped_linears"):
-            module.use_clipped_linears = False
-    heads = Heads(tower.config.hidden_size)
-    parameters = [*tower.parameters(), *heads.parameters()]
-    adam = torch.optim.AdamW(parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
-    step = _resume(folder / "state.pt", tower, heads, adam)
-    makers, weights = zip(*MAKERS, strict=True)
-    shown_at, shown, counts, seen = time.monotonic(), {name: 0.0 for name in WEIGHTS}, dict.fromkeys(WEIGHTS, (0, 0)), 0
-    while step < options.steps:
-        rng = random.Random(f"{options.seed} {step}")
-        rows, columns = rng.choice(LARGE if rng.random() < options.large else SMALL)
-        batch = [
-            make(rng, rows * CELL, columns * CELL)
-            for make in rng.choices(makers, weights, k=max(1, options.cells // (rows * columns)))
-        ]
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = soft_tokens(tower, [scene.pixels for scene in batch], rng)
-        outputs = heads(tokens)
-        found = losses(outputs, batch)
-        loss = sum((WEIGHTS[name] * value for name, value in found.items()), torch.zeros(()))
-        adam.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        rate = options.peak * min(1.0, (step + 1) / 200, max(options.steps - step, 1) / options.fall)
-        for group in adam.param_groups:
-            group["lr"] = rate
-        adam.step()
-        step += 1
-        seen += len(batch)
-        for name, (right, asked) in hits(outputs, batch).items():
-            counts[name] = (counts[name][0] + right, counts[name][1] + asked)
-            shown[name] += float(found[name].detach()) / options.show_every
-        if step % options.show_every == 0:
-            seconds = time.monotonic() - shown_at
-            parts = "  ".join(f"{name} {right / max(asked, 1):.0%}" for name, (right, asked) in counts.items())
-            print(f"step {step}/{options.steps}  loss {sum(shown.values()):.3f}  {parts}  {seen / seconds:.0f} pictures/s", flush=True)
-            shown_at, shown, counts, seen = time.monotonic(), {name: 0.0 for name in WEIGHTS}, dict.fromkeys(WEIGHTS, (0, 0)), 0
-        if step % options.save_every == 0 or step == options.steps:
-            save_state(folder / "state.pt", model=tower.state_dict(), heads=heads.state_dict(), optimiser=adam.state_dict(), step=step)
-
-
-def _resume(path: Path, tower: torch.nn.Module, heads: torch.nn.Module, adam: torch.optim.Optimizer) -> int:
-    if not path.exists():
-        return 0
-    state = load_state(path)
-    tower.load_state_dict(state["model"])
-    heads.load_state_dict(state["heads"])
-    adam.load_state_dict(state["optimiser"])
-    return int(state["step"])
+    run(options.workers, train, folder, options)
 
 
 if __name__ == "__main__":

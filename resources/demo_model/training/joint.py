@@ -17,9 +17,13 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 
+from . import clipping
 from .architecture import new_media_model
 from .checkpoint import load_state, save_state
+from .fast_forward import hidden_states_at, places_of
 from .mixture import sources
+from .pictures.heads import WEIGHTS, Heads, losses
+from .pictures.scenes import Scene
 from .prepare import RUNS
 from .quantisation import rounded
 from .samples import Batch, stream
@@ -39,18 +43,25 @@ def patches(pictures: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     return values, positions.reshape(1, -1, 2).expand(len(pictures), -1, -1)
 
 
-def encode_pictures(model: Any, pictures: list[np.ndarray]) -> torch.Tensor:
-    """Return the soft tokens of all pictures, one after the other: [n, hidden size]."""
+def encode_pictures(
+    model: Any, pictures: list[Scene], heads: Heads | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the soft tokens of all pictures, one after the other: [n, hidden size], and the loss of the heads."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index, picture in enumerate(pictures):
-        by_shape.setdefault(picture.shape, []).append(index)
+        by_shape.setdefault(picture.pixels.shape, []).append(index)
     tokens: list[torch.Tensor] = [torch.empty(0)] * len(pictures)
+    extra = None if heads is None else torch.zeros(())
     for indices in by_shape.values():
-        states = model.vision_tower(*patches([pictures[index] for index in indices])).last_hidden_state
+        some = [pictures[index] for index in indices]
+        states = model.vision_tower(*patches([one.pixels for one in some])).last_hidden_state
         soft = model.embed_vision(inputs_embeds=states)
+        if heads is not None:
+            found = losses(heads(states.view(len(indices), -1, states.shape[-1])), some)
+            extra += sum(WEIGHTS[name] * value for name, value in found.items()) * len(indices) / len(pictures)
         for index, one in zip(indices, soft.view(len(indices), -1, soft.shape[-1]), strict=True):
             tokens[index] = one
-    return torch.cat(tokens)
+    return torch.cat(tokens), extra
 
 
 def encode_sounds(model: Any, sounds: list[np.ndarray]) -> torch.Tensor:
@@ -66,8 +77,14 @@ def encode_sounds(model: Any, sounds: list[np.ndarray]) -> torch.Tensor:
     return soft
 
 
-def hidden_states(model: Any, batch: Batch) -> torch.Tensor:
-    """Return the last hidden states [B, S, hidden size] of a batch, media in their places, as transformers does."""
+def embedded(
+    model: Any, batch: Batch, heads: Heads | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Return what the language model reads of a batch, media in their places as in transformers.
+
+    That is embeddings [B, S, H], the token's part of the per-layer inputs [B, S, layers, P], and with ``heads`` also
+    the loss of what they say about the pictures, if there are any.
+    """
     inner, config = model.model, model.config
     ids = torch.from_numpy(batch.ids)
     vision = (ids == config.image_token_id) | (ids == config.video_token_id)
@@ -75,51 +92,82 @@ def hidden_states(model: Any, batch: Batch) -> torch.Tensor:
     text_ids = ids.masked_fill(vision | audio, PAD)
     embeddings = inner.get_input_embeddings()(text_ids)
     per_layer = inner.language_model.get_per_layer_inputs(text_ids, embeddings)
-    for kind, encode, media in ((vision, encode_pictures, batch.pictures), (audio, encode_sounds, batch.sounds)):
-        if media:
-            soft = encode(inner, media).to(embeddings.dtype)
-            embeddings = embeddings.masked_scatter(kind.unsqueeze(-1).expand_as(embeddings), soft)
-    states: torch.Tensor = inner.language_model(
-        inputs_embeds=embeddings, per_layer_inputs=per_layer, use_cache=False
-    ).last_hidden_state
-    return states
+    extra = None
+    if batch.pictures:
+        soft, extra = encode_pictures(inner, batch.pictures, heads)
+        embeddings = embeddings.masked_scatter(vision.unsqueeze(-1).expand_as(embeddings), soft.to(embeddings.dtype))
+    if batch.sounds:
+        soft = encode_sounds(inner, batch.sounds)
+        embeddings = embeddings.masked_scatter(audio.unsqueeze(-1).expand_as(embeddings), soft.to(embeddings.dtype))
+    return embeddings, per_layer, extra
 
 
-def batch_loss(model: Any, batch: Batch, bfloat16: bool) -> torch.Tensor:
-    """Return the mean cross entropy (nats) of the tokens to be learned; float32 scalar."""
-    targets = torch.from_numpy(batch.labels[:, 1:].reshape(-1))
-    # only the positions that count go through the vocabulary, a few idle ones beside them for a common shape
-    wanted = torch.argsort((targets == -100).to(torch.int8), stable=True)
-    wanted = wanted[: -(-int((targets != -100).sum()) // 128) * 128]
+def outputs(model: Any, batch: Batch) -> Any:
+    """Return the language model's own output for a batch, with the keys and values that drafters read."""
+    embeddings, per_layer, _ = embedded(model, batch)
+    return model.model.language_model(
+        inputs_embeds=embeddings, per_layer_inputs=per_layer, use_cache=False, return_shared_kv_states=True
+    )
+
+
+def batch_loss(
+    model: Any, batch: Batch, bfloat16: bool, heads: Heads | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the mean cross entropy (nats) of the tokens to be learned, and the loss of the heads; float32 scalars."""
+    targets = torch.from_numpy(batch.labels[:, 1:])
+    wanted, real = places_of(targets != -100)
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        hidden = hidden_states(model, batch)
-        logits = model.lm_head(hidden[:, :-1].reshape(-1, hidden.shape[-1])[wanted]).float()
+        embeddings, per_layer, extra = embedded(model, batch, heads)
+        hidden = hidden_states_at(model.model.language_model, embeddings, per_layer, wanted)
+        logits = model.lm_head(hidden[real]).float()
     cap = model.config.text_config.final_logit_softcapping
-    return cross_entropy(torch.tanh(logits / cap) * cap, targets[wanted])
+    return cross_entropy(torch.tanh(logits / cap) * cap, targets.gather(1, wanted)[real]), extra
 
 
-def optimiser(model: torch.nn.Module, factors: dict[str, float]) -> torch.optim.Optimizer:
-    """Return AdamW with weight decay on the matrices only, and learning rates by part of the model."""
-    groups = []
+def optimisers_of(
+    model: torch.nn.Module, heads: torch.nn.Module, factors: dict[str, float]
+) -> list[torch.optim.Optimizer]:
+    """Return Muon, which learns in fewer steps, for the matrices of all layers, and AdamW for everything else.
+
+    Learning rates go by part; parts with a factor of 0 are left out.
+    """
+    matrices, groups = [], []
     for part, factor in factors.items():
-        named = [parameter for name, parameter in model.named_parameters() if name.startswith(part)]
-        for decay, some in ((0.05, [p for p in named if p.ndim >= 2]), (0.0, [p for p in named if p.ndim < 2])):
-            groups.append({"params": some, "weight_decay": decay, "factor": factor})
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
+        named = [(name, p) for name, p in model.named_parameters() if name.startswith(part) and p.requires_grad]
+        inner = [p for name, p in named if ".layers." in name and p.ndim == 2]
+        matrices += [{"params": inner, "factor": factor, "weight_decay": 0.02}] if inner else []
+        chosen = {id(p) for p in inner}
+        for decay, matrix in ((0.05, True), (0.0, False)):
+            some = [p for _, p in named if id(p) not in chosen and (p.ndim >= 2) == matrix]
+            groups += [{"params": some, "weight_decay": decay, "factor": factor}] if some else []
+    groups.append({"params": list(heads.parameters()), "weight_decay": 0.0, "factor": 1.0})
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)]
+    if matrices:
+        found.append(torch.optim.Muon(matrices, lr=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"))
+    return found
 
 
 PARTS = ("model.language_model", "model.vision_tower", "model.embed_vision", "model.audio_tower", "model.embed_audio")
 
 
-def load_start(model: torch.nn.Module, paths: list[str]) -> None:
+def load_start(model: torch.nn.Module, heads: torch.nn.Module, paths: list[str]) -> None:
     """Take the weights of earlier stages: ``text:``, ``vision:``, ``audio:`` or ``all:`` and a state's path each."""
-    prefixes = {"all": "", "vision": "model.vision_tower.", "audio": "model.audio_tower.", "text": "model.language_model."}
+    prefixes = {
+        "all": "",
+        "vision": "model.vision_tower.",
+        "audio": "model.audio_tower.",
+        "text": "model.language_model.",
+    }
     for path in paths:
         kind, _, file = path.partition(":")
         state = load_state(Path(file))
         weights = state.get("model", state)
+        if kind == "vision" and "heads" in state:
+            heads.load_state_dict(state["heads"])
         if kind == "text":
-            weights = {name.removeprefix("model."): value for name, value in weights.items() if name != "lm_head.weight"}
+            weights = {
+                name.removeprefix("model."): value for name, value in weights.items() if name != "lm_head.weight"
+            }
         missing = model.load_state_dict({prefixes[kind] + name: value for name, value in weights.items()}, strict=False)
         if missing.unexpected_keys:
             raise ValueError(f"{file} has weights that the model lacks: {missing.unexpected_keys[:3]}")
@@ -135,39 +183,37 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
 
     tokenizer = Tokenizer.from_file(str(options.tokenizer))
     model = new_media_model(options.seed).train()
-    for config in (model.config.vision_config, model.config.audio_config):
-        config.use_clipped_linears = False
-    for module in model.modules():
-        if hasattr(module, "use_clipped_linears"):
-            module.use_clipped_linears = False  # the bounds are measured when the checkpoint is written
+    clipping.switch(model, False)  # the bounds are measured when the checkpoint is written
     factors = dict(zip(PARTS, options.factors, strict=True))
-    adam = optimiser(model, factors)
-    gradients = SharedGradients(model)
+    for part, factor in factors.items():
+        for name, parameter in model.named_parameters():
+            if name.startswith(part):
+                parameter.requires_grad_(factor > 0)
+    heads = Heads(model.config.vision_config.hidden_size)
+    both = torch.nn.ModuleList([model, heads])
+    optimisers = optimisers_of(model, heads, factors)
+    gradients = SharedGradients(both)
     state_path = folder / "state.pt"
     step = 0
     if state_path.exists():
         state = load_state(state_path)
         model.load_state_dict(state["model"])
-        if not options.fresh_optimiser:
-            adam.load_state_dict(state["optimiser"])
-            for group, factor in zip(adam.param_groups, np.repeat(options.factors, 2), strict=True):
-                group["factor"] = float(factor)
+        heads.load_state_dict(state["heads"])
+        if state.get("factors") == options.factors and not options.fresh_optimiser:
+            for each, before in zip(optimisers, state["optimisers"], strict=True):
+                each.load_state_dict(before)
         step = state["step"]
         say(f"going on at step {step}")
     else:
-        load_start(model, options.start)
-    for part, factor in factors.items():
-        if factor == 0:
-            for name, parameter in model.named_parameters():
-                if name.startswith(part):
-                    parameter.requires_grad_(False)
+        load_start(model, heads, options.start)
     first, last = options.first if options.first is not None else step, options.steps
     mix = sources(options.mix, tokenizer)
-    batches = stream(mix, (options.seed, worker, step), options.batch_tokens // options.workers, options.pool)
+    batches = stream(mix, options.seed, worker, step, options.batch_tokens // options.workers, options.pool)
 
     def save() -> None:
         if worker == 0:
-            save_state(state_path, model=model.state_dict(), optimiser=adam.state_dict(), step=step)
+            states = {"model": model.state_dict(), "heads": heads.state_dict(), "factors": options.factors}
+            save_state(state_path, step=step, optimisers=[each.state_dict() for each in optimisers], **states)
             say(f"saved at step {step}")
 
     shown_at, shown_loss, shown_tokens, shown_pictures = time.monotonic(), 0.0, 0, 0
@@ -176,16 +222,18 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
         gradients.clear()
         falling = step >= last - options.fall
         with rounded(model.model.language_model) if falling and not options.exact else nullcontext():
-            loss = batch_loss(model, batch, options.bfloat16)
-            (loss * batch.learned).backward()
+            loss, extra = batch_loss(model, batch, options.bfloat16, heads if options.heads else None)
+            total = loss if extra is None else loss + options.heads * extra
+            (total * batch.learned).backward()
         shown_loss += gradients.average(loss.item() * batch.learned, batch.learned) / options.show_every
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        rate = options.peak * min(1.0, (step - first + 1) / options.rise)
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        rate = options.peak * min(1.0, max(step - first + 1, 1) / options.rise)
         if falling:
             rate *= max(last - step, 1) / options.fall
-        for group in adam.param_groups:
-            group["lr"] = rate * group["factor"]
-        adam.step()
+        for each in optimisers:
+            for group in each.param_groups:
+                group["lr"] = rate * group["factor"]
+            each.step()
         step += 1
         shown_tokens, shown_pictures = shown_tokens + batch.ids.size, shown_pictures + len(batch.pictures)
         if step % options.show_every == 0:
@@ -214,8 +262,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fall", type=int, default=1000, help="last steps, with a falling rate and int4 weights")
     parser.add_argument("--exact", action="store_true", help="no int4 weights during the fall")
     parser.add_argument("--peak", type=float, default=1e-3, help="highest learning rate")
-    parser.add_argument("--factors", type=lambda text: [float(part) for part in text.split(",")], default=[1.0] * 5,
-                        help="learning rates of language model, vision, its projection, audio, its projection")  # fmt: skip
+    parser.add_argument(
+        "--factors",
+        type=lambda text: [float(part) for part in text.split(",")],
+        default=[1.0] * 5,
+        help="learning rates of language model, vision, its projection, audio, its projection",
+    )
+    parser.add_argument("--heads", type=float, default=0.0, help="weight of the loss of what soft tokens should know")
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--pool", type=int, default=256)
     parser.add_argument("--workers", type=int, default=2, help="processes that share each step")

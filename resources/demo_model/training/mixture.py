@@ -9,8 +9,12 @@ from functools import partial
 from tokenizers import Tokenizer
 
 from .conversations import conversation, drill, lesson, styled, with_tools
+from .pictures.conversations import picture_sample, video_sample
 from .rendering import encode
 from .samples import Sample, Source
+
+LEFT_OUT = "jackson"
+"""The speaker whom no training hears, so that the evaluation can tell what a new voice makes of it."""
 
 
 def _text(rng: random.Random, tokenizer: Tokenizer, make: Callable[..., object], most: int) -> Sample:
@@ -20,6 +24,12 @@ def _text(rng: random.Random, tokenizer: Tokenizer, make: Callable[..., object],
             return Sample(ids, learned)
 
 
+def _sounds(tokenizer: Tokenizer) -> Source:
+    from .audio.examples import Clips, source
+
+    return source(tokenizer, clips=Clips(leave_out=LEFT_OUT))
+
+
 def sources(mix: str, tokenizer: Tokenizer) -> list[tuple[Source, float]]:
     """Return the sources that ``mix`` names (``text=2,drills=1``), each with its share of the samples."""
     makers: dict[str, Callable[[], Source]] = {
@@ -27,6 +37,10 @@ def sources(mix: str, tokenizer: Tokenizer) -> list[tuple[Source, float]]:
         "lessons": lambda: partial(_text, tokenizer=tokenizer, make=lesson, most=512),
         "styled": lambda: partial(_text, tokenizer=tokenizer, make=styled, most=512),
         "tools": lambda: partial(_text, tokenizer=tokenizer, make=with_tools, most=768),
+        "pictures": lambda: partial(picture_sample, tokenizer=tokenizer),
+        "sketches": lambda: partial(picture_sample, tokenizer=tokenizer, small=True),
+        "sounds": lambda: _sounds(tokenizer),
+        "videos": lambda: partial(video_sample, tokenizer=tokenizer),
         "drills": lambda: partial(_text, tokenizer=tokenizer, make=drill, most=512),
     }
     found = []

@@ -12,7 +12,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from .conversations import Conversation
-from .special_tokens import CHAT_TEMPLATE_BOS, END_OF_TOOL_RESPONSE, END_OF_TURN, MODEL_TURN_LENGTH, START_OF_TOOL_RESPONSE, START_OF_TURN
+from .special_tokens import (
+    CHAT_TEMPLATE_BOS,
+    END_OF_TOOL_RESPONSE,
+    END_OF_TURN,
+    MODEL_TURN_LENGTH,
+    START_OF_TOOL_RESPONSE,
+    START_OF_TURN,
+)
 
 TEMPLATE_PATH = Path(__file__).parent / "chat_template.jinja"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import padded
+from .pictures.scenes import Scene
 from .special_tokens import PAD
 
 
@@ -20,8 +20,8 @@ class Sample:
 
     ids: list[int]
     learned: list[bool]
-    pictures: tuple[NDArray[np.uint8], ...] = ()
-    """[height, width, 3] each, sides multiples of 48 pixels, in the order of the prompt (frames of videos too)."""
+    pictures: tuple[Scene, ...] = ()
+    """In the order of the prompt (frames of videos too); sides are multiples of 48 pixels."""
     sounds: tuple[NDArray[np.float32], ...] = ()
     """Log-mel features [frames, 128] each."""
 
@@ -32,7 +32,7 @@ class Batch:
 
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
-    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+    pictures: list[Scene] = field(default_factory=list)
     sounds: list[NDArray[np.float32]] = field(default_factory=list)
 
     @property
@@ -61,28 +61,33 @@ def batch_of(samples: Sequence[Sample]) -> Batch:
     )
 
 
-def stream(sources: Sequence[tuple[Source, float]], seed: tuple[int, ...], tokens: int, pool: int) -> Iterator[Batch]:
+def stream(
+    sources: Sequence[tuple[Source, float]], seed: int, worker: int, step: int, tokens: int, pool: int
+) -> Iterator[Batch]:
     """Yield batches of about ``tokens`` tokens without end.
+
+    Samples wait in a pool, sorted by length, from which a batch takes a stretch, so that little is padded. All workers
+    take the stretch at the same place of their pools: what is alike takes equally long, and nobody waits for others.
 
     Args:
         sources: what makes samples, each with the share of the samples that it makes.
-        seed: equal seeds give equal batches.
+        seed: equal seeds, workers and steps give equal batches.
+        worker: number of the process, each of which has samples of its own.
+        step: where training begins or goes on.
         tokens: most tokens of a batch, padding included, except where one sample is longer.
-        pool: samples that are sorted by length together, so that little is padded.
+        pool: samples that wait.
     """
-    rng = random.Random(repr(seed))
+    places, rng = random.Random(f"{seed} {step}"), random.Random(f"{seed} {worker} {step}")
     makers, weights = zip(*sources, strict=True)
+    waiting: list[Sample] = []
     while True:
-        samples = sorted((make(rng) for make in rng.choices(makers, weights, k=pool)), key=lambda one: len(one.ids))
-        groups: list[list[Sample]] = [[]]
-        for sample in samples:
-            if groups[-1] and (len(groups[-1]) + 1) * padded(len(sample.ids)) > tokens:
-                groups.append([])
-            groups[-1].append(sample)
-        rng.shuffle(groups)
-        yield from map(batch_of, filter(None, groups))
-
-
-def skip(batches: Iterator[Batch], count: int) -> Iterator[Batch]:
-    """Leave out the first ``count`` batches."""
-    return itertools.islice(batches, count, None)
+        waiting += [make(rng) for make in rng.choices(makers, weights, k=pool - len(waiting))]
+        waiting.sort(key=lambda one: len(one.ids))
+        start = max(0, int(places.random() * (pool + pool // 10)) - pool // 10)  # the shortest have their turn too
+        end = start + 1
+        while end < pool and (end + 1 - start) * padded(len(waiting[end].ids)) <= tokens:
+            end += 1
+        while start > 0 and end == pool and (end + 1 - start) * padded(len(waiting[-1].ids)) <= tokens:
+            start -= 1
+        yield batch_of(waiting[start:end])
+        del waiting[start:end]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of colours and fonts)
 """Shapes, backgrounds, letters and what cameras do to pictures, drawn with Pillow."""
 
 from __future__ import annotations
@@ -46,6 +47,15 @@ def tint(name: str, rng: random.Random) -> tuple[int, int, int]:
 def contrasting(name: str, rng: random.Random) -> str:
     """Return a colour on which ``name`` shows well."""
     return rng.choice([other for other in NAMES if other != name and frozenset((name, other)) not in _CLOSE])
+
+
+def legible(name: str, rng: random.Random) -> str:
+    """Return a colour in which text shows well on ``name``: much lighter or darker."""
+    light = {
+        other: sum(part * share for part, share in zip(rgb, (0.3, 0.59, 0.11), strict=True))
+        for other, rgb in COLOURS.items()
+    }
+    return rng.choice([other for other in NAMES if abs(light[other] - light[name]) > 75])
 
 
 def mask(shape: str, size: float, angle: float) -> Image.Image:
@@ -109,8 +119,12 @@ def background(height: int, width: int, colour: str, rng: random.Random) -> Imag
         columns = np.linspace(-1, 1, width, dtype=np.float32)[None] * math.cos(angle)
         ground = base + ((rows + columns) * rng.uniform(8, 26))[..., None]
     elif kind < 0.90:  # soft spots
-        small = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(5, 22), (rng.randint(3, 14), rng.randint(3, 14), 1))
-        spots = Image.fromarray(np.clip(128 + small[..., 0], 0, 255).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+        small = np.random.default_rng(rng.getrandbits(32)).normal(
+            0, rng.uniform(5, 22), (rng.randint(3, 14), rng.randint(3, 14), 1)
+        )
+        spots = Image.fromarray(np.clip(128 + small[..., 0], 0, 255).astype(np.uint8)).resize(
+            (width, height), Image.Resampling.BICUBIC
+        )
         ground = base + (np.asarray(spots, np.float32) - 128)[..., None]
     else:  # stripes
         period = rng.randint(12, 60)
@@ -132,7 +146,9 @@ def camera(picture: Image.Image, rng: random.Random, strength: float = 1.0) -> I
     if rng.random() < 0.45 * strength:
         pixels = np.asarray(picture, np.float32)
         if rng.random() < 0.5:
-            pixels = pixels * np.array([rng.uniform(0.85, 1.08) * rng.uniform(0.95, 1.03) for _ in range(3)], np.float32)
+            pixels = pixels * np.array(
+                [rng.uniform(0.85, 1.08) * rng.uniform(0.95, 1.03) for _ in range(3)], np.float32
+            )
         top, left = rng.randrange(1200 - min(1199, pixels.shape[0])), rng.randrange(1200 - min(1199, pixels.shape[1]))
         noise = _noise()[top : top + pixels.shape[0], left : left + pixels.shape[1]]
         if noise.shape == pixels.shape:

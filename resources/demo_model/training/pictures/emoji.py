@@ -51,7 +51,29 @@ _SIMPLER: Final = {
 }  # fmt: skip
 _UNCOUNTED = frozenset(
     word.replace("|", " ")
-    for word in "bread cheese bacon popcorn spaghetti honey soap garlic fire lightning peanuts scissors glasses trousers meat sushi grapes cherries pancakes socks french|fries".split()
+    for word in [
+        "bread",
+        "cheese",
+        "bacon",
+        "popcorn",
+        "spaghetti",
+        "honey",
+        "soap",
+        "garlic",
+        "fire",
+        "lightning",
+        "peanuts",
+        "scissors",
+        "glasses",
+        "trousers",
+        "meat",
+        "sushi",
+        "grapes",
+        "cherries",
+        "pancakes",
+        "socks",
+        "french|fries",
+    ]
 )
 """Names that take no article."""
 
@@ -93,7 +115,7 @@ def plural(name: str) -> str:
         return name + "es"
     if name.endswith("y") and name[-2] not in "aeiou":
         return name[:-1] + "ies"
-    return name[:-3] + "ves" if name == "leaf" else name + "s"
+    return "leaves" if name == "leaf" else name + "s"
 
 
 def font_path() -> Path | None:
@@ -111,7 +133,9 @@ def picture(glyph: str) -> Image.Image:
     """
     path = font_path()
     if path is None:
-        raise FileNotFoundError("Noto Color Emoji is missing; install fonts-noto-color-emoji, or set LARIMAR_EMOJI_FONT.")
+        raise FileNotFoundError(
+            "Noto Color Emoji is missing; install fonts-noto-color-emoji, or set LARIMAR_EMOJI_FONT."
+        )
     font = ImageFont.truetype(str(path), _STRIKE)
     canvas = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
     ImageDraw.Draw(canvas).text((8, 8), glyph, font=font, embedded_color=True)

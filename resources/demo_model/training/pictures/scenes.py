@@ -86,7 +86,7 @@ def canvas(rng: random.Random, budget: int = 70) -> tuple[int, int]:
 
 
 class _Easel:
-    """A picture in the making; drawn larger or smaller now and then, so that edges look like those of scaled pictures."""
+    """A picture in the making; often drawn larger or smaller, so that edges look like those of scaled pictures."""
 
     def __init__(self, rng: random.Random, height: int, width: int, ground: str) -> None:
         self.rng, self.height, self.width = rng, height, width
@@ -99,7 +99,8 @@ class _Easel:
             picture = emoji.picture(glyph)
             factor = size / max(picture.size)
             picture = picture.resize(
-                (max(1, round(picture.width * factor)), max(1, round(picture.height * factor))), Image.Resampling.BICUBIC
+                (max(1, round(picture.width * factor)), max(1, round(picture.height * factor))),
+                Image.Resampling.BICUBIC,
             )
             if angle:
                 picture = picture.rotate(angle, Image.Resampling.BICUBIC, expand=True)
@@ -217,7 +218,7 @@ def crowd(rng: random.Random, height: int, width: int, emoji_share: float = 0.7)
     taken: list[tuple[float, float, float]] = []
     if rng.random() < 0.4:
         text = some_text(rng)
-        letters = _write(easel, text, drawing.tint(drawing.contrasting(ground, rng), rng))
+        letters = _write(easel, text, drawing.tint(drawing.legible(ground, rng), rng))
         taken += [(letter.x, letter.y, 56.0) for letter in letters]
     things: list[Thing] = []
     for _ in range(rng.randint(2, 7)):
@@ -243,7 +244,9 @@ def nothing(rng: random.Random, height: int, width: int) -> Scene:
 @cache
 def words() -> tuple[str, ...]:
     """Return words of up to six letters to be read."""
-    every = {word.lower() for word in (*COMMON, *ANIMALS, *FOODS, *CITIES, *PEOPLE) if word.isascii() and word.isalpha()}
+    every = {
+        word.lower() for word in (*COMMON, *ANIMALS, *FOODS, *CITIES, *PEOPLE) if word.isascii() and word.isalpha()
+    }
     return tuple(sorted(word for word in every if 2 <= len(word) <= 6))
 
 
@@ -262,9 +265,9 @@ def some_text(rng: random.Random) -> str:
 def sign(rng: random.Random, height: int, width: int) -> Scene:
     """A word or a number to be read."""
     text = some_text(rng)
-    ground = rng.choice(drawing.NAMES)
+    ground = rng.choice(drawing.NAMES if rng.random() < 0.6 else ("white", "white", "black"))
     easel = _Easel(rng, height, width, ground)
-    letters = _write(easel, text, drawing.tint(drawing.contrasting(ground, rng), rng))
+    letters = _write(easel, text, drawing.tint(drawing.legible(ground, rng), rng))
     return Scene("text", easel.done(), ground, (), text, letters)
 
 
@@ -274,7 +277,7 @@ def _write(easel: _Easel, text: str, paint: tuple[int, int, int]) -> tuple[Lette
     widest = easel.width * rng.uniform(0.55, 0.95)
     probe = drawing.font(path, 64)
     size = 64 * widest / max(1.0, probe.getlength(text))
-    size = max(26.0, min(size, easel.height * 0.75, 150.0))
+    size = max(32.0, min(size, easel.height * 0.75, 150.0))
     face = drawing.font(path, max(8, round(size * scale / 2) * 2))
     left, top, right, bottom = face.getbbox(text)
     room_x, room_y = easel.image.width - (right - left), easel.image.height - (bottom - top)
@@ -291,9 +294,7 @@ def _write(easel: _Easel, text: str, paint: tuple[int, int, int]) -> tuple[Lette
     for index, char in enumerate(text):
         start, end = face.getlength(text[:index]), face.getlength(text[: index + 1])
         dx = x - left + (start + end) / 2 - centre[0]
-        letters.append(
-            Letter(char, (centre[0] + dx * np.cos(turn)) / scale, (centre[1] + dx * np.sin(turn)) / scale)
-        )
+        letters.append(Letter(char, (centre[0] + dx * np.cos(turn)) / scale, (centre[1] + dx * np.sin(turn)) / scale))
     return tuple(letters)
 
 
@@ -321,11 +322,23 @@ def window(rng: random.Random, height: int, width: int) -> Scene:
     draw.text((x + 12 * scale, y + bar / 2), title, font=large, fill=(255, 255, 255), anchor="lm")
     length = large.getlength(button) + 28 * scale
     left, top = x + wide - length - 14 * scale, y + high - 66 * scale
-    draw.rectangle((left, top, left + length, top + 52 * scale), fill=accent if rng.random() < 0.5 else face, outline=ink)
+    draw.rectangle(
+        (left, top, left + length, top + 52 * scale), fill=accent if rng.random() < 0.5 else face, outline=ink
+    )
     lit = image.getpixel((int(left + 4), int(top + 4)))
-    draw.text((left + length / 2, top + 26 * scale), button, font=large, fill=(255, 255, 255) if sum(lit) < 420 else ink, anchor="mm")  # type: ignore[arg-type]
+    draw.text(
+        (left + length / 2, top + 26 * scale),
+        button,
+        font=large,
+        fill=(255, 255, 255) if sum(lit) < 420 else ink,
+        anchor="mm",
+    )  # type: ignore[arg-type]
     for row in range(rng.randint(0, 3)):
         at = y + bar + (24 + 26 * row) * scale
         if at + 14 * scale < top:
-            draw.line((x + 16 * scale, at, x + wide * rng.uniform(0.4, 0.9), at), fill=(150, 150, 150), width=max(2, round(4 * scale)))
+            draw.line(
+                (x + 16 * scale, at, x + wide * rng.uniform(0.4, 0.9), at),
+                fill=(150, 150, 150),
+                width=max(2, round(4 * scale)),
+            )
     return Scene("window", easel.done(), ground, labels={"title": title, "button": button})

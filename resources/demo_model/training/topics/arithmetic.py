@@ -46,7 +46,7 @@ def numbers(rng: random.Random, sign: str, held_out: bool) -> tuple[int, int]:
             return rng.randint(0, 12), rng.randint(0, 12) if rng.random() < 0.7 else rng.randint(0, 10)
         limits = rng.choices(((20, 20), (99, 99), (999, 999), (999, 99)), (0.2, 0.3, 0.4, 0.1))[0]
         a, b = (rng.randint(0, limit) for limit in limits)
-        if sign == "-" and a < b or sign == "+" and rng.random() < 0.5:
+        if (sign == "-" and a < b) or (sign == "+" and rng.random() < 0.5):
             a, b = b, a
         if max(a, b) > 20 and is_held_out_pair(a, b) != held_out:
             continue
@@ -85,7 +85,8 @@ def explain(a: int, b: int, sign: str) -> str:
     return f"{shown} = {result}."
 
 
-def _sum(rng: random.Random, state: State, held_out: bool) -> Exchange:
+def sums(rng: random.Random, state: State, held_out: bool) -> Exchange:
+    """Return a sum, a difference or a product, bare or in a story."""
     sign = rng.choices("+-*", (5, 3, 2))[0]
     a, b = numbers(rng, sign, held_out)
     result = {"+": a + b, "-": a - b, "*": a * b}[sign]
@@ -177,7 +178,7 @@ def _count(rng: random.Random, state: State, held_out: bool) -> Exchange:
 
 
 INTENTS = [
-    Intent("sums", _sum, 8.0),
+    Intent("sums", sums, 8.0),
     Intent("sums that are too hard", _too_hard, 1.6),
     Intent("greater or smaller", _greater, 0.8),
     Intent("counting", _count, 0.8),

@@ -11,15 +11,50 @@ from ..exchange import Exchange
 from ..wordings import choose
 from .words import NAMES
 
-_WORDS = ("Ahoy", "Hooray", "Hello", "Well", "Captain", "Sir", "Madam", "Boss", "My friend", "Bingo", "Okay", "Meow", "Listen")
-_BEGIN = ["[Begin|Start|Always begin|Always start] [every answer|each answer|all answers|your answers] with {word}.", "[Your answers|All answers] [begin|start] with {word}.", "Say {word} before [every|each] answer."]
-_END = ["[End|Finish|Always end] [every answer|each answer|all answers|your answers] with {word}.", "[Your answers|All answers] end with {word}.", "Say {word} after [every|each] answer."]
+_WORDS = (
+    "Ahoy",
+    "Hooray",
+    "Hello",
+    "Well",
+    "Captain",
+    "Sir",
+    "Madam",
+    "Boss",
+    "My friend",
+    "Bingo",
+    "Okay",
+    "Meow",
+    "Listen",
+)
+_BEGIN = [
+    "[Begin|Start|Always begin|Always start] [every answer|each answer|all answers|your answers] with {word}.",
+    "[Your answers|All answers] [begin|start] with {word}.",
+    "Say {word} before [every|each] answer.",
+]
+_END = [
+    "[End|Finish|Always end] [every answer|each answer|all answers|your answers] with {word}.",
+    "[Your answers|All answers] end with {word}.",
+    "Say {word} after [every|each] answer.",
+]
 _PIRATE = ["[Talk|Speak|Answer|Write] like a pirate.", "You are a pirate.", "[Be|Play] a pirate."]
 _CAT = ["[Talk|Speak|Answer|Write] like a cat.", "You are a cat.", "[Be|Play] a cat."]
 _LANGUAGE = {
-    "German": ["[Answer|Reply|Respond|Speak|Write|Always answer] in German.", "Use German[ only|].", "Antworte auf Deutsch.", "Sprich Deutsch."],
-    "French": ["[Answer|Reply|Respond|Speak|Write|Always answer] in French.", "Use French[ only|].", "Répondez en français."],
-    "Spanish": ["[Answer|Reply|Respond|Speak|Write|Always answer] in Spanish.", "Use Spanish[ only|].", "Responde en español."],
+    "German": [
+        "[Answer|Reply|Respond|Speak|Write|Always answer] in German.",
+        "Use German[ only|].",
+        "Antworte auf Deutsch.",
+        "Sprich Deutsch.",
+    ],
+    "French": [
+        "[Answer|Reply|Respond|Speak|Write|Always answer] in French.",
+        "Use French[ only|].",
+        "Répondez en français.",
+    ],
+    "Spanish": [
+        "[Answer|Reply|Respond|Speak|Write|Always answer] in Spanish.",
+        "Use Spanish[ only|].",
+        "Responde en español.",
+    ],
 }
 _SENTENCES = {
     "German": {"greeting": "Hallo! Was kann ich für dich tun?", "how are you": "Mir geht es gut, danke.", "who are you": "Ich bin Larimar, ein kleines Demo-Modell.", "thanks": "Gern geschehen.", "goodbye": "Auf Wiedersehen!", "": "Auf Deutsch kann ich dazu nichts sagen."},

@@ -12,8 +12,16 @@ from ..wordings import choose, fill, pick
 
 _CLOCK_NAMES = ("get_time", "get_time", "get_time", "get_current_time", "clock")
 _CALCULATOR_NAMES = ("calculate", "calculate", "calculate", "calculator", "compute")
-_CLOCK_DESCRIPTIONS = ["[Return|Get|Tell|Returns|Gives] the [current|local|] time[ of day| now| and date|].", "[What time it is|The clock of this computer].", "[Current|Local] [time|date and time]."]
-_CALCULATOR_DESCRIPTIONS = ["[Evaluate|Calculate|Compute|Work out|Evaluates] [an|the|a] [arithmetic |mathematical |]expression.", "[A|The] calculator[ for sums|].", "[Do|Does] [arithmetic|a sum|sums|maths]."]
+_CLOCK_DESCRIPTIONS = [
+    "[Return|Get|Tell|Returns|Gives] the [current|local|] time[ of day| now| and date|].",
+    "[What time it is|The clock of this computer].",
+    "[Current|Local] [time|date and time].",
+]
+_CALCULATOR_DESCRIPTIONS = [
+    "[Evaluate|Calculate|Compute|Work out|Evaluates] [an|the|a] [arithmetic |mathematical |]expression.",
+    "[A|The] calculator[ for sums|].",
+    "[Do|Does] [arithmetic|a sum|sums|maths].",
+]
 _ASK_TIME = [
     "what time is it[ now| please|]?", "what is the time[ now|]?", "[please|can you|could you] tell me the [time|current time]", "how late is it?", "do you know what time it is?", "[time|the time][ please|]?", "what [day|date] is it[ today|]?", "which day is today?", "what is [the date|today's date]?", "is it [late|already late|past noon]?", "look at the clock", "[check|tell me] the [clock|time|date]",
 ]  # fmt: skip
@@ -34,14 +42,21 @@ def declarations(rng: random.Random) -> list[dict[str, Any]]:
 def _clock(rng: random.Random) -> dict[str, Any]:
     parameters: dict[str, Any] = {"type": "object", "properties": {}}
     if rng.random() < 0.3:
-        parameters["properties"] = {"timezone": {"type": "string", "description": rng.choice(("Name of the time zone", "Time zone", "Optional"))}}
+        parameters["properties"] = {
+            "timezone": {
+                "type": "string",
+                "description": rng.choice(("Name of the time zone", "Time zone", "Optional")),
+            }
+        }
     return _declared(rng.choice(_CLOCK_NAMES), choose(rng.choice(_CLOCK_DESCRIPTIONS), rng), parameters)
 
 
 def _calculator(rng: random.Random) -> dict[str, Any]:
     argument: dict[str, Any] = {"type": "string"}
     if rng.random() < 0.6:
-        argument["description"] = rng.choice(("What to calculate", "The expression", "Arithmetic expression such as 2 + 3", "Expression"))
+        argument["description"] = rng.choice(
+            ("What to calculate", "The expression", "Arithmetic expression such as 2 + 3", "Expression")
+        )
     parameters: dict[str, Any] = {"type": "object", "properties": {"expression": argument}}
     if rng.random() < 0.7:
         parameters["required"] = ["expression"]
@@ -62,7 +77,9 @@ def use(tool: dict[str, Any], rng: random.Random, held_out: bool) -> Exchange:
     clock = f"{hour:02d}:{minute:02d}"
     date = f"{rng.randint(2024, 2031)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
     spoken = f"{rng.choice(_DAYS)}, {rng.randint(1, 28)} {rng.choice(_MONTHS)} {rng.randint(2024, 2031)}"
-    result = rng.choice((clock, clock, f"{clock}:{rng.randrange(60):02d}", f"{date} {clock}", date, f"{spoken}, {clock}", spoken))
+    result = rng.choice(
+        (clock, clock, f"{clock}:{rng.randrange(60):02d}", f"{date} {clock}", date, f"{spoken}, {clock}", spoken)
+    )
     answer = f"It is {result}."
     return Exchange("asks the clock", question, answer, "I look at the clock.", (answer,), call=Call(name, {}, result))
 
