@@ -168,7 +168,7 @@ class KVCache:
         else:
             # full layers hold the common prefix; a mark may bring back the windows for some of it
             length, best = self._best_window(self._windows, ids[:common])
-        self._windows = [window for window in self._windows if self._serves(window, ids)]
+        self._windows = self._of_use(ids)
         self._marked = [marked for marked in self._marked if marked <= length]
         if self._reaches(length):
             self.roll_back(length)
@@ -316,10 +316,25 @@ class KVCache:
                 best = (shared, window)
         return best
 
-    def _serves(self, window: Window, ids: Sequence[int]) -> bool:
-        """Return whether a window can be of use to a conversation that begins with ``ids``."""
-        shared = common_prefix(window.tokens, ids)
-        return shared == len(ids) or window.start <= max(0, shared - (self._window - 1))
+    def _of_use(self, ids: Sequence[int]) -> list[Window]:
+        """Return the windows that a conversation which begins with ``ids`` may come back to.
+
+        Of those that belong to other conversations only the one with most in common, if it has more than the others.
+        """
+        own = []
+        reached = 0
+        best: Window | None = None
+        for window in self._windows:
+            shared = common_prefix(window.tokens, ids)
+            if shared in (len(window.tokens), len(ids)):
+                own.append(window)
+                reached = max(reached, shared)
+        for window in self._windows:
+            shared = common_prefix(window.tokens, ids)
+            if shared > reached and window.start <= max(0, shared - (self._window - 1)):
+                reached, best = shared, window
+        windows = own if best is None else [*own, best]
+        return sorted(windows, key=lambda window: len(window.tokens))
 
     def _put_aside(self, before: int) -> None:
         """Copy the rows of those marks that begin before the position ``before``."""

@@ -178,6 +178,18 @@ def test_a_mark_costs_nothing_until_its_rows_would_be_lost() -> None:
     assert_consistent(cache, list(range(200)))
 
 
+def test_windows_of_other_conversations_do_not_pile_up() -> None:
+    cache = windowed()
+    for conversation in range(20):
+        cache.resume([*range(50), -conversation])
+        write(cache, [*range(len(cache), 50), *[-conversation - 1] * 30])
+        for _ in range(3):
+            cache.mark()
+            write(cache, [-conversation - 1] * 200)
+        assert len(cache._windows) <= 4
+    assert cache.resume([*range(50), 99]) == 50
+
+
 def test_what_was_marked_and_taken_back_is_no_mark() -> None:
     cache = windowed()
     write(cache, list(range(200)))
