@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from inference.version import __version__
 
 if TYPE_CHECKING:
+    from inference.bench_encoders import EncoderPeer
+    from inference.bench_peers import Peer
     from inference.messages import Part, ReplyOptions
 
 EXPORT_PACKAGES = frozenset({"torch", "transformers", "optimum", "onnx", "onnxscript", "onnx_ir", "safetensors"})
@@ -114,9 +116,32 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure how fast this machine is")
-    bench.add_argument("what", nargs="?", choices=("model", "media", "gui"), help="only one; gui is the window")
+    bench.add_argument(
+        "what",
+        nargs="?",
+        choices=("model", "encoders", "media", "gui"),
+        help="only one: the language model, the encoders, what is done to media before them, or the window",
+    )
     bench.add_argument("--gui", action="store_const", const="gui", dest="what", help="the same as the argument gui")
     bench.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each measurement (5)")
+    bench.add_argument("--prefill", type=int, default=512, metavar="N", help="tokens of the prefill measurement (512)")
+    bench.add_argument(
+        "--depths",
+        type=int,
+        nargs="+",
+        default=[32, 1000, 4096],
+        metavar="N",
+        help="tokens in the cache at which decoding is measured (32 1000 4096)",
+    )
+    bench.add_argument("--json", type=Path, metavar="FILE", help="also write the measurements to FILE")
+    bench.add_argument(
+        "--against",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="PEER",
+        help="measure another engine in turn: “llama.cpp LLAMA_BENCH MODEL.gguf”, or “transformers CHECKPOINT”",
+    )
     _add_engine_options(bench)
     bench.set_defaults(run=_bench)
     return parser
@@ -321,16 +346,75 @@ def _bench(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         for figure in measure_gui(min(options.runs, 3)):
             print(figure.line, flush=True)
         return 0
-    if options.what != "media":
-        from inference import bench
+    if options.prefill < 1 or min(options.depths) < 1:
+        parser.error("arguments --prefill and --depths: must be at least 1")
+    from inference import bench, bench_encoders
+    from inference.bench_results import Measurement, table, write_json
 
-        for line in bench.table(bench.measure_model(options.model, options.runs)):
+    measured: list[Measurement] = []
+    if options.what in (None, "model"):
+        peers = _bench_peers(options, parser)
+        figures = bench.measure_model(
+            options.model, options.runs, prefill=options.prefill, depths=options.depths, peers=peers
+        )
+        for line in table(figures, measured):
             print(line, flush=True)
-    if options.what != "model":
+        del peers
+    if options.what in (None, "encoders"):
+        for line in table(
+            bench_encoders.measure_encoders(options.model, options.runs, peer=_encoder_peer(options)), measured
+        ):
+            print(line, flush=True)
+    if options.json is not None:
+        write_json(options.json, bench.about(options.model), measured)
+    if options.what in (None, "media"):
         from inference.media import bench as media_bench
 
         media_bench.main(["--runs", str(options.runs)])
     return 0
+
+
+def _bench_peers(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Peer]:
+    """Return the engines that ``--against`` names; one that needs what is not installed is left out with a sentence."""
+    from inference.bench_peers import LlamaCpp
+
+    peers: list[Peer] = []
+    for name, *paths in options.against:
+        if name == "llama.cpp" and len(paths) == 2:
+            peers.append(LlamaCpp(Path(paths[0]), Path(paths[1])))
+        elif name == "transformers" and len(paths) == 1:
+            try:
+                from inference.export.bench_peer import Transformers
+            except ModuleNotFoundError as error:
+                _say_left_out(error)
+            else:
+                peers.append(Transformers(Path(paths[0])))
+        else:
+            parser.error("argument --against: takes llama.cpp LLAMA_BENCH MODEL.gguf, or transformers CHECKPOINT")
+    return peers
+
+
+def _encoder_peer(options: argparse.Namespace) -> EncoderPeer | None:
+    """Return transformers' encoders, if ``--against`` names a checkpoint and transformers is installed."""
+    for name, *paths in options.against:
+        if name == "transformers" and len(paths) == 1:
+            try:
+                from inference.export.bench_peer import TransformersEncoders
+            except ModuleNotFoundError as error:
+                _say_left_out(error)
+            else:
+                return TransformersEncoders(Path(paths[0]))
+    return None
+
+
+def _say_left_out(error: ModuleNotFoundError) -> None:
+    if (error.name or "").partition(".")[0] not in EXPORT_PACKAGES:
+        raise error
+    print(
+        f"transformers is left out: {error.name} is not installed. The export extra brings it: "
+        'pip install -c packaging/constraints.txt -e ".[export]"',
+        file=sys.stderr,
+    )
 
 
 def _reply_options(options: argparse.Namespace) -> ReplyOptions:

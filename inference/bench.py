@@ -1,100 +1,307 @@
-"""``main.py bench``: how fast this machine runs a model, beside what its memory could give at best.
+"""``main.py bench model``: how fast this machine runs a model, beside other engines and what its memory allows.
 
-Absolute figures drift with whatever else the machine does; the ratios are measured in one run, in turn.
+Absolute figures drift with whatever else the machine does. So everything is compared within one run, in turn, and the
+ratios of the medians are what counts.
 """
 
 from __future__ import annotations
 
+import platform
 import random
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+import onnxruntime
 
+from inference import processor
+from inference.bench_peers import Peer
+from inference.bench_results import Comparison, Measurement
 from inference.cancellation import CancelToken
+from inference.engine import Engine
+from inference.graphs.loading import weight_files
 from inference.language_model import LanguageModel
+from inference.memory import resident_bytes
+from inference.messages import Done, Prefill, ReplyOptions, Turn
 from inference.model_folder import ModelFolder, default_model_folder
+from inference.version import __version__
 
-_PREFILL_TOKENS = 256
-_DEPTHS = (32, 1000, 4000)
+PREFILL = 512
+DEPTHS = (32, 1000, 4096)
 _READ_BYTES = 512 << 20
 _FIRST_ORDINARY_ID = 300  # below lie control tokens
+_STEPS = 8
+_DEEP = 1000  # from here on a peer reads its prompt for minutes: fewer rounds
+_DEEP_ROUNDS = 2
+_NEW_TOKENS = 16
+_DRAFTS = (1, 2, 3, 4, 6)
+_ACCEPTANCES = (0.6, 0.75, 0.9)
+_MORE_MEMORY = 300e6  # what may be resident beside weights and KV cache
+
+# goals: ratios to the same, in one run
+_GOALS = {"prefill": 3.0, "decode": 1.3, "deep": 2.0, "limit": 0.75, "drafts": 1.35}
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One line of the table."""
+def measure_model(
+    path: Path | None = None,
+    runs: int = 5,
+    threads: int | None = None,
+    *,
+    prefill: int = PREFILL,
+    depths: Sequence[int] = DEPTHS,
+    peers: Sequence[Peer] = (),
+) -> Iterator[Measurement]:
+    """Measure loading, prefill, decoding, drafts, memory and the time to the first token.
 
-    name: str
-    value: str
-    beside: str = ""
-
-
-def measure_model(path: Path | None = None, runs: int = 5, threads: int | None = None) -> Iterator[Measurement]:
-    """Measure loading, prefill, decoding at several depths, and a second turn. Values are medians over ``runs``.
+    Args:
+        path: the model folder; None for the default one.
+        runs: how often each is measured; values are medians.
+        threads: of one operator.
+        prefill: prompt tokens of the prefill measurement.
+        depths: tokens in the KV cache at which decoding is measured; those beyond the context are left out.
+        peers: other engines with the same model, measured in turn with ours.
 
     Raises:
-        LarimarError: the model cannot be loaded.
+        LarimarError: the model cannot be loaded, or a peer does not run.
     """
     folder = ModelFolder.open(path or default_model_folder())
-    weights = sum(file.stat().st_size for file in folder.path.glob("onnx/decoder_model_merged*_data"))
-    bandwidth = _bandwidth(runs)
-    yield Measurement("memory, read", f"{bandwidth / 1e9:.1f} GB/s")
+    weights = sum(file.stat().st_size for file in weight_files(folder.graph("decoder_model_merged")))
+    bandwidth = _bandwidth(runs, threads or processor.threads() or 1)
+    yield Measurement("memory, read by all threads", bandwidth / 1e9, "GB/s")
+    start = resident_bytes().get("resident", 0)
+    model, seconds = _load(folder, threads, runs)
+    yield seconds
+    fresh = _prompts(model.vocab_size)
+    length = min(prefill, model.context_length // 2)
+    yield _compared(
+        f"prefill of {length} tokens on {model.provider}",
+        length,
+        runs,
+        lambda: _prefill(model, next(fresh)(length)),
+        {peer.name: lambda peer=peer: peer.prefill(length) for peer in peers},  # type: ignore[misc]
+        _GOALS["prefill"],
+    )
+    shallow = None
+    for depth in (depth for depth in depths if depth + 64 < model.context_length):
+        _prefill(model, next(fresh)(depth))
+        deep = depth >= _DEEP
+        result = _compared(
+            f"decoding at depth {depth}",
+            1,
+            min(runs, _DEEP_ROUNDS) if deep and peers else runs,
+            lambda depth=depth: _steps(model, depth),  # type: ignore[misc]
+            {peer.name: lambda peer=peer, depth=depth: peer.decode(depth, _STEPS) for peer in peers},  # type: ignore[misc]
+            _GOALS["deep" if depth >= 4000 else "decode"],
+        )
+        step = 1 / result.value
+        shallow = shallow or step
+        against = [
+            *result.against,
+            Comparison("reading the weights from memory", weights / bandwidth / step, _GOALS["limit"]),
+        ]
+        if step != shallow:
+            against.append(Comparison(f"depth {depths[0]}", shallow / step))
+        yield Measurement(result.name, result.value, result.unit, tuple(against))
+        if memory := resident_bytes():
+            held = memory["resident"] - start
+            allowed = 1.1 * (weights + memory["mapped"]) + model.cache_bytes + _MORE_MEMORY
+            yield Measurement(
+                f"  resident at depth {depth}",
+                held / 1e9,
+                "GB",
+                (Comparison("1.1 × weights and tables + KV + 300 MB", held / allowed, 1.0, most=True),),
+                f"of it {memory['anonymous'] / 1e9:.2f} GB anonymous; KV {model.cache_bytes / 1e6:.0f} MB",
+            )
+    yield from _measure_drafts(model, next(fresh), runs)
+    yield _measure_second_turn(model, fresh, runs)
+    model.close()
+    after = resident_bytes().get("resident", 0)
+    if after:
+        yield Measurement("resident after closing", (after - start) / 1e6, "MB more than before loading")
+    yield from _measure_first_token(folder, runs, threads)
 
-    loads = []
-    for _ in range(2):
+
+def about(path: Path | None = None) -> dict[str, object]:
+    """Return what was measured on which machine, for :func:`inference.bench_results.write_json`."""
+    folder = ModelFolder.open(path or default_model_folder())
+    return {
+        "larimar": __version__,
+        "onnxruntime": onnxruntime.__version__,
+        "model": folder.name,
+        "precision": folder.suffix.lstrip("_") or "fp32",
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "threads": processor.threads(),
+    }
+
+
+def _load(folder: ModelFolder, threads: int | None, runs: int) -> tuple[LanguageModel, Measurement]:
+    seconds: list[float] = []
+    while True:
         started = time.perf_counter()
         model = LanguageModel.open(folder, threads=threads)
-        loads.append(time.perf_counter() - started)
-    yield Measurement("load, second time", f"{loads[-1]:.2f} s", f"{loads[-1] / loads[0]:.2f} × the first")
+        seconds.append(time.perf_counter() - started)
+        if len(seconds) > min(runs, 3):
+            break
+        model.close()
+    again = median(seconds[1:])
+    return model, Measurement("load, files in memory", again, "s", (Comparison("the first time", again / seconds[0]),))
 
-    fresh = _prompts(model.vocab_size)
-    seconds = _median(runs, lambda: _prefill(model, next(fresh)(_PREFILL_TOKENS)))
-    yield Measurement(
-        f"prefill of {_PREFILL_TOKENS} tokens on {model.provider}", f"{_PREFILL_TOKENS / seconds:.1f} tokens/s"
+
+def _compared(
+    name: str, tokens: int, runs: int, ours: Callable[[], float], peers: dict[str, Callable[[], float]], goal: float
+) -> Measurement:
+    """Measure ours and the peers in turn; ``ours`` and ``peers`` return seconds for ``tokens``."""
+    ours()
+    mine: list[float] = []
+    theirs: dict[str, list[float]] = {peer: [] for peer in peers}
+    for _ in range(runs):
+        mine.append(ours())
+        for peer, work in peers.items():
+            theirs[peer].append(work())
+    seconds = median(mine)
+    against = tuple(
+        Comparison(
+            f"{peer} ({tokens / median(times):.1f})", median(times) / seconds, goal if peer == "llama.cpp" else None
+        )
+        for peer, times in theirs.items()
     )
+    return Measurement(name, tokens / seconds, "tokens/s", against)
 
-    first = None
-    for depth in (depth for depth in _DEPTHS if depth + 64 < model.context_length):
-        _prefill(model, next(fresh)(depth))
-        step = _median(max(runs, 8), lambda: _step(model))
-        first = first or step
-        limit = weights / bandwidth
-        beside = f"{limit / step:.2f} × what reading {weights / 1e6:.0f} MB of weights allows"
-        yield Measurement(f"decoding at depth {depth}", f"{1 / step:.1f} tokens/s", beside)
+
+def _measure_drafts(model: LanguageModel, prompt: Callable[[int], list[int]], runs: int) -> Iterator[Measurement]:
+    """Measure runs with drafts; what they gain follows from how often a draft is accepted.
+
+    A pass with k drafts, each accepted with probability p if those before it were, gives 1 + p + … + pᵏ tokens.
+    """
+    if not model.has_drafter:
+        return
+    _prefill(model, prompt(64))
+    depth = len(model.cached_tokens)
+    for count in _DRAFTS:
+        passes, steps = [], []
+        for run in range(max(runs, 5) + 1):
+            cost, step = _draft_pass(model, count, depth)
+            if run:
+                passes.append(cost)
+                steps.append(step)
+        cost, step = median(passes), median(steps)
+        gains = [sum(chance**place for place in range(count + 1)) * step / cost for chance in _ACCEPTANCES]
+        told = ", ".join(f"{gain:.2f} × at {chance:g}" for gain, chance in zip(gains, _ACCEPTANCES, strict=True))
         yield Measurement(
-            f"  a step at depth {depth}", f"{step * 1e3:.1f} ms", f"{step / first:.2f} × depth {_DEPTHS[0]}"
+            f"MTP, {count} {'draft' if count == 1 else 'drafts'}",
+            cost * 1e3,
+            "ms a pass",
+            (Comparison("plain decoding at acceptance 0.75", gains[1], _GOALS["drafts"]),),
+            f"{cost / step:.2f} steps; gains {told}",
         )
 
-    turn = next(fresh)(min(1000, model.context_length // 2))
-    whole = _prefill(model, turn)
-    again = _median(runs, lambda: _prefill(model, turn + next(fresh)(16)[1:]))
-    yield Measurement(
-        f"second turn: 15 new tokens after {len(turn)}", f"{again * 1e3:.0f} ms", f"{again / whole:.3f} × the first"
+
+def _draft_pass(model: LanguageModel, count: int, depth: int) -> tuple[float, float]:
+    """Return the seconds of drafting and verifying, and of a plain step just before."""
+    cancel = CancelToken()
+    token = _FIRST_ORDINARY_ID % model.vocab_size
+    started = time.perf_counter()
+    model.step(token, cancel)
+    step = time.perf_counter() - started
+    started = time.perf_counter()
+    tokens, state = [token], None
+    for _ in range(count):
+        draft = model.draft(tokens[-1], state, cancel)
+        assert draft is not None, "nobody cancels, and there is a drafter"
+        tokens.append(draft.token)
+        state = draft.state
+    model.verify(tokens, cancel)
+    cost = time.perf_counter() - started
+    model.roll_back(depth)
+    return cost, step
+
+
+def _measure_second_turn(model: LanguageModel, fresh: Iterator[Callable[[int], list[int]]], runs: int) -> Measurement:
+    turn = next(fresh)(min(2000, model.context_length // 2))
+    _prefill(model, turn)
+    whole, again, alone = [], [], []
+    for _ in range(max(runs, 5)):
+        alone.append(_prefill(model, next(fresh)(_NEW_TOKENS)))
+        whole.append(_prefill(model, turn))
+        again.append(_prefill(model, turn + next(fresh)(_NEW_TOKENS)))
+    return Measurement(
+        f"second turn: {_NEW_TOKENS} new tokens after {len(turn)}",
+        median(again) * 1e3,
+        "ms",
+        (Comparison(f"{_NEW_TOKENS} tokens alone", median(again) / median(alone), 1.1, most=True),),
     )
 
 
-def table(measurements: Iterator[Measurement]) -> Iterator[str]:
-    """Yield the lines of a Markdown table as the measurements come in."""
-    yield "| what | measured | beside |"
-    yield "|---|---:|---|"
-    for each in measurements:
-        yield f"| {each.name} | {each.value} | {each.beside} |"
+def _measure_first_token(folder: ModelFolder, runs: int, threads: int | None) -> Iterator[Measurement]:
+    """Measure the time to the first token of a conversation that is new, goes on, or was read while it was typed."""
+    engine = Engine.open(folder.path, threads=threads)
+    draw = random.Random(0)
+
+    def text(words: int) -> str:
+        return " ".join(draw.choice(_WORDS) for _ in range(words))
+
+    cold, prefix, eager, news = [], [], [], []
+    for _ in range(max(runs, 3)):
+        turns = [Turn.of("user", text(150))]
+        cold.append(_first_token(engine, turns)[0])
+        turns += [Turn.of("assistant", text(20)), Turn.of("user", text(12))]
+        seconds, new = _first_token(engine, turns)
+        prefix.append(seconds)
+        news.append(new)
+        turns += [Turn.of("assistant", text(20)), Turn.of("user", text(12))]
+        for _ in engine.prepare(turns, _GREEDY):
+            pass
+        eager.append(_first_token(engine, turns)[0])
+    tokens = _first_token(engine, [Turn.of("user", text(150))])[1]
+    engine.close()
+    whole = median(cold)
+    yield Measurement(f"first token, new chat of {tokens} tokens", whole * 1e3, "ms")
+    yield Measurement(
+        f"first token, next turn ({median(news):.0f} new tokens)",
+        median(prefix) * 1e3,
+        "ms",
+        (Comparison("a new chat", median(prefix) / whole),),
+    )
+    yield Measurement(
+        "first token, turn read while it was typed",
+        median(eager) * 1e3,
+        "ms",
+        (Comparison("a new chat", median(eager) / whole),),
+    )
 
 
-def _bandwidth(runs: int) -> float:
-    """Return bytes a second that one thread reads from memory; decoding with several may read more."""
-    block = np.ones(_READ_BYTES // 8, np.float64)
+_GREEDY = ReplyOptions(temperature=0, max_tokens=1, drafts=0)
+_WORDS = ("river", "seven", "blue", "stone", "maybe", "under", "light", "house", "quick", "seldom", "bread", "north")
 
-    def read() -> float:
-        started = time.perf_counter()
-        block.max()
-        return time.perf_counter() - started
 
-    return _READ_BYTES / _median(runs, read)
+def _first_token(engine: Engine, turns: Sequence[Turn]) -> tuple[float, int]:
+    """Return the seconds until the first token was drawn, and how many prompt tokens were computed."""
+    started = time.perf_counter()
+    progress = []
+    for event in engine.reply(turns, _GREEDY):
+        if isinstance(event, Prefill):
+            progress.append(event.done)
+        elif isinstance(event, Done):
+            break
+    return time.perf_counter() - started, progress[-1] - progress[0]
+
+
+def _bandwidth(runs: int, threads: int) -> float:
+    """Return bytes a second that all threads together read from memory."""
+    blocks = [np.ones(_READ_BYTES // 8 // threads, np.float64) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+
+        def read() -> float:
+            started = time.perf_counter()
+            list(pool.map(np.max, blocks))
+            return time.perf_counter() - started
+
+        read()
+        return sum(block.nbytes for block in blocks) / min(read() for _ in range(max(runs, 5)))
 
 
 def _prompts(vocab_size: int) -> Iterator[Callable[[int], list[int]]]:
@@ -112,13 +319,12 @@ def _prefill(model: LanguageModel, prompt: list[int]) -> float:
     return time.perf_counter() - started
 
 
-def _step(model: LanguageModel) -> float:
+def _steps(model: LanguageModel, depth: int) -> float:
+    """Return the seconds of a step, by several of them."""
+    token = _FIRST_ORDINARY_ID % model.vocab_size
     started = time.perf_counter()
-    model.step(_FIRST_ORDINARY_ID % model.vocab_size, CancelToken())
-    return time.perf_counter() - started
-
-
-def _median(runs: int, work: Callable[[], float]) -> float:
-    """Run once unmeasured, then ``runs`` times; ``work`` returns the seconds that it took."""
-    work()
-    return median(work() for _ in range(runs))
+    for _ in range(_STEPS):
+        model.step(token, CancelToken())
+    seconds = time.perf_counter() - started
+    model.roll_back(depth)
+    return seconds / _STEPS

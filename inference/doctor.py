@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from inference.errors import LarimarError
+from inference.graphs.providers import why_not_cuda
+from inference.processor import threads
 from inference.version import __version__
 
 Level = Literal["ok", "warning", "problem"]
@@ -91,6 +93,7 @@ def examine(*, model: Path | None = None, window_problem: str | None = None) -> 
         "Packages": _packages,
         "ONNX Runtime": _runtime,
         "Model": lambda: _model(model),
+        "Drafts": lambda: _drafts(model),
         "Window": lambda: _window(window_problem),
         "Microphone": _microphone,
         "Camera": _camera,
@@ -146,7 +149,9 @@ def _processor() -> list[Finding]:
     wanted = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
     helpful = [flag for flag in wanted if flag in flags]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = threads()
     text = f"{name}, {cores} logical cores" + (f", with {', '.join(helpful)}" if helpful else "")
+    text += f"; answers are computed by {count} thread{'' if count == 1 else 's'}" if count else ""
     if flags and platform.machine() in ("x86_64", "AMD64") and "avx2" not in flags:
         return [Finding("Processor", "warning", f"{text}, without AVX2.", "Answers will be slow.")]
     return [Finding("Processor", "ok", text)]
@@ -213,7 +218,9 @@ def _runtime() -> list[Finding]:
         findings.append(Finding("GPU", "warning", f"{gpu} is there, but ONNX Runtime is the CPU's.", advice))
     elif name == "onnxruntime-gpu" and "CUDAExecutionProvider" not in providers:
         advice = "It needs an NVIDIA GPU with a current driver, CUDA 13 and cuDNN 9; the CPU answers meanwhile."
-        findings.append(Finding("GPU", "warning", "CUDA cannot be used.", advice))
+        findings.append(Finding("GPU", "warning", f"CUDA cannot be used: {why_not_cuda()}.", advice))
+    elif "CUDAExecutionProvider" not in providers:
+        findings.append(Finding("GPU", "ok", f"Not used: {why_not_cuda()}"))
     return findings
 
 
@@ -267,6 +274,27 @@ def _model(path: Path | None) -> list[Finding]:
     demo = " (a demo)" if folder.demo else ""
     text = f"{folder.name}{demo}, takes {takes}, context {folder.context_length} tokens, in {folder.path}"
     return [Finding("Model", "ok", text)]
+
+
+def _drafts(path: Path | None) -> list[Finding]:
+    """Tell what drafting ahead costs here, as earlier answers have measured it."""
+    from inference.model_folder import ModelFolder, default_model_folder
+    from inference.run_costs import CostFile
+
+    try:
+        folder = ModelFolder.open(default_model_folder() if path is None else path)
+        decoder = folder.graph("decoder_model_merged")
+    except LarimarError:
+        return []  # told by the check of the model
+    drafter = (folder.path / "onnx" / f"drafter{folder.suffix}.onnx").is_file()
+    whose = "The model has a drafter" if drafter else "The model has no drafter: only what a text repeats is drafted"
+    for provider in ("CUDA", "CPU"):
+        costs = CostFile(decoder, f"{provider} None").load()
+        if costs.measured:
+            rows = ", ".join(f"{count} tokens {ratio:.2f} ×" for count, ratio in sorted(costs.measured.items())[:4])
+            draft = f", a draft {costs.draft:.2f} ×" if drafter else ""
+            return [Finding("Drafts", "ok", f"{whose}; on {provider}, beside a run of one token: {rows}{draft}")]
+    return [Finding("Drafts", "ok", f"{whose}; what drafts cost on this machine is learnt from the first answers")]
 
 
 def _window(problem: str | None) -> list[Finding]:

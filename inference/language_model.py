@@ -136,6 +136,11 @@ class LanguageModel:
         return self._decoder.cache.context_length
 
     @property
+    def cache_bytes(self) -> int:
+        """Bytes of the KV cache, used or not yet."""
+        return self._decoder.cache.nbytes
+
+    @property
     def cached_tokens(self) -> tuple[int, ...]:
         """The tokens whose keys and values are in the KV cache."""
         return self._decoder.cache.tokens

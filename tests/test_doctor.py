@@ -114,7 +114,7 @@ def test_gpu_that_lies_idle(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gpu_wheel_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, onnxruntime=None, onnxruntime_gpu="1.31.1")
     monkeypatch.setattr(doctor, "usable_providers", lambda: ["CPUExecutionProvider"])
-    assert finding("GPU", doctor.examine()).text == "CUDA cannot be used."
+    assert finding("GPU", doctor.examine()).text.startswith("CUDA cannot be used: ")
 
 
 def test_missing_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,3 +183,25 @@ def test_gpu_name(monkeypatch: pytest.MonkeyPatch, listing: str, name: str) -> N
     answer = subprocess.CompletedProcess([], 0, stdout=listing)
     monkeypatch.setattr(doctor.subprocess, "run", lambda *arguments, **options: answer)
     assert doctor._nvidia_gpu() == name
+
+
+def test_threads_and_the_reason_for_the_cpu_are_told() -> None:
+    from inference.processor import threads
+
+    told = {finding.name: finding.text for finding in doctor.examine()}
+    assert f"computed by {threads()} thread" in told["Processor"]
+    if "CUDAExecutionProvider" not in doctor.usable_providers():
+        assert told["GPU"]
+
+
+def test_what_drafts_cost_is_told_once_it_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import platformdirs
+
+    from inference.model_folder import ModelFolder, default_model_folder
+    from inference.run_costs import CostFile, RunCosts
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
+    assert "learnt from the first answers" in doctor._drafts(None)[0].text
+    decoder = ModelFolder.open(default_model_folder()).graph("decoder_model_merged")
+    CostFile(decoder, "CPU None").save(RunCosts({4: 1.75}, 0.05))
+    assert "4 tokens 1.75 ×" in doctor._drafts(None)[0].text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import Gemma4Config, Gemma4Model
 
+from inference.errors import UnsupportedModelError
 from inference.export.check import CheckContext, Row, difference
+from inference.export.checkpoint import Checkpoint
 from inference.export.families import UNIFIED
 from inference.export.recipes import RECIPES
 
@@ -68,8 +70,32 @@ def _sound() -> dict[str, NDArray[Any]]:
 
 
 def _reference(context: CheckContext, name: str, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """Return transformers' soft tokens, [n, H]: its whole model but for the language model, which shrinks."""
-    source = context.source
+    """Return transformers' soft tokens, [n, H]."""
+    encode = reference_encoder(context.source, name)
+    with torch.no_grad():
+        tokens = encode(*(torch.from_numpy(value) for value in inputs.values()))
+    if isinstance(tokens, (tuple, list)):
+        tokens = torch.cat([each.reshape(-1, each.shape[-1]) for each in tokens])
+    result: NDArray[np.float32] = tokens.reshape(-1, tokens.shape[-1]).numpy()
+    return result
+
+
+def reference_encoder(source: Checkpoint, name: str, attention: str = "eager") -> Callable[..., Any]:
+    """Return transformers' encoder in float32: its whole model but for the language model, which shrinks.
+
+    Args:
+        source: the checkpoint.
+        name: "vision_encoder" or "audio_encoder".
+        attention: transformers' implementation of it.
+
+    Returns:
+        What makes soft tokens of the graph's inputs, as tensors and in the graph's order.
+
+    Raises:
+        UnsupportedModelError: 12B, which has no towers.
+    """
+    if source.family is UNIFIED:
+        raise UnsupportedModelError("12B Unified has no encoders that could be compared.")
     raw = source.raw_config
     text = {
         "hidden_size": source.text_config.hidden_size,
@@ -91,7 +117,7 @@ def _reference(context: CheckContext, name: str, inputs: dict[str, NDArray[Any]]
         for key, part in (("vision_config", "vision_encoder"), ("audio_config", "audio_encoder"))
     }
     model = Gemma4Model(Gemma4Config(text_config=text, **media)).eval()
-    model.set_attn_implementation("eager")
+    model.set_attn_implementation(attention)
     prefix = "model." if any(each.startswith("model.") for each in source.names()) else ""
     state = {
         each: torch.from_numpy(np.array(source.read(f"{prefix}{each}")))
@@ -99,13 +125,5 @@ def _reference(context: CheckContext, name: str, inputs: dict[str, NDArray[Any]]
         if each.startswith(_PARTS[name])
     }
     model.load_state_dict(state, strict=False)
-    tensors = [torch.from_numpy(value) for value in inputs.values()]
-    with torch.no_grad():
-        if name == "vision_encoder":
-            tokens = model.get_image_features(*tensors, return_dict=True).pooler_output
-        else:
-            tokens = model.get_audio_features(*tensors, return_dict=True).pooler_output
-    if isinstance(tokens, (tuple, list)):
-        tokens = torch.cat([each.reshape(-1, each.shape[-1]) for each in tokens])
-    result: NDArray[np.float32] = tokens.reshape(-1, tokens.shape[-1]).numpy()
-    return result
+    encode = model.get_image_features if name == "vision_encoder" else model.get_audio_features
+    return lambda *tensors: encode(*tensors, return_dict=True).pooler_output
