@@ -42,17 +42,19 @@ _REMEMBERED = 0.95
 """What an estimate keeps of older observations when a new one comes."""
 _MET_REMEMBERED = 0.97
 """The same for how often each degree comes up."""
-_FADING = 0.998
-"""What it keeps of them from round to round without any."""
+_FADING = 0.97
+"""What it keeps of them over 16 rounds without any."""
 
-_OVERDRAFT = 1.5
+_OVERDRAFT = 1.0
 """Runs that drafting may have cost in all before it has to stop."""
-_REFILL = 0.01
+_REFILL = 0.007
 """Share of the time that it may cost beyond that."""
-_PROBES = 0.01
+_PROBES = 0.007
 """Share of the time that goes into probes."""
 _REFRESH = 16
-"""Rounds between two backward inductions."""
+"""Rounds between two backward inductions, when there is something new."""
+_BASE_EVERY = 48
+"""Rounds after which one without drafts is due, which everything is compared with."""
 _GRID = np.linspace(0.0, 1.0, 17)
 
 
@@ -127,6 +129,8 @@ class AdaptiveDrafts:
         self._probe_balance = 0.0
         self._rounds = 0
         self._refresh_at = 0
+        self._base_at = _BASE_EVERY
+        self._news = False
         self.rate = 1.0
         """Tokens per run of one row that the drafter is expected to reach, and what time is therefore worth."""
         self._most = MOST_DRAFTS
@@ -136,14 +140,17 @@ class AdaptiveDrafts:
 
     def begin(self, most: int) -> bool:
         """See :class:`Policy`."""
-        if self._rounds >= self._refresh_at:
+        if self._news and self._rounds >= self._refresh_at:
             self._plan()
+            self._news = False
             self._refresh_at = self._rounds + min(_REFRESH, 1 + self._rounds // 8)
         self._most = min(most, MOST_DRAFTS)
         self._copies_most = min(most, MOST_COPIED)
         self._survival = 1.0
         loss = self._costs[2] + (self._costs.draft if self._drafter else 0.0) - 1.0
         self._may_probe, self._probed = self._probe_balance >= loss, False
+        if not self._costs.ready or self._rounds >= self._base_at:
+            return False
         return most > 0 and (self._balance >= 0 or self._may_probe)
 
     def copies(self, agreement: int, available: int) -> int:
@@ -153,13 +160,13 @@ class AdaptiveDrafts:
             return 0
         right = [self._copied.of(0, agreement + place) for place in range(available)]
         brought = np.concatenate(([0.0], np.cumsum(np.cumprod(right))))
-        values = brought - self.rate * self._costs.curve[1 : available + 2]
+        values = brought - self._price * self._costs.curve[1 : available + 2]
         count = int(values.argmax())
-        drafter_value = self._value(0, 1.0) if self._drafter else -self.rate
+        drafter_value = self._value(0, 1.0) if self._drafter else -self._price
         if self._balance >= 0 and count and values[count] > drafter_value:
             return count
         # a probe: where nothing seems to pay, the likelier of the two sources gets it
-        if self._may_probe and drafter_value <= -self.rate and not (self._drafter and self._guessed.first > right[0]):
+        if self._may_probe and drafter_value <= -self._price and not (self._drafter and self._guessed.first > right[0]):
             self._probed = True
             return 1
         return 0
@@ -187,6 +194,8 @@ class AdaptiveDrafts:
         """See :class:`Policy`."""
         self._rounds += 1
         drafts = len(confidences)
+        if not drafts:
+            self._base_at = self._rounds + _BASE_EVERY
         cost = self._costs[drafts + 1] + self._costs.draft * drafted
         gain = accepted + 1 - cost
         self._balance += _REFILL * cost
@@ -197,8 +206,10 @@ class AdaptiveDrafts:
         if not self._probed or gain > 0:
             self._balance += gain
         self._balance, self._probe_balance = min(self._balance, _OVERDRAFT), min(self._probe_balance, 1.0)
-        self._guessed.fade()
-        self._copied.fade()
+        if self._rounds % 16 == 0:
+            self._guessed.fade()
+            self._copied.fade()
+        self._news = self._news or drafted > 0 or drafts > 0
         estimate = {"drafter": self._guessed, "ngram": self._copied}.get(source or "")
         if estimate is not None:
             for place, confidence in enumerate(confidences[: accepted + 1]):
@@ -209,6 +220,8 @@ class AdaptiveDrafts:
 
         One step of Dinkelbach's method for the rate, which starts from the rate before.
         """
+        self._price = self.rate
+        """What the values below are computed with."""
         if not self._drafter:
             return
         curve, draft = self._costs.curve, self._costs.draft
@@ -230,12 +243,15 @@ class AdaptiveDrafts:
             cost = np.where(ahead > stop, on_cost, curve[place + 1])
             self._ahead.insert(0, ahead)
             self._values.insert(0, np.maximum(ahead, stop))
+        self._first_ahead = float(self._ahead[0][-1])
         self.rate = max(1.0, float((1 + tokens[-1]) / cost[-1]))
 
     def _stopping(self, place: int) -> float:
-        return -self.rate * self._costs[place + 1]
+        return -self._price * self._costs[place + 1]
 
     def _going_on(self, place: int) -> float:
+        if not place:
+            return self._first_ahead
         return float(np.interp(self._survival, _GRID, self._ahead[place]))
 
     def _value(self, place: int, survival: float) -> float:

@@ -29,12 +29,12 @@ _FIRST_SLOPE = 0.25
 """What a further row is taken to cost before anything was measured."""
 _FIRST_DRAFT = 0.1
 _RECENT = 9
-"""Runs whose median says how fast the machine is just now."""
-_LASTING = 31
-"""Runs whose median says what more rows cost: more, so that a change of the machine's speed is over before it counts
-as one of these ratios."""
-_KNOWN = 4
-"""Runs after which a ratio is known well enough to tell the speed by; as many stand for an earlier session."""
+"""Runs whose median is believed, for each number of rows."""
+_BASE = 5
+"""The same for one row, which everything is compared with: fewer, so that it follows the machine's speed."""
+_ENOUGH = 3
+"""Runs without which the lower of measured and expected is believed: one run that something else on the machine held
+up must not rule a number of rows out for good."""
 
 
 class RunCosts:
@@ -46,28 +46,38 @@ class RunCosts:
     """
 
     def __init__(self, rows: Mapping[int, float] | None = None, draft: float | None = None) -> None:
-        self._ratios: dict[int, deque[float]] = {}
-        for count, ratio in (rows or {}).items():
-            self._ratios[count] = deque([ratio] * _KNOWN, _LASTING)
-        self._single: deque[float] = deque(maxlen=_RECENT)
-        """Recent seconds of one row: measured, or runs of more rows divided by what these cost."""
-        self._draft_ratios: deque[float] = deque([] if draft is None else [draft] * _KNOWN, _LASTING)
+        self._expected = dict(rows or {})
+        self._expected_draft = _FIRST_DRAFT if draft is None else draft
+        self._runs: dict[int, deque[float]] = {1: deque(maxlen=_BASE)}
+        self._drafts: deque[float] = deque(maxlen=_RECENT)
+        self._seconds = 0.0
+        self._draft = self._expected_draft
         self._curve = self._fit()
+
+    @property
+    def ready(self) -> bool:
+        """Whether one row was measured, which all else is compared with."""
+        return len(self._runs[1]) > 1
 
     @property
     def seconds(self) -> float:
         """What one row takes just now; 0 before the first run."""
-        return median(self._single) if self._single else 0.0
+        return self._seconds
 
     @property
     def draft(self) -> float:
         """Cost of a draft."""
-        return median(self._draft_ratios) if self._draft_ratios else _FIRST_DRAFT
+        return self._draft
 
     @property
     def measured(self) -> dict[int, float]:
-        """Costs by number of rows, as far as they were measured."""
-        return {count: median(ratios) for count, ratios in sorted(self._ratios.items())}
+        """Costs by number of rows, as far as they were measured, now or earlier."""
+        if not self.ready:
+            return dict(sorted(self._expected.items()))
+        now = {
+            rows: median(runs) / self._seconds for rows, runs in self._runs.items() if rows > 1 and len(runs) >= _ENOUGH
+        }
+        return dict(sorted({**self._expected, **now}.items()))
 
     def __getitem__(self, rows: int) -> float:
         """Cost of a run of ``rows`` rows, 1 to 17: measured, or read off between and beyond what was measured."""
@@ -82,30 +92,43 @@ class RunCosts:
         """Take note of a run."""
         if seconds <= 0 or not 1 <= rows <= MOST_ROWS:
             return
-        known = len(self._ratios.get(rows, ())) >= _KNOWN
-        if rows > 1 and self._single:
-            self._ratios.setdefault(rows, deque(maxlen=_LASTING)).append(seconds / self.seconds)
+        self._runs.setdefault(rows, deque(maxlen=_RECENT)).append(seconds)
+        if rows == 1:
+            self._seconds = median(self._runs[1])
+        if rows > 1 or len(self._runs) > 1:
             self._curve = self._fit()
-        if rows == 1 or known:
-            self._single.append(seconds / self[rows])
 
     def add_draft(self, seconds: float) -> None:
         """Take note of a draft."""
-        if seconds > 0 and self._single:
-            self._draft_ratios.append(seconds / self.seconds)
+        if seconds > 0:
+            self._drafts.append(seconds)
+            if self.ready:
+                self._draft = median(self._drafts) / self._seconds
 
     def _fit(self) -> NDArray[np.float64]:
-        measured = {1: 1.0, **self.measured}
-        counts = np.array(sorted(measured), np.float64)
-        # noise must not make more rows look cheaper
-        ratios = np.maximum.accumulate([max(1.0, measured[int(count)]) for count in counts])
-        last, highest = counts[-1], ratios[-1]
-        slope = (highest - 1) / (last - 1) if last > 1 else _FIRST_SLOPE
-        every = np.arange(MOST_ROWS + 1, dtype=np.float64)
-        curve: NDArray[np.float64] = np.interp(every, counts, ratios)
-        beyond = every > last
-        curve[beyond] = highest + slope * (every[beyond] - last)
-        return curve
+        curve = _through({1: 1.0, **self.measured})
+        if not self.ready:
+            return curve
+        rare = {
+            rows: min(median(runs) / self._seconds, float(curve[rows]))
+            for rows, runs in self._runs.items()
+            if rows > 1 and len(runs) < _ENOUGH and rows not in self._expected
+        }
+        return _through({1: 1.0, **self.measured, **rare}) if rare else curve
+
+
+def _through(known: Mapping[int, float]) -> NDArray[np.float64]:
+    """Return the costs of 0 to 17 rows, given those of some numbers of rows."""
+    counts = np.array(sorted(known), np.float64)
+    # noise must not make more rows look cheaper
+    costs = np.maximum.accumulate([max(1.0, known[int(count)]) for count in counts])
+    last, highest = counts[-1], costs[-1]
+    slope = (highest - 1) / (last - 1) if last > 1 else _FIRST_SLOPE
+    every = np.arange(MOST_ROWS + 1, dtype=np.float64)
+    curve: NDArray[np.float64] = np.interp(every, counts, costs)
+    beyond = every > last
+    curve[beyond] = highest + slope * (every[beyond] - last)
+    return curve
 
 
 class CostFile:

@@ -78,6 +78,13 @@ class World:
         return seconds
 
 
+def known(rows: dict[int, float], draft: float | None = None) -> RunCosts:
+    costs = RunCosts(rows, draft)
+    for _ in range(2):
+        costs.add_run(1, 1.0)
+    return costs
+
+
 def best(curve: list[float], right: float) -> float:
     """Return the speed that the best fixed number of drafts reaches."""
     return max(
@@ -126,7 +133,8 @@ def test_as_many_as_possible_when_they_always_hit() -> None:
     world = World(MEMORY)
     world.speed(constant(1.0), 300)
     world.speed(constant(1.0), 300)
-    assert min(world.drafts[:-1]) == MOST_DRAFTS
+    assert set(world.drafts[:-1]) <= {0, MOST_DRAFTS}
+    assert world.drafts.count(0) <= 1, "to compare with"
 
 
 @pytest.mark.parametrize("curve", [ARITHMETIC, MEMORY], ids=["arithmetic", "memory"])
@@ -140,7 +148,7 @@ def test_it_recovers(curve: list[float]) -> None:
 
 
 def test_the_limit_of_a_round_is_kept() -> None:
-    policy = AdaptiveDrafts(RunCosts())
+    policy = AdaptiveDrafts(known({}))
     assert not policy.begin(0)
     assert policy.begin(2)
     assert policy.goes_on(0)
@@ -149,7 +157,7 @@ def test_the_limit_of_a_round_is_kept() -> None:
 
 def test_copies_where_there_is_no_drafter() -> None:
     """Long agreement promises more than short agreement; copies that fail are given up, and tried again at times."""
-    costs = RunCosts({2: 1.2, 8: 4.0, 16: 8.0})
+    costs = known({2: 1.2, 8: 4.0, 16: 8.0})
     policy = AdaptiveDrafts(costs, drafter=False)
     assert policy.begin(16)
     assert not policy.goes_on(0)
@@ -170,7 +178,7 @@ def test_copies_where_there_is_no_drafter() -> None:
 
 
 def test_the_better_of_copies_and_drafter() -> None:
-    costs = RunCosts({rows: cost for rows, cost in enumerate(MEMORY, 1) if rows > 1}, 0.05)
+    costs = known({rows: cost for rows, cost in enumerate(MEMORY, 1) if rows > 1}, 0.05)
     policy = AdaptiveDrafts(costs)
     for _ in range(60):  # a drafter that is right three times of four, copies that never are
         policy.begin(8)
@@ -180,7 +188,7 @@ def test_the_better_of_copies_and_drafter() -> None:
     policy.begin(8)
     assert policy.copies(2, 8) == 0
     assert policy.goes_on(0)
-    for _ in range(60):
+    for _ in range(40):
         policy.begin(8)
         policy.end("ngram", [12.0 + place for place in range(8)], 8, 0)
     policy.begin(8)
