@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     multiprocessing.freeze_support()
     parser = build_parser()
     options = parser.parse_args(arguments)
+    options.command_line = list(sys.argv[1:] if arguments is None else arguments)
     _use_utf8()
     if options.verbose:
         _log_to_stderr()
@@ -106,9 +107,17 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="then compare the graphs with transformers; a model folder OUT that is there already is only checked",
     )
+    convert.add_argument(
+        "--install",
+        action="store_true",
+        help="in an installed Larimar: install PyTorch and transformers, which converting needs, without asking",
+    )
     convert.add_argument("--fresh", action="store_true", help="do not go on with what an interrupted run left")
     _add_verbose_option(convert)
     convert.set_defaults(run=_convert)
+
+    update = commands.add_parser("check-update", help="ask once whether a newer version is there")
+    update.set_defaults(run=_check_update)
 
     doctor = commands.add_parser("doctor", help="check this machine and this installation")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -279,7 +288,17 @@ def _chat(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from app import export_environment
     from app.terminal_output import ProgressLine
+
+    sources = export_environment.packaged_sources()
+    if sources is not None:
+        from app.paths import Paths
+
+        following = options.command_line[options.command_line.index("convert") + 1 :]
+        rest = [each for each in following if each != "--install"]
+        folder = Paths.of_user().data / "export-environment"
+        return export_environment.convert(rest, sources, folder, agreed=options.install)
 
     try:
         from inference.export.add_drafter import add_drafter
@@ -327,6 +346,18 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
             print(f"{options.out} does not do what the checkpoint does: see “TOO FAR OFF”.", file=sys.stderr)
             return 1
     print(f"{options.out} is ready: start Larimar with --model to use it.", file=sys.stderr)
+    return 0
+
+
+def _check_update(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from app import update_check
+
+    if not update_check.allowed():
+        print("This Larimar is kept up to date by the store or the system that it was installed from.")
+        return 0
+    print(f"Asking {update_check.RELEASE_URL}", file=sys.stderr)
+    release = update_check.newest_release()
+    print(f"Larimar {release.version} is there: {release.page}" if release.newer else "This is the newest version.")
     return 0
 
 

@@ -44,28 +44,7 @@ folder=$(cd "$1" && pwd)
 root=$folder/root
 rm -rf "$root"
 
-say() { printf '== %s\n' "$*"; }
-
-# timed NAME COMMAND...: runs the command, keeps what it says in FOLDER/NAME.log, and prints how long it took.
-timed() {
-    name=$1
-    shift
-    start=$(date +%s)
-    status=0
-    "$@" >"$folder/$name.log" 2>&1 || status=$?
-    say "$name: $(($(date +%s) - start)) s, exit code $status"
-    if [ $status != 0 ]; then
-        tail -n 40 "$folder/$name.log"
-        exit 1
-    fi
-}
-
-make_root() {
-    release=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
-    # shellcheck disable=SC2016  # apt's own placeholder
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $release" | head -n 1)
-    debootstrap --variant=minbase --include=ca-certificates,python3 "$release" "$root" "$mirror"
-}
+. "$checkout/packaging/bare_root.sh"
 
 # inside COMMAND...: in the bare system, in the checkout, with a clean environment.
 inside() {
@@ -74,18 +53,8 @@ inside() {
         $(env | grep '^PIP_' || true) sh -c "cd '/home/a user/larimar' && $*"
 }
 
-timed debootstrap make_root
-mount --make-rprivate /
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-for file in /etc/resolv.conf /etc/hosts $copied; do
-    mkdir -p "$root$(dirname "$file")"
-    cp -L "$file" "$root$file"
-done
-for shared in $bound; do
-    mkdir -p "$root$shared"
-    mount --bind -o ro "$shared" "$root$shared"
-done
+timed debootstrap make_root ca-certificates,python3
+mount_root "$copied" "$bound"
 mkdir -p "$root/home/a user/larimar"
 git -C "$checkout" archive HEAD | tar -x -C "$root/home/a user/larimar"
 say "$(inside python3 --version), $(inside 'dpkg -l | grep -c ^ii') packages"

@@ -1,0 +1,126 @@
+#!/bin/sh
+# Installs a package in a bare system and uses it as a stranger would: a question in the terminal, the window from the
+# menu entry's command with a typed question, a recording, and the way out, after which only user data may be left.
+# For a .deb, and for an .AppImage or .tar.xz, whose bare system has no Python. As root, with debootstrap installed:
+#
+#   sh packaging/check_package.sh [--copy-host-config "FILE ..."] [--recording FILE] FOLDER PACKAGE
+#
+# --copy-host-config  files that the bare system needs from this one to reach its packages (certificates, apt's settings)
+# --recording         a recording to be written down
+# FOLDER/root is made anew; the picture of the window and the logs are left in FOLDER.
+set -eu
+
+usage() {
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+if [ $# = 0 ] || [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
+    usage
+fi
+if [ -z "${LARIMAR_FRESH_ROOT:-}" ]; then
+    LARIMAR_FRESH_ROOT=yes exec unshare --mount --pid --fork --kill-child sh "$0" "$@"
+fi
+copied=
+recording=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --copy-host-config) copied=$2 && shift 2 ;;
+        --recording) recording=$2 && shift 2 ;;
+        -*) usage ;;
+        *) break ;;
+    esac
+done
+[ $# = 2 ] || usage
+checkout=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+package=$2
+root=$folder/root
+rm -rf "$root"
+. "$checkout/packaging/bare_root.sh"
+
+inside() {
+    chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 sh -c "$*"
+}
+
+timed debootstrap make_root ca-certificates
+mount_root "$copied" ""
+inside 'command -v python3' && { say "The bare system has a Python: it proves nothing."; exit 1; }
+cp "$package" "$root/tmp/"
+file=/tmp/$(basename "$package")
+inside 'find / -xdev -not -path "/proc/*" -not -path "/tmp/*" | sort' >"$folder/before.txt"
+
+case $file in
+    *.deb)
+        timed install inside "apt-get update -q && apt-get install -y --no-install-recommends $file"
+        larimar=$(inside "sed -n 's/^Exec=//p' /usr/share/applications/io.github.larimar.Larimar.desktop")
+        ;;
+    *.AppImage)
+        # what a desktop has anyway
+        timed desktop inside "apt-get update -q && apt-get install -y --no-install-recommends libegl1 libgl1 \
+            libfontconfig1 libdbus-1-3 libwayland-cursor0 libwayland-egl1 libglib2.0-0 libpulse0 libspeechd2 libx11-xcb1"
+        larimar="$file"
+        ;;
+    *.tar.xz)
+        timed desktop inside "apt-get update -q && apt-get install -y --no-install-recommends xz-utils libegl1 libgl1 \
+            libfontconfig1 libdbus-1-3 libwayland-cursor0 libwayland-egl1 libglib2.0-0 libpulse0 libspeechd2 libx11-xcb1"
+        timed unpack inside "tar -xf $file -C /opt"
+        larimar=$(inside 'echo /opt/*/larimar')
+        ;;
+    *) usage ;;
+esac
+inside 'command -v python3' && { say "The package brought a Python of the system's: it should bring its own."; exit 1; }
+
+timed version inside "$larimar --version"
+tail -n 1 "$folder/version.log"
+timed answer inside "$larimar ask 'Who are you?'"
+tail -n 3 "$folder/answer.log"
+grep -q Larimar "$folder/answer.log"
+timed doctor inside "$larimar doctor || true"
+cat "$folder/doctor.log"
+if [ -n "$recording" ]; then
+    cp "$recording" "$root/tmp/recording.wav"
+    timed recording inside "$larimar transcribe /tmp/recording.wav"
+    cat "$folder/recording.log"
+fi
+
+timed window-tools inside "apt-get install -y --no-install-recommends xvfb xdotool imagemagick"
+cat >"$root/tmp/window.sh" <<'END'
+set -eu
+Xvfb :7 -screen 0 1280x800x24 -nolisten tcp >/dev/null 2>&1 &
+export DISPLAY=:7
+until xdotool getdisplaygeometry >/dev/null 2>&1; do :; done
+mkfifo /tmp/said
+"$@" --verbose 2>/tmp/said &
+exec 3</tmp/said
+until_said() { while read -r line <&3; do case $line in *"$1"*) return ;; esac; done; exit 1; }
+window=$(xdotool search --sync --onlyvisible --name '^Larimar')
+until_said 'The session is ready'
+xdotool windowfocus --sync "$window"
+xdotool type 'Who are you?'
+xdotool key Return
+until_said 'The session is generating'
+until_said 'The session is ready'
+import -window root /tmp/window.png
+xdotool key ctrl+q
+wait %2
+END
+timed window inside "sh /tmp/window.sh $larimar"
+cp "$root/tmp/window.png" "$folder/window.png"
+say "The picture: $folder/window.png"
+
+case $file in
+    *.deb)
+        timed purge inside "apt-get purge -y larimar larimar-cuda; apt-get autoremove --purge -y"
+        left=$(inside 'find / -xdev -iname "*larimar*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/root/*" \
+            -not -path "/var/lib/apt/*" -not -path "/var/cache/*" -not -path "/var/log/*"')
+        if [ -n "$left" ]; then
+            say "This was left behind:"
+            printf '%s\n' "$left"
+            exit 1
+        fi
+        say "Nothing is left but user data:"
+        inside 'find /root -iname "*larimar*" -prune'
+        ;;
+esac

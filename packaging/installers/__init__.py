@@ -1,0 +1,1 @@
+"""Turns the checkout into what a stranger can install; driven by ``packaging/build.py``."""
