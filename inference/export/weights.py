@@ -128,6 +128,18 @@ class WeightPlan:
             value.shape = value.const_value.shape
         return stored
 
+    @property
+    def experts_apart(self) -> bool:
+        """Whether each expert has matrices of its own, rather than a place in a stack; see :meth:`entry`."""
+        return self._rule is not None and self.precision != "q4f16"
+
+    def entry(self, name: str, index: int, shape: tuple[int, int, int]) -> StoredMatrix:
+        """Return one matrix of a stack of linear weights, ``shape`` in the checkpoint, as :meth:`linear` gives it."""
+        assert self._rule is not None
+        self._expect(name, shape)
+        source = _RoundedEntry(self._checkpoint, name, index, self._rule)
+        return self._quantized(source, self._rule.bits, self._rule.block_size, linear=True)
+
     def keep(self, value: ir.Value, name: str) -> None:
         """Give the initialiser ``value`` the content of the tensor ``name``, unchanged in float32."""
         shape = tuple(int(size) for size in value.shape)
@@ -307,6 +319,19 @@ class _RoundedStack(_Rounded):
         matrices = self._checkpoint.read(self.name, slice(first, last)).reshape(-1, self.shape[1])
         start = first * self._height
         return quantize(matrices[part.start - start : part.stop - start], self._rule)
+
+
+class _RoundedEntry(_Rounded):
+    """One matrix of a stack."""
+
+    def __init__(self, checkpoint: Checkpoint, stack: str, index: int, rule: Quantization) -> None:
+        _, rows, columns = checkpoint.shape(stack)
+        super().__init__(checkpoint, f"{stack}.{index}", rule, (rows, columns))
+        self._stack, self._index = stack, index
+
+    def rows(self, part: slice) -> QuantizedMatrix:
+        matrix = self._checkpoint.read(self._stack, slice(self._index, self._index + 1))[0]
+        return quantize(matrix[part], self._rule)
 
 
 class _Repacked(_Blocks):
