@@ -1,4 +1,4 @@
-"""Our ONNX graphs against transformers, number by number: fp32 logits within 1e-3 and the same greedy tokens."""
+"""Our ONNX graphs against transformers: fp32 logits within 2e-4 of their spread, and the same greedy tokens."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ from inference.language_model import LanguageModel
 
 pytestmark = pytest.mark.parity
 
-LOGIT_TOLERANCE = 1e-3
-PROMPTS = 20
-NEW_TOKENS = 24
+LOGIT_TOLERANCE = 2e-4
+"""Relative to the spread of the logits; 5e-5 was seen."""
+TIE = 5e-5
+"""Two best tokens as near as this, relative to the spread, are told apart by rounding alone: transformers' own logits
+in float32 are 3e-5 away from those in float64."""
+PROMPTS = 10
+NEW_TOKENS = 64
 
 
 def prompts(count: int = PROMPTS, longest: int = 40) -> list[list[int]]:
     """Return seeded prompts of 1 to ``longest`` ordinary tokens: shorter and longer than the sliding window."""
     draw = random.Random(4)
     return [[2] + [draw.randrange(110, 500) for _ in range(draw.randrange(longest))] for _ in range(count)]
+
+
+def difference(logits: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference, relative to the spread of what is expected."""
+    return float(np.abs(logits - expected).max() / expected.std())
 
 
 def prefill(model: LanguageModel, ids: list[int]) -> np.ndarray:
@@ -43,15 +52,24 @@ def greedy(model: LanguageModel, ids: list[int], count: int) -> list[int]:
 def test_greedy_tokens_equal_transformers(converted: Any, kind: str) -> None:
     pair = converted(kind)
     model = pair.open()
+    ties = 0
     for ids in prompts():
-        assert greedy(model, ids, NEW_TOKENS) == pair.reference_greedy(ids, NEW_TOKENS)
+        ours, theirs = greedy(model, ids, NEW_TOKENS), pair.reference_greedy(ids, NEW_TOKENS)
+        if ours != theirs:
+            ties += 1
+            at = next(index for index, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
+            logits = pair.reference_logits(ids + theirs[:at])[-1]
+            # without a cache, transformers itself may say the other one
+            assert abs(logits[theirs[at]] - logits[ours[at]]) < TIE * logits.std()
+            assert logits.max() == max(logits[theirs[at]], logits[ours[at]])
+    assert ties <= 1
 
 
 def test_logits_equal_transformers(converted: Any, kind: str) -> None:
     pair = converted(kind)
     model = pair.open()
     for ids in prompts(6):
-        assert np.abs(prefill(model, ids) - pair.reference_logits(ids)[-1]).max() < LOGIT_TOLERANCE
+        assert difference(prefill(model, ids), pair.reference_logits(ids)[-1]) < LOGIT_TOLERANCE
 
 
 def test_every_row_equals_transformers_when_all_logits_are_kept(converted: Any, kind: str) -> None:
@@ -79,7 +97,7 @@ def test_every_row_equals_transformers_when_all_logits_are_kept(converted: Any, 
         "position_ids": np.arange(len(ids))[None],
     }
     everything, hidden = decoder.run(["logits", "last_hidden_state"], feeds)
-    assert np.abs(everything[0] - pair.reference_logits(ids)).max() < LOGIT_TOLERANCE
+    assert difference(everything[0], pair.reference_logits(ids)) < LOGIT_TOLERANCE
     kept, kept_hidden = decoder.run(
         ["logits", "last_hidden_state"], {**feeds, "num_logits_to_keep": np.array(3, np.int64)}
     )
@@ -118,7 +136,7 @@ def test_a_common_prefix_is_reused_and_changes_nothing(converted: Any, kind: str
         common = next((i for i, (a, b) in enumerate(zip(first, following, strict=False)) if a != b), len(following))
         assert steps[0] == min(common, len(first), len(following) - 1)
         assert model.cached_tokens == tuple(following)
-        assert np.abs(model.logits - pair.reference_logits(following)[-1]).max() < LOGIT_TOLERANCE
+        assert difference(model.logits, pair.reference_logits(following)[-1]) < LOGIT_TOLERANCE
         prefill(model, first)
 
 
@@ -139,7 +157,7 @@ def test_a_cancelled_prefill_can_be_continued(converted: Any, kind: str, monkeyp
     assert model.step(5, cancel) is None
     continued = list(model.prefill(ids, CancelToken()))
     assert continued[0] == 16
-    assert np.abs(model.logits - pair.reference_logits(ids)[-1]).max() < LOGIT_TOLERANCE
+    assert difference(model.logits, pair.reference_logits(ids)[-1]) < LOGIT_TOLERANCE
     follow = greedy(model, ids, 12)
     assert follow == pair.reference_greedy(ids, 12)
 
@@ -170,7 +188,7 @@ def test_a_run_under_way_is_ended(converted: Any, monkeypatch: pytest.MonkeyPatc
     assert model.cached_tokens == tuple(short)
     monkeypatch.undo()
     after = [*short, 400, 401]
-    assert np.abs(prefill(model, after) - pair.reference_logits(after)[-1]).max() < LOGIT_TOLERANCE
+    assert difference(prefill(model, after), pair.reference_logits(after)[-1]) < LOGIT_TOLERANCE
 
 
 def _folder(pair: Any) -> Any:
@@ -187,8 +205,8 @@ def test_a_long_reply_can_be_tried_again(converted: Any, kind: str) -> None:
     prefill(model, prompt)
     for token in random.Random(6).choices(range(110, 500), k=420):
         assert model.step(token, CancelToken()) is not None
-    assert np.abs(model.logits - pair.reference_logits(list(model.cached_tokens))[-1]).max() < LOGIT_TOLERANCE
+    assert difference(model.logits, pair.reference_logits(list(model.cached_tokens))[-1]) < LOGIT_TOLERANCE
     again = [*prompt[:-2], 300, 301, 302]
     steps = list(model.prefill(again, CancelToken()))
     assert steps[0] == len(prompt) - 2
-    assert np.abs(model.logits - pair.reference_logits(again)[-1]).max() < LOGIT_TOLERANCE
+    assert difference(model.logits, pair.reference_logits(again)[-1]) < LOGIT_TOLERANCE
