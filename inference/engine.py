@@ -143,6 +143,7 @@ class Engine:
         prefix_cache: Path | None = None,
         prefix_cache_bytes: int | None = None,
         aside_bytes: int | None = None,
+        half_cache: bool = False,
         progress: LoadProgress | None = None,
         cancel: CancelToken | None = None,
     ) -> Engine:
@@ -155,6 +156,8 @@ class Engine:
             prefix_cache: folder in which what was computed for conversations is kept for the next start of the
                 program. From it can be made out what was said; ``None``, the default, keeps nothing.
             prefix_cache_bytes: most bytes in that folder; ``None``: 2 GB.
+            half_cache: keep keys and values in float16 even where the model computes in float32: half the memory for
+                long conversations, but each word takes longer, and answers may differ in the last digits.
             aside_bytes: most memory for conversations besides the one that was answered last; ``None``: 256 MB.
             progress: called on this thread with what is done ("Reading the model") and how much of the loading lies
                 behind, 0 to 1.
@@ -171,6 +174,7 @@ class Engine:
         fingerprint = folder.fingerprint()
         bounds = {"prefix_cache_bytes": prefix_cache_bytes, "aside_bytes": aside_bytes}
         kept = {name: value for name, value in bounds.items() if value is not None}
+        kept |= {"half_cache": True} if half_cache else {}
         try:
             tokenizer = Tokenizer.open(folder.tokenizer_path)
             template = _template(folder, tokenizer)

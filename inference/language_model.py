@@ -66,6 +66,7 @@ class LanguageModel:
         prefix_cache: Path | None = None,
         prefix_cache_bytes: int = DEFAULT_BYTES,
         aside_bytes: int = ASIDE_BYTES,
+        half_cache: bool = False,
         progress: LoadProgress | None = None,
         cancel: CancelToken | None = None,
     ) -> LanguageModel:
@@ -79,6 +80,7 @@ class LanguageModel:
                 ``None``: none are.
             prefix_cache_bytes: most bytes in that folder.
             aside_bytes: most memory for conversations that are not worked on.
+            half_cache: keep keys and values in float16 though the model computes in float32.
             progress: called with what is done and how much of the loading lies behind.
             cancel: ends the loading early.
 
@@ -93,7 +95,9 @@ class LanguageModel:
         loading.read_ahead([path, *([folder.graph(DRAFTER)] if has_drafter(folder) else [])])
         loading.report("Preparing the model", 0.6)
         embedder = Embedder(folder.graph("embed_tokens"))
-        decoder = Decoder(path, folder.context_length, folder.attention_windows, provider, threads, loading.cancel)
+        decoder = Decoder(
+            path, folder.context_length, folder.attention_windows, provider, threads, loading.cancel, half_cache
+        )
         loading.report("Preparing the model", 0.9)
         drafter = None
         if has_drafter(folder):

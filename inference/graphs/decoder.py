@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.half_cache import with_half_cache
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
 from inference.graphs.providers import why_not_cuda
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
@@ -35,6 +36,7 @@ class Decoder:
         provider: see :func:`inference.graphs.session.open_session`.
         threads: of one operator; ``None`` takes one per physical core.
         cancel: ends the loading early.
+        half_cache: keep keys and values in float16 though the graph has float32, where the graph allows it.
 
     Raises:
         ModelFolderError: the graph is missing, damaged, or not a decoder of the expected form.
@@ -49,10 +51,13 @@ class Decoder:
         provider: ProviderChoice = "auto",
         threads: int | None = None,
         cancel: CancelToken | None = None,
+        half_cache: bool = False,
     ) -> None:
         self.hidden_state = hidden_state_name(path)
         """Name of the output with the hidden state after the final norm, [1, S, H]: what a drafter goes on from."""
         content = None if self.hidden_state == HIDDEN_STATE else with_hidden_state(path)
+        if half_cache:
+            content = with_half_cache(path.read_bytes() if content is None else content) or content
         self._session = open_session(path, provider, threads, content, cancel)
         self.provider = provider_name(self._session)
         self.provider_reason = why_not_cuda() if self.provider == "CPU" and provider == "auto" else ""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.half_cache import with_half_cache
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import KVCache
 from inference.model_folder import ModelFolder
@@ -78,7 +79,9 @@ class Drafter:
         threads: int | None = None,
     ) -> None:
         path = folder.graph(GRAPH)
-        self._session = open_session(path, provider, threads)
+        halved = any(spec.dtype == np.float16 for spec in cache.specs.values())
+        content = with_half_cache(path.read_bytes()) if halved else None
+        self._session = open_session(path, provider, threads, content)
         self.provider = provider_name(self._session)
         self._cache = cache
         inputs = {node.name: node for node in self._session.get_inputs()}

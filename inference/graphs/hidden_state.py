@@ -53,9 +53,9 @@ def _look(path: Path) -> tuple[bytes, str]:
     damaged = ModelFolderError(f"{path} is not a decoder graph that can be read. Convert or download the model again.")
     try:
         content = path.read_bytes()
-        graph = next(part for number, part in _fields(memoryview(content)) if number == _MODEL_GRAPH)
+        graph = next(part for number, part in fields_of(memoryview(content)) if number == _MODEL_GRAPH)
         producers: dict[bytes, tuple[bytes, list[bytes]]] = {}
-        for number, part in _fields(graph):
+        for number, part in fields_of(graph):
             if number == _GRAPH_OUTPUT and _strings(part, _VALUE_NAME) == [HIDDEN_STATE.encode()]:
                 return content, HIDDEN_STATE
             if number == _GRAPH_NODE:
@@ -76,10 +76,10 @@ def _look(path: Path) -> tuple[bytes, str]:
 
 
 def _strings(message: memoryview, wanted: int) -> list[bytes]:
-    return [bytes(part) for number, part in _fields(message) if number == wanted]
+    return [bytes(part) for number, part in fields_of(message) if number == wanted]
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+def fields_of(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield number and content of each length-delimited field of a message. Raises IndexError when it ends early."""
     at = 0
     while at < len(message):

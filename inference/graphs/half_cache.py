@@ -1,0 +1,39 @@
+"""Lets a float32 decoder keep its keys and values in float16, which halves the memory of a long conversation.
+
+ONNX Runtime's attention takes a cache of another type than its activations. Which one a graph has is said by its inputs
+and outputs alone, in one byte each: these are changed in the file's content, before the graph is opened.
+"""
+
+from __future__ import annotations
+
+from inference.graphs.hidden_state import fields_of
+
+# field numbers and values of onnx.proto
+_MODEL_GRAPH, _GRAPH_VALUES, _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR = 7, (11, 12, 13), 1, 2, 1
+_ELEMENT_TYPE, _FLOAT, _FLOAT16 = 0x08, 1, 10
+_CACHES = (b"past_key_values.", b"present.", b"shared_kv.")
+_READS_CACHE_ITSELF = b"vision_block_ids"
+
+
+def with_half_cache(content: bytes) -> bytes | None:
+    """Return the content of a decoder or drafter graph with keys and values in float16.
+
+    ``None`` where that cannot be: graphs whose pictures see both ways compute with keys and values themselves.
+    """
+    if _READS_CACHE_ITSELF in content:
+        return None
+    changed = bytearray(content)
+    for number, graph in fields_of(memoryview(changed)):
+        if number != _MODEL_GRAPH:
+            continue
+        for kind, value in fields_of(graph):
+            if kind not in _GRAPH_VALUES:
+                continue
+            fields = dict(fields_of(value))
+            name = bytes(fields.get(_VALUE_NAME, b""))
+            if not name.startswith(_CACHES) or name.endswith(b".length"):
+                continue
+            tensor = dict(fields_of(fields[_VALUE_TYPE]))[_TYPE_TENSOR]
+            if tensor[0] == _ELEMENT_TYPE and tensor[1] == _FLOAT:
+                tensor[1] = _FLOAT16
+    return bytes(changed)
