@@ -70,6 +70,7 @@ def style_sheet(colours: Colours) -> str:
     QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border_strong}; border-radius: 8px;
                    padding: 7px 16px; }}
     QPushButton:hover {{ background: {c.hover}; }}
+    QPushButton::menu-indicator {{ image: none; }}
     QPushButton:focus {{ border: 2px solid {c.accent}; padding: 6px 15px; }}
     QPushButton:disabled {{ color: {c.border_strong}; border-color: {c.border}; background: transparent; }}
     QPushButton[kind="primary"] {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent}; }}

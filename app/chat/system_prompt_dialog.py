@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from functools import partial
+
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QLabel,
+    QMenu,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.theme import GRID, Theme
 
@@ -20,11 +31,13 @@ class SystemPromptDialog(QDialog):
         about = QLabel(self.tr("The model reads this before everything else in this conversation."), self)
         about.setObjectName("hint")
         about.setWordWrap(True)
-        self.preset = QComboBox(self)
-        self.preset.setAccessibleName(self.tr("Preset"))
-        self.preset.addItem(self.tr("Begin with a preset …"), "")
+        self.preset = QPushButton(self.tr("Begin with a preset"), self)
+        self.preset.setAccessibleName(self.preset.text())
+        self.preset.setIcon(theme.icon("unfold", theme.colours.muted, 14))
+        menu = QMenu(self.preset)
         for name, words in presets():
-            self.preset.addItem(name, words)
+            menu.addAction(name, partial(self._take, words))
+        self.preset.setMenu(menu)
         self.edit = QPlainTextEdit(prompt, self)
         self.edit.setAccessibleName(self.tr("System prompt"))
         self.edit.setPlaceholderText(self.tr("None: the model answers in its own manner"))
@@ -32,8 +45,9 @@ class SystemPromptDialog(QDialog):
         self.edit.setMinimumHeight(140)
         self.edit.setFont(theme.body_font)
         buttons = QDialogButtonBox(self)
-        done = buttons.addButton(self.tr("Use this"), QDialogButtonBox.ButtonRole.AcceptRole)
+        done = QPushButton(self.tr("Use this"), self)
         done.setProperty("kind", "primary")
+        buttons.addButton(done, QDialogButtonBox.ButtonRole.AcceptRole)
         cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         cancel.setText(self.tr("Cancel"))
         buttons.accepted.connect(self.accept)
@@ -41,9 +55,10 @@ class SystemPromptDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID)
-        for widget in (about, self.preset, self.edit, buttons):
-            column.addWidget(widget)
-        self.preset.activated.connect(self._take_preset)
+        column.addWidget(about)
+        column.addWidget(self.preset, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.edit)
+        column.addWidget(buttons)
         self.edit.setFocus()
 
     @property
@@ -51,9 +66,8 @@ class SystemPromptDialog(QDialog):
         """What stands in the field."""
         return self.edit.toPlainText().strip()
 
-    def _take_preset(self, number: int) -> None:
-        if number > 0:
-            self.edit.setPlainText(self.preset.itemData(number))
+    def _take(self, words: str) -> None:
+        self.edit.setPlainText(words)
 
 
 def presets() -> list[tuple[str, str]]:

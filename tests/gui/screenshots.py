@@ -266,7 +266,7 @@ def shoot(folder: Path, model: Path | None) -> int:
         from app.chat.system_prompt_dialog import SystemPromptDialog
 
         dialog = SystemPromptDialog("", larimar.theme, larimar.window)
-        dialog._take_preset(2)
+        dialog.preset.menu().actions()[1].trigger()
         dialog.show()
         frames()
         dialog.grab().save(str(folder / f"system-prompt-{variant}.png"))

@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from fakes.engine import FakeEngine, missing, words
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible, QAccessibleInterface
+from PySide6.QtGui import QAccessible, QAccessibleInterface, QImage
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import Larimar
+from app.chat.pages_dialog import PagesDialog
+from app.chat.picture_dialog import PictureDialog
+from app.chat.system_prompt_dialog import SystemPromptDialog
 from app.colours import DARK, LIGHT, Colours
 from app.session import SessionState
+from gui import sample_media
 from inference.messages import Text, Thought
 
 MakeApp = Callable[..., Larimar]
@@ -58,6 +63,33 @@ def test_every_control_has_a_name_in_every_pane(qtbot: QtBot, make_app: MakeApp)
     for pane in range(3):
         larimar.window.rail.choose(pane)
         assert nameless(larimar.window) == []
+
+
+def test_every_control_has_a_name_with_attachments_banners_and_dialogs(
+    qtbot: QtBot, make_app: MakeApp, tmp_path: Path
+) -> None:
+    larimar = make_app(FakeEngine([words("ok")], modalities=frozenset({"image", "audio", "video"})))
+    chat = larimar.window.chat
+    chat.composer.add_files(
+        [sample_media.photograph(tmp_path / "a.jpg"), sample_media.recording(tmp_path / "b.wav", 1)]
+    )
+    qtbot.waitUntil(lambda: len(chat.attachments.items) == 2 and not chat.attachments.pending)
+    chat.composer.refuse("No.")
+    chat.composer.edit_banner.show_text("Editing.")
+    assert chat.composer.detail.isVisible()
+    assert nameless(larimar.window) == []
+    image = QImage(20, 20, QImage.Format.Format_RGB32)
+    image.fill(0)
+    dialogs = (
+        SystemPromptDialog("", larimar.theme, larimar.window),
+        PagesDialog(tmp_path / "c.pdf", 20, larimar.window),
+        PictureDialog(image, "a.jpg", larimar.window),
+    )
+    for dialog in dialogs:
+        dialog.show()
+        assert nameless(dialog) == []
+        dialog.close()
+        dialog.deleteLater()
 
 
 def test_every_control_has_a_name_when_there_is_no_model(qtbot: QtBot, make_app: MakeApp) -> None:

@@ -278,11 +278,9 @@ def test_the_system_prompt_of_a_conversation(qtbot: QtBot, make_app: MakeApp) ->
 def test_presets_fill_the_system_prompt(qtbot: QtBot, make_app: MakeApp) -> None:
     larimar = make_app(FakeEngine())
     dialog = SystemPromptDialog("", larimar.theme, larimar.window)
-    dialog.preset.setCurrentIndex(2)
-    dialog.preset.activated.emit(2)
-    assert dialog.prompt == presets()[1][1]
-    dialog.preset.activated.emit(0)
-    assert dialog.prompt == presets()[1][1]
+    for action, (name, prompt) in zip(dialog.preset.menu().actions(), presets(), strict=True):
+        action.trigger()
+        assert (action.text(), dialog.prompt) == (name, prompt)
     dialog.deleteLater()
 
 
