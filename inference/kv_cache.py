@@ -368,7 +368,7 @@ class KVCache:
     def _write_front(self, name: str, rows: NDArray[np.generic]) -> None:
         whole = self.buffers[name].numpy()
         if self._device == "cpu":  # numpy() shares the buffer's memory there
-            whole[:, :, : rows.shape[2]] = rows.copy() if np.shares_memory(whole, rows) else rows
+            whole[:, :, : rows.shape[2]] = rows.copy() if np.may_share_memory(whole, rows) else rows
         else:
             whole = whole.copy()
             whole[:, :, : rows.shape[2]] = rows
