@@ -8,7 +8,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from inference.cancellation import CancelToken
 from inference.chat_template import ChatTemplate
@@ -48,7 +48,8 @@ from inference.unfinished import continuations
 if TYPE_CHECKING:
     from inference.graphs.loading import LoadProgress
     from inference.graphs.session import ProviderChoice
-    from inference.media_encoders import EncodedMedia
+    from inference.media_encoders import EncodedMedia, MediaEncoders
+    from inference.streaming_audio import StreamingAudioEncoder
 
 _AGAIN: Final = "Convert or download the model again, or choose another folder."
 _MEDIA: Final = ((Image, "image", "an image"), (Audio, "audio", "a recording"), (Video, "video", "a video"))
@@ -264,6 +265,24 @@ class Engine:
         """
         with self._working():
             yield from self._prepare(turns, options or ReplyOptions(), cancel or CancelToken())
+
+    def listen(self) -> StreamingAudioEncoder:
+        """Return what encodes a recording while it is being made; its first use opens the audio encoder.
+
+        Feed it the microphone's sound, then finish it: a turn with its recording is then encoded already. Meanwhile
+        :meth:`prepare` may be given turns that end with what was heard so far. Belongs to the thread of the engine.
+
+        Raises:
+            EngineBusyError: the engine was closed.
+            UnsupportedInputError: the model takes no sound.
+        """
+        if self._closed:
+            raise EngineBusyError("The model was closed; load it again.")
+        if "audio" not in self.modalities or self._encoders is None:
+            raise UnsupportedInputError(f"{self.name} does not understand sound. Choose another model.")
+        from inference.streaming_audio import StreamingAudioEncoder
+
+        return StreamingAudioEncoder(cast("MediaEncoders", self._encoders))
 
     def close(self) -> None:
         """Give the model's memory back. Raises :class:`EngineBusyError` while a reply is under way; idempotent."""
