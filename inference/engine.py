@@ -175,7 +175,6 @@ class Engine:
         fingerprint = folder.fingerprint()
         bounds = {"prefix_cache_bytes": prefix_cache_bytes, "aside_bytes": aside_bytes}
         kept = {name: value for name, value in bounds.items() if value is not None}
-        kept |= {"half_cache": True} if half_cache else {}
         try:
             tokenizer = Tokenizer.open(folder.tokenizer_path)
             template = _template(folder, tokenizer)
@@ -194,6 +193,7 @@ class Engine:
                 provider=provider,
                 threads=threads,
                 prefix_cache=prefix_cache,
+                half_cache=half_cache,
                 progress=progress,
                 cancel=cancel,
                 **kept,
