@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,15 +18,15 @@ from app.conversation import (
     turns_of,
 )
 from app.conversation_memory import MemoryStore
+from app.store.sqlite_store import SqliteStore
 from inference.messages import Image, Text, Thought, ToolCall, Turn
 
-STORES: list[Callable[[], ConversationStore]] = [MemoryStore]
-"""A store on disk adds itself here."""
+STORES: dict[str, Callable[[Path], ConversationStore]] = {"memory": lambda _: MemoryStore(), "disk": SqliteStore}
 
 
-@pytest.fixture(params=STORES, ids=lambda make: make.__name__)
-def store(request: pytest.FixtureRequest) -> Iterator[ConversationStore]:
-    store: ConversationStore = request.param()
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ConversationStore]:
+    store = STORES[request.param](tmp_path)
     yield store
     store.close()
 
