@@ -26,6 +26,7 @@ from app.session import Session, SessionState
 from app.settings import ColourScheme, Settings, SettingsStore
 from app.theme import Theme
 from app.window import MainWindow
+from inference.cancellation import CancelToken
 from inference.version import __version__
 
 APP_ID = "io.github.larimar.Larimar"
@@ -165,13 +166,15 @@ def make_qapplication(argv: list[str]) -> QApplication:
     return app
 
 
-def open_engine(path: Path | None) -> Engine:
+def open_engine(
+    path: Path | None, progress: Callable[[str, float], None] | None = None, cancel: CancelToken | None = None
+) -> Engine:
     """Load a model; runs on the engine thread, which also pays for the import."""
     # ONNX Runtime 1.29 and later report the machine to their maker unless this is set before the first import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from inference.engine import Engine as RealEngine
 
-    return RealEngine.open(path)
+    return RealEngine.open(path, progress=progress, cancel=cancel)
 
 
 class _quit_on_interrupt:  # noqa: N801 — used like a function

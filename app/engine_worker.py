@@ -7,6 +7,8 @@ slows the engine down instead of filling the memory. Every job ends in exactly o
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import logging
 import queue
 import threading
@@ -55,7 +57,9 @@ class PreparingEngine(Protocol):
         """Read ahead what is certain of a conversation whose last question may not be finished."""
 
 
-EngineFactory = Callable[[Path | None], Engine]
+EngineFactory = Callable[..., Engine]
+"""Called with the folder (``None``: the default model). One that has the parameters ``progress`` and ``cancel`` gets a
+function to call with what is being done and how much lies behind (0 to 1), and a :class:`CancelToken`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,15 @@ class ModelInfo:
     modalities: frozenset[str]
     context_length: int
     provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A model is being loaded; comes now and then."""
+
+    step: str
+    share: float
+    """How much lies behind, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +120,13 @@ class ReplyFailed:
     sentence: str
 
 
-WorkerEvent = Opened | OpenFailed | Piece | Ended | ReplyFailed
+WorkerEvent = Loading | Opened | OpenFailed | Piece | Ended | ReplyFailed
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
     path: Path | None
+    cancel: CancelToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +150,7 @@ class EngineWorker:
     def __init__(self, factory: EngineFactory, *, events_at_most: int = EVENTS_AT_MOST) -> None:
         self.events: queue.Queue[WorkerEvent] = queue.Queue(maxsize=events_at_most)
         self._factory = factory
+        self._watchable = {"progress", "cancel"} <= inspect.signature(factory).parameters.keys()
         self._jobs: queue.Queue[_Open | _Reply | _Prepare | None] = queue.Queue()
         self._closing = threading.Event()
         self._engine: Engine | None = None
@@ -146,9 +161,9 @@ class EngineWorker:
         """Start the thread."""
         self._thread.start()
 
-    def open(self, path: Path | None) -> None:
+    def open(self, path: Path | None, cancel: CancelToken) -> None:
         """Load the model in ``path`` in place of the one that is loaded; ``None`` is the default model."""
-        self._jobs.put(_Open(path))
+        self._jobs.put(_Open(path, cancel))
 
     def reply(self, turn: int, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> None:
         """Answer ``turns``; the events carry the number ``turn``."""
@@ -184,13 +199,18 @@ class EngineWorker:
     def _do_open(self, job: _Open) -> None:
         self._close_engine()
         try:
-            engine = self._engine = self._factory(job.path)
+            watched = {"progress": self._progress, "cancel": job.cancel} if self._watchable else {}
+            engine = self._engine = self._factory(job.path, **watched)
             model = ModelInfo(engine.name, engine.demo, engine.modalities, engine.context_length, engine.provider)
         except Exception as error:
             self._close_engine()
             self._put(OpenFailed(_sentence(error)))
         else:
             self._put(Opened(model))
+
+    def _progress(self, step: str, share: float) -> None:
+        with contextlib.suppress(queue.Full):  # the next one says it too
+            self.events.put_nowait(Loading(step, share))
 
     def _do_reply(self, job: _Reply) -> None:
         end: WorkerEvent = ReplyFailed(job.turn, "")

@@ -21,6 +21,7 @@ from app.engine_worker import (
     Ended,
     EngineFactory,
     EngineWorker,
+    Loading,
     ModelInfo,
     Opened,
     OpenFailed,
@@ -85,6 +86,8 @@ class Session(QObject):
 
     state_changed = Signal(object)
     """Carries the new :class:`SessionState`."""
+    loading = Signal(str, float)
+    """Carries what is being done to load the model, and how much of it lies behind, 0 to 1."""
     frame = Signal(object)
     """Carries a :class:`Frame` of the reply under way, at most one per 33 ms."""
 
@@ -101,6 +104,7 @@ class Session(QObject):
         self._failure = ""
         self._turn = 0
         self._cancel: CancelToken | None = None
+        self._load: CancelToken | None = None
         self._prepared: CancelToken | None = None
         self._prefill_rate = 0.0
         self._jobs_under_way = 0
@@ -147,8 +151,10 @@ class Session(QObject):
         self._path = path
         self._model = None
         self._failure = ""
+        self._stop_loading()
+        self._load = CancelToken()
         self._submitted()
-        self._worker.open(path)
+        self._worker.open(path, self._load)
         self._set_state(SessionState.LOADING)
 
     def retry(self) -> None:
@@ -174,6 +180,11 @@ class Session(QObject):
             self._prepared = CancelToken()
             self._worker.prepare(turns, options, self._prepared)
 
+    def _stop_loading(self) -> None:
+        if self._load is not None:
+            self._load.cancel()
+            self._load = None
+
     def _drop_prepared(self) -> None:
         if self._prepared is not None:
             self._prepared.cancel()
@@ -198,6 +209,7 @@ class Session(QObject):
         """Stop everything, close the engine and wait for its thread. Return whether the thread has ended."""
         if self._state is not SessionState.CLOSED:
             self._drop_prepared()
+            self._stop_loading()
             if self._cancel is not None:
                 self._cancel.cancel()
                 self._cancel = None
@@ -225,7 +237,11 @@ class Session(QObject):
         done: Done | None = None
         error = ""
         opened: Opened | OpenFailed | None = None
+        progress: Loading | None = None
         for event in self._arrived():
+            if isinstance(event, Loading):
+                progress = event
+                continue
             if isinstance(event, Piece):
                 if event.turn == self._turn:
                     mine.append(event.event)
@@ -240,6 +256,8 @@ class Session(QObject):
                     error = event.sentence or self._unexpected_reply()
         if self._jobs_under_way == 0:
             self._timer.stop()
+        if progress is not None and self._state is SessionState.LOADING and self._jobs_under_way == 1:
+            self.loading.emit(progress.step, progress.share)
         if opened is not None and self._state is SessionState.LOADING and self._jobs_under_way == 0:
             self._finish_loading(opened)
         if mine or done is not None or error:

@@ -73,6 +73,7 @@ class StatusLine(QFrame):
             line.addWidget(widget)
         session.state_changed.connect(self._refresh)
         session.frame.connect(self._frame_arrived)
+        session.loading.connect(self._loading)
         theme.changed.connect(self._refresh)
         self._refresh()
 
@@ -108,6 +109,10 @@ class StatusLine(QFrame):
         self.provider_label.setVisible(model is not None)
         if model is None:
             self.stats_label.clear()
+
+    def _loading(self, step: str, share: float) -> None:
+        self.state_label.setText(self.tr("Loading … {percent} %").format(percent=round(100 * share)))
+        self.state_label.setToolTip(step)
 
     def _frame_arrived(self, frame: Frame) -> None:
         if frame.done is not None:

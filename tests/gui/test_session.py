@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes.engine import FakeEngine, missing, opens, words
+from fakes.engine import FakeEngine, hold, missing, opens, words
 from pytestqt.qtbot import QtBot
 
 from app.engine_worker import THREAD_NAME
 from app.session import Frame, Session, SessionState
-from inference.errors import ContextFullError, ModelFolderError
+from inference.cancellation import CancelToken
+from inference.errors import ContextFullError, LoadCancelledError, ModelFolderError
 from inference.messages import Prefill, ReplyOptions, Text, Thought, ToolCall, Turn
 
 QUESTION = (Turn.of("user", "Who are you?"),)
@@ -335,3 +336,30 @@ def test_only_one_question_at_a_time(qtbot: QtBot, make_session: MakeSession) ->
     frames = collect(session)
     session.stop()
     finish(qtbot, session, frames)
+
+
+def test_loading_says_how_far_it_is_and_is_stopped_for_another_model(qtbot: QtBot, make_session: MakeSession) -> None:
+    tokens: list[CancelToken] = []
+
+    def factory(path: Path | None, progress: Callable[[str, float], None], cancel: CancelToken) -> FakeEngine:
+        tokens.append(cancel)
+        progress("Reading the model", 0.25)
+        if path == Path("slow"):
+            hold(threading.Event(), cancel)
+            raise LoadCancelledError("Stopped.")
+        return FakeEngine([words("ok")], name=str(path))
+
+    session = make_session(factory, load=False)
+    with qtbot.waitSignal(session.loading) as loading:
+        session.load(Path("slow"))
+    assert loading.args == ["Reading the model", 0.25]
+    session.load(Path("quick"))
+    qtbot.waitUntil(lambda: session.state is SessionState.READY)
+    assert session.model is not None
+    assert session.model.name == "quick"
+    assert [token.cancelled for token in tokens] == [True, False]
+    assert session.failure == ""
+    session.load(Path("slow"))
+    qtbot.waitUntil(lambda: len(tokens) == 3)
+    assert session.close()
+    assert tokens[2].cancelled
