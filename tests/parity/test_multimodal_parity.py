@@ -32,6 +32,7 @@ from inference.media_encoders import MediaEncoders
 from inference.messages import Audio, Image, Video
 from inference.model_folder import ModelFolder
 from inference.prompt import Prompt, SoftTokens
+from inference.streaming_audio import StreamingAudioEncoder
 
 pytestmark = pytest.mark.parity
 
@@ -296,6 +297,25 @@ def test_a_second_turn_reuses_the_picture(pair: Any) -> None:
     assert np.abs(model.logits - expected).max() < LOGIT_TOLERANCE * expected.std()
     reused, *_ = model.prefill(other, CancelToken())
     assert reused == 4, "another picture of the same size must be read again"
+
+
+@pytest.mark.parametrize("kind", ["e2b", "unified"])
+def test_what_was_heard_is_read_while_the_speaker_goes_on(pair: Any, kind: str) -> None:
+    pair = pair(kind)
+    live = StreamingAudioEncoder(MediaEncoders(pair.folder, "cpu", threads=1))
+    samples = np.random.default_rng(5).normal(0, 0.1, 48_000).astype(np.float32)
+    live.feed(samples[:32_000])
+    heard = len(live.soft_tokens)
+    begun, *_ = prompt_of(pair, [[120], live.so_far(), [130]])
+    live.feed(samples[32_000:])
+    live.finish()
+    whole, *_ = prompt_of(pair, [[120], live.recording, [130]])
+    model, fresh = (LanguageModel.open(pair.folder, provider="cpu", threads=1) for _ in range(2))
+    list(model.prefill(begun, CancelToken()))
+    reused, *_ = model.prefill(whole, CancelToken())
+    assert reused == 3 + heard > 50
+    list(fresh.prefill(whole, CancelToken()))
+    assert np.abs(model.logits - fresh.logits).max() < LOGIT_TOLERANCE * fresh.logits.std()
 
 
 def test_soft_tokens_are_encoded_once(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
