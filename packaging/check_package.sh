@@ -94,9 +94,16 @@ until xdotool getdisplaygeometry >/dev/null 2>&1; do :; done
 mkfifo /tmp/said
 "$@" --verbose 2>/tmp/said &
 exec 3</tmp/said
-until_said() { while read -r line <&3; do case $line in *"$1"*) return ;; esac; done; exit 1; }
-window=$(xdotool search --sync --onlyvisible --name '^Larimar')
+until_said() {
+    while read -r line <&3; do
+        echo "$line"
+        case $line in *"$1"*) return ;; esac
+    done
+    echo "It ended before it said: $1"
+    exit 1
+}
 until_said 'The session is ready'
+window=$(timeout 60 xdotool search --sync --onlyvisible --name '^Larimar')
 xdotool windowfocus --sync "$window"
 xdotool type 'Who are you?'
 xdotool key Return

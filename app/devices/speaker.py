@@ -50,8 +50,11 @@ class SystemSpeaker(Speaker):
     @property
     def available(self) -> bool:
         """Whether there is an engine for voices; whether it has one shows when it speaks."""
-        from PySide6.QtTextToSpeech import QTextToSpeech
-
+        try:
+            from PySide6.QtTextToSpeech import QTextToSpeech
+        except ImportError as error:  # Qt's part for it, or a library of the system's that it needs, is missing
+            log.info("Reading aloud is not possible here: %s", error)
+            return False
         return any(name != "mock" for name in QTextToSpeech.availableEngines())
 
     def say(self, text: str) -> None:
