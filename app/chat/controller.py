@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.background import Background
 from app.chat.model import ChatModel
-from app.conversation import Conversation, ConversationStore, Message, MessageStatus, Page, title_of, turns_of
+from app.conversation import PAGE, Conversation, ConversationStore, Message, MessageStatus, Page, title_of, turns_of
 from app.session import Frame, Session, SessionState
 from inference.errors import LarimarError
 from inference.messages import Part, ReplyOptions, Turn
@@ -90,14 +90,22 @@ class ConversationController(QObject):
         self._model.clear()
         self.opened.emit()
 
-    def open(self, conversation_id: str) -> None:
-        """Show a conversation of the store, from its end."""
+    def open(self, conversation_id: str, leaf_id: str | None = None, at_least: int = PAGE) -> None:
+        """Show a conversation of the store, from its end.
+
+        ``leaf_id`` is the branch that is shown from now on, if another one was; ``at_least`` the number of messages
+        that are wanted at once.
+        """
         self._visit += 1
         visit = self._visit
 
         def conversation_read(conversation: Conversation) -> None:
             if visit == self._visit:
-                self._read(self._store.page(conversation.id), lambda page: page_read(conversation, page))
+                if leaf_id is not None and leaf_id != conversation.leaf_id:
+                    conversation = replace(conversation, leaf_id=leaf_id)
+                    self._write(self._store.change(conversation))
+                pages = self._store.page(conversation.id, limit=max(PAGE, at_least))
+                self._read(pages, lambda page: page_read(conversation, page))
 
         def page_read(conversation: Conversation, page: Page) -> None:
             if visit == self._visit:
@@ -106,6 +114,13 @@ class ConversationController(QObject):
                 self.opened.emit()
 
         self._read(self._store.conversation(conversation_id), conversation_read)
+
+    def leave(self, conversation_id: str) -> None:
+        """Have nothing more to do with a conversation: it is about to be deleted."""
+        if self._reply is not None and self._reply.conversation == conversation_id:
+            self._abandon()
+        if self._conversation.id == conversation_id:
+            self.new()
 
     def load_earlier(self) -> None:
         """Read the page before what is shown, if there is one."""

@@ -51,12 +51,11 @@ def stats_words(stats: ReplyStats) -> list[str]:
         used = f"{stats.prompt_tokens + stats.generated_tokens:,}"
         words = translate("Layouter", "{used} of {all} tokens of context")
         parts.append(words.format(used=used, all=f"{stats.context_length:,}"))
-    dropped = getattr(stats, "dropped_turns", 0)
-    if dropped == 1:
+    if stats.dropped_turns == 1:
         parts.append(translate("Layouter", "the oldest message no longer fits"))
-    elif dropped:
+    elif stats.dropped_turns:
         words = translate("Layouter", "the {count} oldest messages no longer fit")
-        parts.append(words.format(count=dropped))
+        parts.append(words.format(count=stats.dropped_turns))
     return parts
 
 

@@ -14,6 +14,8 @@ class ChatHeader(QFrame):
 
     new_requested = Signal()
     prompt_requested = Signal()
+    history_requested = Signal()
+    """The list of conversations should be shown, or hidden."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,6 +30,13 @@ class ChatHeader(QFrame):
         side = Qt.AlignmentFlag.AlignRight if mirrored else Qt.AlignmentFlag.AlignLeft
         self._title.setAlignment(side | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.history_button = QPushButton(self)
+        self.history_button.setProperty("kind", "flat")
+        self.history_button.setIconSize(QSize(18, 18))
+        self.history_button.setAccessibleName(self.tr("Conversations"))
+        self.history_button.setShortcut(QKeySequence("Ctrl+B"))
+        self.history_button.setToolTip(self.tr("Show or hide the list of conversations (Ctrl+B)"))
+        self.history_button.clicked.connect(lambda _checked=False: self.history_requested.emit())
         self.prompt_button = QPushButton(self)
         self.new_button = QPushButton(self)
         for button, words, pressed in (
@@ -42,7 +51,8 @@ class ChatHeader(QFrame):
         self.new_button.setShortcut(QKeySequence(QKeySequence.StandardKey.New))
         self.new_button.setToolTip(self.tr("New chat (Ctrl+N)"))
         line = QHBoxLayout(self)
-        line.setContentsMargins(2 * GRID, GRID, GRID + 4, GRID)
+        line.setContentsMargins(GRID, GRID, GRID + 4, GRID)
+        line.addWidget(self.history_button)
         line.addWidget(self._title, 1)
         line.addWidget(self.prompt_button)
         line.addWidget(self.new_button)
@@ -86,6 +96,7 @@ class ChatHeader(QFrame):
         title.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(title)
         self.new_button.setIcon(self._theme.icon("new", colours.muted, 18))
+        self.history_button.setIcon(self._theme.icon("sidebar", colours.muted, 18))
         prompt = colours.accent if self._prompted else colours.muted
         self.prompt_button.setIcon(self._theme.icon("instructions", prompt, 18))
         self._elide()

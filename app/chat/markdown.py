@@ -6,6 +6,7 @@ only web and mail addresses become links.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from html import escape
@@ -161,7 +162,7 @@ def _html(node: SyntaxTreeNode) -> str:
     if kind == "hr":
         return "<hr/>"
     if kind == "image":
-        return f"<i>{escape(node.content)}</i>"
+        return _picture(node)
     if kind == "link":
         return _link(node)
     if kind == "heading":
@@ -179,6 +180,22 @@ def _html(node: SyntaxTreeNode) -> str:
     if kind in ("strong", "em", "s", "bullet_list", "list_item", "blockquote", "tr", "thead", "tbody"):
         return f"<{node.tag}>{_children(node)}</{node.tag}>"
     return _children(node) or escape(node.content)
+
+
+def _picture(node: SyntaxTreeNode) -> str:
+    """Return what stands for a picture, which is never fetched: its description, and a link where it may be opened."""
+    address = str(node.attrs.get("src", ""))
+    words = f"<i>{escape(node.content or address)}</i>"
+    inside_link = any(parent.type == "link" for parent in _parents(node))
+    if inside_link or not is_safe_link(address):
+        return words
+    return f'<a href="{escape(address, quote=True)}">{words}</a>'
+
+
+def _parents(node: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:
+    while node.parent is not None:
+        node = node.parent
+        yield node
 
 
 def _link(node: SyntaxTreeNode) -> str:

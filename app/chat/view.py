@@ -79,6 +79,13 @@ class ChatView(RowList):
         self.setItemDelegate(self._delegate)
         self.setMouseTracking(True)
         self.setAccessibleName(self.tr("Conversation"))
+        self.setAccessibleDescription(
+            self.tr(
+                "Up and Down move between messages. Space unfolds a thought, Ctrl+C copies, F2 edits a question, "
+                "Ctrl+R asks for another reply, Alt+Left and Alt+Right show other versions, Ctrl+L reads aloud, the menu key "
+                "offers everything."
+            )
+        )
         self._copied_timer = QTimer(self)
         self._copied_timer.setSingleShot(True)
         self._copied_timer.setInterval(_COPIED_MS)

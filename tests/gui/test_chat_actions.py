@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from app.application import Larimar
+from app.chat.footer import stats_words
 from app.chat.layout import Action, PieceKind
 from app.chat.pane import ChatPane
 from app.chat.spoken import spoken_text
@@ -245,6 +247,13 @@ def test_the_line_under_a_reply_says_what_it_cost(qtbot: QtBot, make_app: MakeAp
         "75 % of drafts accepted",
         "241 of 4,096 tokens of context",
     ]
+
+
+def test_messages_that_no_longer_fit_are_counted() -> None:
+    stats = ReplyStats(100, 0, 2, 0.5, 1.0, context_length=128, dropped_turns=3)
+    assert stats_words(stats)[-1] == "the 3 oldest messages no longer fit"
+    assert stats_words(replace(stats, dropped_turns=1))[-1] == "the oldest message no longer fits"
+    assert stats_words(ReplyStats()) == []
 
 
 @pytest.mark.qt_log_ignore("This plugin does not support raise")

@@ -105,6 +105,8 @@ def test_pictures_are_never_loaded(address: str) -> None:
     assert "<img" not in result
     assert "src=" not in result
     assert "the alt text" in result
+    assert ("href=" in result) == address.startswith("https:")
+    assert html(f"[![alt]({address})](https://example.org)").count("href=") == 1
 
 
 @pytest.mark.parametrize(
