@@ -16,14 +16,15 @@ from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.background import Background
-from app.conversation import ConversationStore
-from app.conversation_memory import MemoryStore
 from app.devices.speaker import Speaker, SystemSpeaker
 from app.engine_worker import Engine, EngineFactory
+from app.history_actions import HistoryActions
+from app.history_store import HistoryStore
 from app.logging_setup import log_to, stop_logging_qt
 from app.paths import Paths
 from app.session import Session, SessionState
 from app.settings import ColourScheme, Settings, SettingsStore
+from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
 from app.window import MainWindow
 from inference.cancellation import CancelToken
@@ -66,14 +67,17 @@ class Larimar(QObject):
         self._store = SettingsStore(options.paths.config / "settings.ini")
         self.settings = self._store.load()
         self.theme = Theme(app, self.settings.colour_scheme)
+        self._closed = False
         self.session = Session(factory, self)
         self.background = Background(self)
-        self.conversations: ConversationStore = MemoryStore()
+        self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
         self.window = MainWindow(self.session, self.theme, self.conversations, self.background, self.speaker)
+        self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
+        self.history.opened.connect(self._conversation_opened)
+        self.history.open_at_start(self.settings.conversation)
         self.window.restore(self.settings.window_geometry)
         self.window.chat.composer.think.setChecked(self.settings.thinking)
-        self._closed = False
 
         self.session.state_changed.connect(self._spare_the_collector)
         self.window.closing.connect(self.close)
@@ -123,6 +127,10 @@ class Larimar(QObject):
     def _change(self, settings: Settings) -> None:
         self.settings = settings
         self._store.save(settings)
+
+    def _conversation_opened(self, conversation_id: str) -> None:
+        if not self._closed:
+            self._change(replace(self.settings, conversation=conversation_id))
 
     def _thinking_changed(self, thinking: bool) -> None:
         self._change(replace(self.settings, thinking=thinking))

@@ -26,6 +26,8 @@ class Settings:
     thinking: bool = False
     colour_scheme: ColourScheme = "system"
     window_geometry: bytes = b""
+    conversation: str = ""
+    """The conversation that was open; empty for a new one."""
 
 
 class SettingsStore:
@@ -47,6 +49,7 @@ class SettingsStore:
             thinking=str(stored.value("chat/thinking", default.thinking)).lower() == "true",
             colour_scheme=scheme if scheme in get_args(ColourScheme) else default.colour_scheme,  # type: ignore[arg-type]
             window_geometry=_bytes(str(stored.value("window/geometry", ""))),
+            conversation=str(stored.value("chat/conversation", "")),
         )
         return self._stored
 
@@ -67,6 +70,7 @@ class SettingsStore:
             stored.setValue("model/folder", str(settings.model_folder or ""))
             stored.setValue("chat/thinking", "true" if settings.thinking else "false")
             stored.setValue("window/colour_scheme", settings.colour_scheme)
+            stored.setValue("chat/conversation", settings.conversation)
             stored.setValue("window/geometry", base64.b64encode(settings.window_geometry).decode("ascii"))
             stored.sync()
             if stored.status() is not QSettings.Status.NoError:

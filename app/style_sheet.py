@@ -41,6 +41,22 @@ def style_sheet(colours: Colours) -> str:
     #status QToolButton:focus {{ border-color: {c.accent}; }}
     #status QToolButton::menu-indicator {{ image: none; }}
 
+    #history {{ background: {c.rail}; border-right: 1px solid {c.border}; }}
+    #history QListView {{ background: transparent; }}
+    #history > QLineEdit {{ background: {c.surface}; border: 1px solid {c.border_strong}; border-radius: 8px;
+                          padding: 5px 6px; selection-background-color: {c.selection}; }}
+    #history > QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 4px 5px; }}
+    #history #rename {{ background: {c.surface}; color: {c.text}; border: 2px solid {c.accent}; border-radius: 8px;
+                        padding: 0 9px; selection-background-color: {c.selection}; }}
+    #history > QToolButton {{ border: 2px solid transparent; border-radius: 8px; padding: 4px; }}
+    #history > QToolButton:hover {{ background: {c.hover}; }}
+    #history > QToolButton:focus {{ border-color: {c.accent}; }}
+    #history > QToolButton::menu-indicator {{ image: none; }}
+    #history_note {{ color: {c.muted}; padding: 16px; }}
+    #history_note[alarming="yes"] {{ color: {c.danger}; background: {c.danger_soft}; }}
+    #undo {{ background: {c.accent_soft}; border-radius: 8px; }}
+    #undo QPushButton {{ color: {c.accent}; }}
+
     #header {{ background: {c.surface}; border-bottom: 1px solid {c.border}; }}
     #title {{ font-weight: 600; }}
     #composer {{ background: {c.raised}; border: 1px solid {c.border_strong}; border-radius: 14px; }}

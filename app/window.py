@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from app.background import Background
 from app.chat.pane import ChatPane
 from app.conversation import ConversationStore
 from app.devices.speaker import Speaker
+from app.history.pane import HistoryPane
 from app.microphone.pane import MicrophonePane
 from app.session import Session
 from app.theme import Theme
@@ -20,6 +21,8 @@ from app.widgets.status_line import StatusLine
 
 _SIZE = QSize(1080, 760)
 _SMALLEST = QSize(520, 420)
+_ROOM_FOR_HISTORY = 860
+"""A window that is narrower hides the list of conversations until it is asked for; in pixels."""
 
 
 class MainWindow(QMainWindow):
@@ -42,6 +45,8 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(_SMALLEST)
         self.resize(_SIZE)
         self.rail = Rail(theme, self)
+        self.history = HistoryPane(theme, self)
+        self._history_wished: bool | None = None
         self.panes = QStackedWidget(self)
         self.chat = ChatPane(session, theme, store, background, speaker, self)
         self.webcam = WebcamPane(theme, self)
@@ -57,11 +62,14 @@ class MainWindow(QMainWindow):
         self.menu = AppMenu(theme, self)
         self.rail.add_menu(self.menu, self.tr("Settings"))
         self.rail.chosen.connect(self.panes.setCurrentIndex)
+        self.rail.chosen.connect(lambda _: self._place_history())
+        self.chat.header.history_requested.connect(self.toggle_history)
         self.rail.choose(0)
 
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addWidget(self.rail)
+        body.addWidget(self.history)
         body.addWidget(self.panes, 1)
         centre = QWidget(self)
         column = QVBoxLayout(centre)
@@ -87,6 +95,23 @@ class MainWindow(QMainWindow):
         """Return what :meth:`restore` understands."""
         return bytes(self.saveGeometry().data())
 
+    def toggle_history(self) -> None:
+        """Show the list of conversations, or hide it."""
+        self._history_wished = not self.history.isVisible()
+        self._place_history()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the list of conversations where there is room for it."""
+        super().resizeEvent(event)
+        if (event.oldSize().width() >= _ROOM_FOR_HISTORY) != (event.size().width() >= _ROOM_FOR_HISTORY):
+            self._history_wished = None
+        self._place_history()
+
+    def _place_history(self) -> None:
+        roomy = self.width() >= _ROOM_FOR_HISTORY
+        wished = roomy if self._history_wished is None else self._history_wished
+        self.history.setVisible(wished and self.panes.currentWidget() is self.chat)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Vanish at once, then let the rest end in order."""
         event.accept()
@@ -97,6 +122,7 @@ class MainWindow(QMainWindow):
         checked = next(button for button in self.rail.buttons if button.isChecked())
         stops: list[QWidget] = [checked]
         if self.panes.currentWidget() is self.chat:
+            stops.extend(self.history.stops())
             stops.extend(self.chat.stops())
         stops.append(self.status.model_button)
         return stops

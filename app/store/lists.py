@@ -39,7 +39,7 @@ def search(connection: sqlite3.Connection, words: str, limit: int) -> tuple[Hit,
         return ()
     titles = connection.execute(
         f"""
-        SELECT c.id, c.title, c.used, highlight(title_search, 0, '{MARK}', '{UNMARK}')
+        SELECT c.id, c.title, c.used, snippet(title_search, 0, '{MARK}', '{UNMARK}', '…', 6)
         FROM title_search JOIN conversations c ON c.number = title_search.rowid
         WHERE title_search MATCH ? AND c.deleted IS NULL ORDER BY rank LIMIT ?
         """,

@@ -136,7 +136,14 @@ def test_f6_goes_round(qtbot: QtBot, make_app: MakeApp) -> None:
     window.activateWindow()
     window.chat.composer.edit.setFocus()
     qtbot.waitUntil(window.chat.composer.edit.hasFocus)
-    order = [window.status.model_button, window.rail.buttons[0], window.chat.view, window.chat.composer.edit]
+    chat = window.chat
+    order = [
+        window.status.model_button,
+        window.rail.buttons[0],
+        window.history.search,
+        chat.view,
+        chat.composer.edit,
+    ]
     for stop in order:
         qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_F6)
         assert QApplication.focusWidget() is stop
@@ -160,6 +167,7 @@ def test_tab_reaches_every_control_and_comes_back(qtbot: QtBot, make_app: MakeAp
     composer = window.chat.composer
     expected = [composer.edit, composer.think, composer.button, window.status.model_button, window.rail.buttons[0]]
     expected += [window.rail.menu_button, composer.attach, window.chat.header.prompt_button]
+    expected += [window.history.search, window.history.more, window.history.list, window.chat.header.history_button]
     assert {*expected, *window.chat.greeting.buttons} == set(reached)
 
 

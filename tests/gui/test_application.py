@@ -216,7 +216,10 @@ def test_the_environment_beats_the_remembered_folder(
 def test_nothing_is_written_outside_the_data_folder(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
     larimar = make_app(FakeEngine())
     larimar.window.close()
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["settings.ini"]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
+        "settings.ini",
+        "conversations.sqlite",
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff garbage", b"[window]\ngeometry=%%%\ncolour_scheme=pink\n"])

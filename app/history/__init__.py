@@ -1,0 +1,1 @@
+"""The sidebar: the list of conversations, and the search through them."""
