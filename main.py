@@ -131,7 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("model", "encoders", "media", "gui"),
         help="only one: the language model, the encoders, what is done to media before them, or the window",
     )
-    bench.add_argument("--gui", action="store_const", const="gui", dest="what", help="the same as the argument gui")
+    bench.add_argument("--gui", action="store_true", help="the same as the argument gui")
     bench.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each measurement (5)")
     bench.add_argument("--prefill", type=int, default=512, metavar="N", help="tokens of the prefill measurement (512)")
     bench.add_argument(
@@ -371,7 +371,7 @@ def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
 def _bench(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if options.runs < 1:
         parser.error("argument --runs: must be at least 1")
-    if options.what == "gui":
+    if options.gui or options.what == "gui":
         from app.gui_bench import measure_gui
 
         for figure in measure_gui(min(options.runs, 3)):

@@ -82,8 +82,8 @@ class ChatView(RowList):
         self.setAccessibleDescription(
             self.tr(
                 "Up and Down move between messages. Space unfolds a thought, Ctrl+C copies, F2 edits a question, "
-                "Ctrl+R asks for another reply, Alt+Left and Alt+Right show other versions, Ctrl+L reads aloud, the menu key "
-                "offers everything."
+                "Ctrl+R asks for another reply, Alt+Left and Alt+Right show other versions, Ctrl+L reads aloud, "
+                "the menu key offers everything."
             )
         )
         self._copied_timer = QTimer(self)
