@@ -82,6 +82,8 @@ class MainWindow(QMainWindow):
         for keys, step in (("F6", 1), ("Shift+F6", -1)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.activated.connect(lambda step=step: self._next_stop(step))
+        find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
+        find.activated.connect(self.search_history)
         leave = QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self)
         leave.activated.connect(self.close)
         self.chat.composer.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -99,6 +101,13 @@ class MainWindow(QMainWindow):
         """Show the list of conversations, or hide it."""
         self._history_wished = not self.history.isVisible()
         self._place_history()
+
+    def search_history(self) -> None:
+        """Show the chat and its list of conversations, with the cursor in the search field."""
+        self.rail.choose(0)
+        self._history_wished = True
+        self._place_history()
+        self.history.focus_search()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show the list of conversations where there is room for it."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app.history.list_view import EXPORT_FORMATS, HistoryList, format_words
@@ -153,8 +153,6 @@ class HistoryPane(QFrame):
         self.undo.undo_requested.connect(self.undo_requested)
         self.undo.expired.connect(self.undo_expired)
         self._theme.changed.connect(self._restyle)
-        find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self.window())
-        find.activated.connect(self.focus_search)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
