@@ -75,6 +75,11 @@ def texts(chat: ChatPane) -> list[str]:
     return [message.text for message in chat.model.messages]
 
 
+def shows(qtbot: QtBot, chat: ChatPane, expected: list[str]) -> None:
+    """Wait until the branch with these texts is shown; the store reads it on another thread."""
+    qtbot.waitUntil(lambda: texts(chat) == expected)
+
+
 def labels(chat: ChatPane, row: int, kind: PieceKind) -> list[str]:
     return [piece.label for piece in chat.view.layout_of(row).pieces if piece.kind is kind]
 
@@ -91,17 +96,17 @@ def test_a_question_is_edited_and_both_branches_stay(qtbot: QtBot, make_app: Mak
     chat.composer.edit.setPlainText("better")
     qtbot.keyClick(chat.composer.edit, ENTER)
     done(qtbot, larimar)
-    assert texts(chat) == ["better", "two"]
+    shows(qtbot, chat, ["better", "two"])
     assert chat.composer.text == "a draft"
     assert not chat.composer.edit_banner.isVisible()
     assert labels(chat, 0, PieceKind.BRANCH) == ["2/2"]
     click(qtbot, chat, 0, Action.PREVIOUS_BRANCH)
-    assert texts(chat) == ["first", "one"]
+    shows(qtbot, chat, ["first", "one"])
     assert labels(chat, 0, PieceKind.BRANCH) == ["1/2"]
     click(qtbot, chat, 0, Action.PREVIOUS_BRANCH)  # there is none
-    assert texts(chat) == ["first", "one"]
+    shows(qtbot, chat, ["first", "one"])
     click(qtbot, chat, 0, Action.NEXT_BRANCH)
-    assert texts(chat) == ["better", "two"]
+    shows(qtbot, chat, ["better", "two"])
 
 
 def test_editing_is_given_up_with_escape(qtbot: QtBot, make_app: MakeApp) -> None:
@@ -142,7 +147,7 @@ def test_another_reply_is_asked_for(qtbot: QtBot, make_app: MakeApp) -> None:
     ask(qtbot, larimar, "Q")
     click(qtbot, chat, 1, Action.REGENERATE)
     done(qtbot, larimar)
-    assert texts(chat) == ["Q", "two"]
+    shows(qtbot, chat, ["Q", "two"])
     assert labels(chat, 1, PieceKind.BRANCH) == ["2/2"]
 
 
@@ -157,13 +162,13 @@ def test_everything_by_keyboard(qtbot: QtBot, make_app: MakeApp, voice: Voice) -
     assert view.currentIndex().row() == 1
     qtbot.keyClick(view, Qt.Key.Key_R, control)
     done(qtbot, larimar)
-    assert texts(chat) == ["Q", "two"]
+    shows(qtbot, chat, ["Q", "two"])
     view.setCurrentIndex(chat.model.index(1))
     qtbot.keyClick(view, Qt.Key.Key_Left, alt)
-    assert texts(chat) == ["Q", "one"]
+    shows(qtbot, chat, ["Q", "one"])
     view.setCurrentIndex(chat.model.index(1))
     qtbot.keyClick(view, Qt.Key.Key_Right, alt)
-    assert texts(chat) == ["Q", "two"]
+    shows(qtbot, chat, ["Q", "two"])
     view.setCurrentIndex(chat.model.index(1))
     qtbot.keyClick(view, Qt.Key.Key_L, control)
     assert voice.said == ["two"]
@@ -186,7 +191,7 @@ def test_the_menu_offers_the_same(qtbot: QtBot, make_app: MakeApp, voice: Voice)
     assert enabled["Previous version"]
     assert not enabled["Next version"]
     menu.actions()[1].trigger()
-    assert texts(chat) == ["Q", "one"]
+    shows(qtbot, chat, ["Q", "one"])
     menu.deleteLater()
     question = chat.view.message_menu(0)
     assert [action.text() for action in question.actions()] == ["Copy message", "Edit"]
@@ -313,5 +318,5 @@ def test_a_reply_elsewhere_does_not_keep_from_asking(qtbot: QtBot, make_app: Mak
     chat.new_chat()
     assert chat.composer.button.accessibleName() == "Send"
     ask(qtbot, larimar, "second")
-    assert texts(chat) == ["second", "new"]
+    shows(qtbot, chat, ["second", "new"])
     assert engine.tokens[0].cancelled
