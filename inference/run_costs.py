@@ -13,9 +13,8 @@ import os
 import platform
 import tempfile
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ _FIRST_SLOPE = 0.25
 """What a further row is taken to cost before anything was measured."""
 _FIRST_DRAFT = 0.1
 _RECENT = 9
-"""Runs whose median is believed, for each number of rows."""
+"""Runs that are looked back at, for each number of rows."""
 _BASE = 5
 """The same for one row, which everything is compared with: fewer, so that it follows the machine's speed."""
 _ENOUGH = 3
@@ -38,7 +37,7 @@ up must not rule a number of rows out for good."""
 
 
 class RunCosts:
-    """Costs relative to a run of one row, by medians over recent runs.
+    """Costs relative to a run of one row, by the quicker ones of recent runs.
 
     Args:
         rows: costs by number of rows, from an earlier session.
@@ -75,7 +74,9 @@ class RunCosts:
         if not self.ready:
             return dict(sorted(self._expected.items()))
         now = {
-            rows: median(runs) / self._seconds for rows, runs in self._runs.items() if rows > 1 and len(runs) >= _ENOUGH
+            rows: _typical(runs) / self._seconds
+            for rows, runs in self._runs.items()
+            if rows > 1 and len(runs) >= _ENOUGH
         }
         return dict(sorted({**self._expected, **now}.items()))
 
@@ -94,7 +95,7 @@ class RunCosts:
             return
         self._runs.setdefault(rows, deque(maxlen=_RECENT)).append(seconds)
         if rows == 1:
-            self._seconds = median(self._runs[1])
+            self._seconds = _typical(self._runs[1])
         if rows > 1 or len(self._runs) > 1:
             self._curve = self._fit()
 
@@ -103,18 +104,23 @@ class RunCosts:
         if seconds > 0:
             self._drafts.append(seconds)
             if self.ready:
-                self._draft = median(self._drafts) / self._seconds
+                self._draft = _typical(self._drafts) / self._seconds
 
     def _fit(self) -> NDArray[np.float64]:
         curve = _through({1: 1.0, **self.measured})
         if not self.ready:
             return curve
         rare = {
-            rows: min(median(runs) / self._seconds, float(curve[rows]))
+            rows: min(_typical(runs) / self._seconds, float(curve[rows]))
             for rows, runs in self._runs.items()
             if rows > 1 and len(runs) < _ENOUGH and rows not in self._expected
         }
         return _through({1: 1.0, **self.measured, **rare}) if rare else curve
+
+
+def _typical(seconds: Collection[float]) -> float:
+    """Return the lower quartile: what else goes on in the machine only ever makes runs slower."""
+    return sorted(seconds)[len(seconds) // 4]
 
 
 def _through(known: Mapping[int, float]) -> NDArray[np.float64]:

