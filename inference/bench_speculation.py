@@ -7,6 +7,7 @@ tokens, whatever the model would say, so that rounding plays no part. All else i
 
 from __future__ import annotations
 
+import argparse
 import random
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from inference.draft_policy import AdaptiveDrafts, FixedDrafts, Policy
 from inference.generation import DecodeCounts, Token, generate_tokens
 from inference.graphs.drafter import Draft
 from inference.language_model import LanguageModel
+from inference.model_folder import ModelFolder
 from inference.run_costs import RunCosts
 from inference.sampling import Sampler
 from inference.speculation import Speculator
@@ -187,3 +189,32 @@ def _timed(
 def _read(model: LanguageModel, prompt: list[int]) -> None:
     for _ in model.prefill(prompt, CancelToken()):
         pass
+
+
+def main() -> None:
+    """Print a table: ``python -m inference.bench_speculation FOLDER``."""
+    parser = argparse.ArgumentParser(description="What drafts are worth, by how often they are right.")
+    parser.add_argument("folder", help="model folder, with a drafter if its cost is to count")
+    parser.add_argument("--tokens", type=int, default=48, help="in each measurement")
+    parser.add_argument("--runs", type=int, default=5, help="measurements of each kind")
+    parser.add_argument("--depth", type=int, default=32, help="tokens of context")
+    parser.add_argument("--threads", type=int, help="of one operator")
+    parser.add_argument("--acceptance", type=float, nargs="*", default=[0.0, 0.6, 0.75, 0.9])
+    parser.add_argument("--drafts", type=int, nargs="*", default=[1, 2], help="besides the adaptive number")
+    chosen = parser.parse_args()
+    model = LanguageModel.open(ModelFolder.open(chosen.folder), threads=chosen.threads)
+    rows = measure_row_costs(model, depth=chosen.depth, runs=chosen.runs)
+    print("rows in a run: " + ", ".join(f"{count}: {cost:.2f}" for count, cost in rows.items()), flush=True)
+    print("| drafts right | drafts a run | × plain decoding |\n|---:|---:|---:|")
+    costs = RunCosts()
+    for acceptance in chosen.acceptance:
+        for drafts in (*chosen.drafts, None):
+            speed = measure_speculation(
+                model, acceptance, drafts, depth=chosen.depth, tokens=chosen.tokens, runs=chosen.runs, costs=costs
+            )
+            count = f"adaptive, {speed.drafted_per_run:.1f}" if drafts is None else str(drafts)
+            print(f"| {acceptance:.0%} | {count} | {speed.ratio:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
