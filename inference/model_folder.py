@@ -107,7 +107,7 @@ class ModelFolder:
     def modalities(self) -> frozenset[str]:
         """What the model takes besides text: of "image", "audio", "video"; what it has encoders for."""
         taken = {"vision_encoder": ("image", "video"), "audio_encoder": ("audio",)}
-        return frozenset(kind for graph, kinds in taken.items() if self._find(graph) for kind in kinds)
+        return frozenset(kind for graph, kinds in taken.items() if self.find(graph) for kind in kinds)
 
     @property
     def image_soft_tokens(self) -> int:
@@ -155,12 +155,13 @@ class ModelFolder:
         Raises:
             ModelFolderError: the folder has no such graph.
         """
-        file = self._find(name)
+        file = self.find(name)
         if file is None:
             raise ModelFolderError(f"The model folder {self.path} lacks onnx/{name}{self.suffix}.onnx. {_AGAIN}")
         return file
 
-    def _find(self, name: str) -> Path | None:
+    def find(self, name: str) -> Path | None:
+        """Return the file of a graph as :meth:`graph` does; None when the folder has no such graph."""
         files = (self.path / "onnx" / f"{name}{suffix}.onnx" for suffix in (self.suffix, *SUFFIXES))
         return next((file for file in files if file.is_file()), None)
 
