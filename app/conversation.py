@@ -20,6 +20,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -116,8 +117,7 @@ class Message:
     @property
     def turn(self) -> Turn | None:
         """What the model is told of this message later: no thoughts. ``None`` when there is nothing to tell."""
-        silent = (Text(""), *(part for part in self.parts if isinstance(part, Thought)))
-        parts = tuple(part for part in self.parts if part not in silent)
+        parts = tuple(part for part in self.parts if not _untold(part))
         told = any(not isinstance(part, Text) or part.text.strip() for part in parts)
         return Turn(self.role, parts) if told else None
 
@@ -208,8 +208,10 @@ class ConversationStore(Protocol):
 
 
 def title_of(message: Message) -> str:
-    """Return a title for a conversation that begins with ``message``; empty when it has no words."""
+    """Return a title for a conversation that begins with ``message``: its words, else the name of its first file."""
     words = " ".join(message.text.split())
+    if not words:
+        words = next((part.source.name for part in message.media if isinstance(part.source, Path)), "")
     if len(words) <= TITLE_LENGTH:
         return words
     short = words[:TITLE_LENGTH]
@@ -227,6 +229,10 @@ def turns_of(path: Sequence[Message], system_prompt: str = "") -> tuple[Turn, ..
         elif message.role == "assistant" and not message.under_way and turns and turns[-1].role == "user":
             turns.pop()  # a reply without a word: its question would make two questions in a row
     return tuple(turns)
+
+
+def _untold(part: Part) -> bool:
+    return isinstance(part, Thought) or (isinstance(part, Text) and not part.text)
 
 
 def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> tuple[Message, ...]:

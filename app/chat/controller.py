@@ -65,6 +65,7 @@ class ConversationController(QObject):
         self._conversation = Conversation()
         self._stored = False
         self._reply: _Reply | None = None
+        self._told: tuple[tuple[str, str, str, bool], tuple[Turn, ...]] | None = None
         self._reading_earlier = False
         self._visit = 0
         session.frame.connect(self._frame_arrived)
@@ -200,12 +201,11 @@ class ConversationController(QObject):
             return
         visit, draft = self._visit, (Turn("user", parts),) if parts else ()
 
-        def path_read(path: tuple[Message, ...]) -> None:
-            turns = (*turns_of(path, self._conversation.system_prompt), *draft)
-            if turns and visit == self._visit and self._reply is None:
-                self._session.prepare(turns, options)
+        def told(turns: tuple[Turn, ...]) -> None:
+            if (turns or draft) and visit == self._visit and self._reply is None:
+                self._session.prepare((*turns, *draft), options)
 
-        self._with_path(path_read)
+        self._with_turns(told)
 
     def stop(self) -> None:
         """End the reply in the conversation that is shown; what was said stays."""
@@ -246,16 +246,15 @@ class ConversationController(QObject):
         )
         reply = self._reply = _Reply(self._conversation.id, message)
         self._append(message, siblings)
-        prompt = self._conversation.system_prompt
 
-        def path_read(path: tuple[Message, ...]) -> None:
+        def told(turns: tuple[Turn, ...]) -> None:
             if self._reply is not reply:
                 return
-            reply.turn = self._session.ask(turns_of(path, prompt), options)
+            reply.turn = self._session.ask(turns, options)
             if reply.turn is None:
                 self._abandon()
 
-        self._with_path(path_read)
+        self._with_turns(told)
         self.busy_changed.emit()
 
     def _append(self, message: Message, siblings: tuple[str, ...]) -> None:
@@ -263,12 +262,24 @@ class ConversationController(QObject):
         self._write(self._store.append(self._conversation.id, message))
         self._model.append(message, (*siblings, message.id))
 
-    def _with_path(self, use: Callable[[tuple[Message, ...]], None]) -> None:
-        """Call ``use`` with the whole path; at once when all of it is here."""
+    def _with_turns(self, use: Callable[[tuple[Turn, ...]], None]) -> None:
+        """Call ``use`` with what the model is to know of the whole path; at once when all of it is here."""
+        conversation = self._conversation
+        last = self._model.last
+        key = (conversation.id, conversation.system_prompt, last.id if last else "", bool(last and last.under_way))
+        if self._told is not None and self._told[0] == key:
+            use(self._told[1])  # asked for at each pause of the typing
+            return
+
+        def path_read(path: tuple[Message, ...]) -> None:
+            turns = turns_of(path, conversation.system_prompt)
+            self._told = (key, turns)
+            use(turns)
+
         if self._model.earlier:
-            self._read(self._store.path(self._conversation.id), use)
+            self._read(self._store.path(conversation.id), path_read)
         else:
-            use(self._model.messages)
+            path_read(self._model.messages)
 
     def _show(self, page: Page) -> None:
         self._reading_earlier = False

@@ -81,7 +81,7 @@ def test_media_alone_can_be_sent(qtbot: QtBot, chat: ChatPane, tmp_path: Path) -
     assert chat.composer.button.isEnabled()
     qtbot.mouseClick(chat.composer.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(chat.model.messages) == 2)
-    assert chat.controller.conversation.title == ""
+    assert chat.controller.conversation.title == "a.jpg"
 
 
 def test_enter_waits_for_what_is_still_looked_at(qtbot: QtBot, chat: ChatPane, tmp_path: Path) -> None:

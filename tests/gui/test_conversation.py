@@ -73,6 +73,7 @@ def test_titles_are_short_and_end_with_a_word() -> None:
     assert long.endswith("word…")
     assert len(long) <= 61
     assert title_of(Message("user", (Image(b"x"),))) == ""
+    assert title_of(Message("user", (Image(b"x"), Image(Path("/home/me/cat.png"))))) == "cat.png"
 
 
 def test_appending_moves_the_leaf(store: ConversationStore) -> None:
