@@ -26,6 +26,7 @@ from app.session import Session, SessionState
 from app.settings import ColourScheme, Settings, SettingsStore
 from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
+from app.transfer_actions import TransferActions
 from app.window import MainWindow
 from inference.cancellation import CancelToken
 from inference.version import __version__
@@ -75,6 +76,8 @@ class Larimar(QObject):
         self.window = MainWindow(self.session, self.theme, self.conversations, self.background, self.speaker)
         self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
         self.history.opened.connect(self._conversation_opened)
+        self.transfer = TransferActions(self.window.history, self.conversations, self.background, self)
+        self.transfer.imported = self.history.refresh
         self.history.open_at_start(self.settings.conversation)
         self.window.restore(self.settings.window_geometry)
         self.window.chat.composer.think.setChecked(self.settings.thinking)

@@ -54,6 +54,8 @@ def style_sheet(colours: Colours) -> str:
     #history > QToolButton::menu-indicator {{ image: none; }}
     #history_note {{ color: {c.muted}; padding: 16px; }}
     #history_note[alarming="yes"] {{ color: {c.danger}; background: {c.danger_soft}; }}
+    #history_message {{ background: {c.accent_soft}; border-radius: 8px; padding: 8px 12px; }}
+    #history_message[alarming="yes"] {{ background: {c.danger_soft}; color: {c.danger}; }}
     #undo {{ background: {c.accent_soft}; border-radius: 8px; }}
     #undo QPushButton {{ color: {c.accent}; }}
 

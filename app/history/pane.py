@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app.history.list_view import EXPORT_FORMATS, HistoryList, format_words
@@ -19,6 +19,7 @@ from app.history_store import Entry, Hit
 from app.theme import GRID, Theme
 
 WIDTH = 264
+_SAID_MS = 8000
 
 
 class HistoryPane(QFrame):
@@ -63,6 +64,15 @@ class HistoryPane(QFrame):
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.note.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.undo = UndoBar(theme, self)
+        self.message = QLabel(self)
+        self.message.setObjectName("history_message")
+        self.message.setWordWrap(True)
+        self.message.setTextFormat(Qt.TextFormat.PlainText)
+        self.message.hide()
+        self._silence = QTimer(self)
+        self._silence.setSingleShot(True)
+        self._silence.setInterval(_SAID_MS)
+        self._silence.timeout.connect(self.message.hide)
         self._problem = ""
         self._words = ""
         self._arrange()
@@ -97,6 +107,20 @@ class HistoryPane(QFrame):
         self._problem = sentence
         self._refresh()
 
+    def say(self, words: str, *, alarming: bool = False) -> None:
+        """Say below the list what was done, for a while, or what went wrong, until something else is said."""
+        self.message.setText(words)
+        self.message.setAccessibleName(words)
+        self.message.setProperty("alarming", "yes" if alarming else "no")
+        self.message.style().unpolish(self.message)
+        self.message.style().polish(self.message)
+        self.message.show()
+        self._silence.stop()
+        if not alarming:
+            self._silence.start()
+        if QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
+
     def set_current(self, conversation_id: str) -> None:
         """Mark the conversation that is open."""
         self.list.set_current(conversation_id)
@@ -130,8 +154,9 @@ class HistoryPane(QFrame):
         line.setSpacing(4)
         line.addWidget(self.search, 1)
         line.addWidget(self.more)
-        below = QHBoxLayout()
+        below = QVBoxLayout()
         below.setContentsMargins(GRID, GRID // 2, GRID, GRID)
+        below.addWidget(self.message)
         below.addWidget(self.undo)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -191,4 +216,5 @@ class HistoryPane(QFrame):
         self.more.setIcon(self._theme.icon("down", colours.muted, 18))
         self.more.setIconSize(QSize(18, 18))
         self.note.setFont(self._theme.small_font)
+        self.message.setFont(self._theme.small_font)
         self.search.setFont(self._theme.body_font)

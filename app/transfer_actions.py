@@ -1,0 +1,160 @@
+"""Exporting and importing, from the question for a file to the word that it is done. The work is done elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QStandardPaths
+from PySide6.QtWidgets import QFileDialog
+
+from app.background import Background
+from app.error_report import describe
+from app.history.pane import HistoryPane
+from app.history_store import Entry, HistoryStore, WholeConversation
+from app.transfer.documents import file_name, title_words, unused
+from inference.errors import LarimarError
+
+log = logging.getLogger(__name__)
+
+_ENDINGS = {"markdown": ".md", "html": ".html", "pdf": ".pdf", "json": ".zip"}
+
+
+class TransferActions(QObject):
+    """Answers what the sidebar asks for in its menus."""
+
+    def __init__(self, pane: HistoryPane, store: HistoryStore, background: Background, parent: QObject) -> None:
+        super().__init__(parent)
+        self._pane = pane
+        self._store = store
+        self._background = background
+        self.imported: Callable[[], object] = lambda: None
+        """Called when there are more conversations than before."""
+        self.choose_target: Callable[[str, str], Path | None] = self._ask_for_target
+        self.choose_folder: Callable[[], Path | None] = self._ask_for_folder
+        self.choose_source: Callable[[], Path | None] = self._ask_for_source
+        pane.export_requested.connect(self.export)
+        pane.import_requested.connect(self.import_archive)
+
+    def export(self, conversation_id: str, form: str) -> None:
+        """Export a conversation, or all of them when there is no id."""
+        if conversation_id:
+            self._when(self._store.whole(conversation_id), lambda whole: self._export([whole], form))
+        else:
+            self._when(self._store.entries(), lambda entries: self._gather(entries, form))
+
+    def import_archive(self) -> None:
+        """Let the user choose an archive and add what is new in it."""
+        source = self.choose_source()
+        if source is None:
+            return
+        self._pane.say(self.tr("Importing …"))
+        store = self._store
+        self._background.run(lambda: _import(store, source), self._imported, self._failed)
+
+    # --- how ---
+
+    def _gather(self, entries: Sequence[Entry], form: str) -> None:
+        if not entries:
+            self._pane.say(self.tr("There is nothing to export yet."))
+            return
+        futures = [self._store.whole(entry.id) for entry in entries]
+        self._background.run(
+            lambda: [future.result() for future in futures],
+            lambda wholes: self._export(wholes, form, several=True),
+            self._failed,
+        )
+
+    def _export(self, wholes: Sequence[WholeConversation], form: str, several: bool = False) -> None:
+        ending = _ENDINGS[form]
+        targets: list[Path] = []
+        if several and form != "json":
+            folder = self.choose_folder()
+            if folder is None:
+                return
+            taken: set[Path] = set(folder.iterdir()) if folder.is_dir() else set()
+            targets = [unused(folder / f"{file_name(title_words(whole))}{ending}", taken) for whole in wholes]
+        else:
+            name = self.tr("Larimar conversations") if several else file_name(title_words(wholes[0]))
+            target = self.choose_target(f"{name}{ending}", ending)
+            if target is None:
+                return
+            targets = [target]
+        self._pane.say(self.tr("Exporting …"))
+        where = targets[0].name if len(targets) == 1 else str(targets[0].parent)
+        done = self.tr("Exported to “{where}”").format(where=where)
+        self._background.run(lambda: _export(wholes, form, targets), lambda _: self._pane.say(done), self._failed)
+
+    def _imported(self, counts: tuple[int, int]) -> None:
+        messages, conversations = counts
+        if messages:
+            words = self.tr("Imported: {messages} messages in {conversations} conversations")
+            self._pane.say(words.format(messages=messages, conversations=conversations))
+        else:
+            self._pane.say(self.tr("Everything in this archive is here already."))
+        self.imported()
+
+    def _when(self, future: Future, done: Callable) -> None:  # type: ignore[type-arg]
+        self._background.when_done(future, done, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, LarimarError):
+            self._pane.say(str(error), alarming=True)
+        else:
+            log.error("A transfer failed: %s", describe(error))
+            self._pane.say(self.tr("That did not work. The log says more."), alarming=True)
+
+    def _ask_for_target(self, suggestion: str, ending: str) -> Path | None:
+        start = Path(_documents(), suggestion)
+        title = self.tr("Export")
+        chosen, _ = QFileDialog.getSaveFileName(self._pane, title, str(start), f"*{ending}")
+        if not chosen:
+            return None
+        path = Path(chosen)
+        return path if path.suffix else path.with_name(path.name + ending)
+
+    def _ask_for_folder(self) -> Path | None:
+        chosen = QFileDialog.getExistingDirectory(self._pane, self.tr("Export all conversations"), _documents())
+        return Path(chosen) if chosen else None
+
+    def _ask_for_source(self) -> Path | None:
+        kinds = self.tr("Larimar archives") + " (*.zip *.json)"
+        chosen, _ = QFileDialog.getOpenFileName(self._pane, self.tr("Import"), _documents(), kinds)
+        return Path(chosen) if chosen else None
+
+
+def _documents() -> str:
+    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+
+
+def _export(wholes: Sequence[WholeConversation], form: str, targets: Sequence[Path]) -> None:
+    """Write the files; on a background thread, which also pays for the imports."""
+    if form == "json":
+        from app.transfer.archive import export_archive
+
+        export_archive(wholes, targets[0])
+        return
+    from app.transfer.html_export import export_html
+    from app.transfer.markdown_export import export_markdown
+    from app.transfer.pdf_export import export_pdf
+
+    write = {"markdown": export_markdown, "html": export_html, "pdf": export_pdf}[form]
+    for whole, target in zip(wholes, targets, strict=True):
+        write(whole, target)
+
+
+def _import(store: HistoryStore, source: Path) -> tuple[int, int]:
+    """Return how many messages were new, and in how many conversations; on a background thread."""
+    from app.transfer.archive import import_archive
+
+    folder = Path(tempfile.mkdtemp(prefix="larimar-import-"))
+    try:
+        added = [store.add(whole) for whole in import_archive(source, folder)]
+        counts = [future.result() for future in added]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return sum(counts), sum(1 for count in counts if count)
