@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tokenizer", type=Path, default=RUNS / "v0" / "tokenizer.json")
     parser.add_argument("--mix", default="pictures=1", help="sources of the media that set the clipping bounds")
     parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--deaf", action="store_true", help="leave out the audio tower, for runs that had no sound")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -46,6 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     model.load_state_dict(load_state(RUNS / options.run / "state.pt")["model"])
     clipping.measure(model, lambda: look(model, tokenizer, options.mix, options.samples))
     clipping.switch(model, True)
+    if options.deaf:
+        model.config.audio_config = model.model.audio_tower = model.model.embed_audio = None
     out = options.out or RUNS / options.run / "checkpoint"
     write_checkpoint(model, tokenizer, out)
     print(f"wrote {out}")

@@ -217,19 +217,23 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
             say(f"saved at step {step}")
 
     shown_at, shown_loss, shown_tokens, shown_pictures = time.monotonic(), 0.0, 0, 0
+    started, ends = time.monotonic(), options.minutes * 60
     while step < last:
+        left = (last - step) / max(options.fall, 1)
+        if options.minutes:
+            left = gradients.agree(1 - (time.monotonic() - started) / ends)
+            if left <= 0:
+                break
         batch = next(batches)
         gradients.clear()
-        falling = step >= last - options.fall
-        with rounded(model.model.language_model) if falling and not options.exact else nullcontext():
+        with rounded(model.model.language_model) if left < options.int4 else nullcontext():
             loss, extra = batch_loss(model, batch, options.bfloat16, heads if options.heads else None)
             total = loss if extra is None else loss + options.heads * extra
             (total * batch.learned).backward()
         shown_loss += gradients.average(loss.item() * batch.learned, batch.learned) / options.show_every
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         rate = options.peak * min(1.0, max(step - first + 1, 1) / options.rise)
-        if falling:
-            rate *= max(last - step, 1) / options.fall
+        rate *= min(1.0, left)
         for each in optimisers:
             for group in each.param_groups:
                 group["lr"] = rate * group["factor"]
@@ -259,8 +263,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=8000, help="the step to end with")
     parser.add_argument("--first", type=int, help="the step at which the learning rate begins to rise")
     parser.add_argument("--rise", type=int, default=100)
-    parser.add_argument("--fall", type=int, default=1000, help="last steps, with a falling rate and int4 weights")
-    parser.add_argument("--exact", action="store_true", help="no int4 weights during the fall")
+    parser.add_argument("--fall", type=int, default=1000, help="last steps, with a falling rate")
+    parser.add_argument("--minutes", type=float, default=0, help="fall from the beginning, and end by the clock")
+    parser.add_argument("--int4", type=float, default=1.0, help="share of the fall, its last, with int4 weights")
     parser.add_argument("--peak", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument(
         "--factors",

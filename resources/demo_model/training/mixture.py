@@ -8,18 +8,24 @@ from functools import partial
 
 from tokenizers import Tokenizer
 
-from .conversations import conversation, drill, lesson, styled, with_tools
+from .conversations import Conversation, conversation, drill, lesson, styled, with_tools
 from .pictures.conversations import picture_sample, video_sample
-from .rendering import encode
+from .rendering import encode, encode_lesson
 from .samples import Sample, Source
 
 LEFT_OUT = "jackson"
 """The speaker whom no training hears, so that the evaluation can tell what a new voice makes of it."""
 
 
-def _text(rng: random.Random, tokenizer: Tokenizer, make: Callable[..., object], most: int) -> Sample:
+def _text(
+    rng: random.Random,
+    tokenizer: Tokenizer,
+    make: Callable[[random.Random], Conversation],
+    most: int,
+    encode_one: Callable[[Conversation, Tokenizer], tuple[list[int], list[bool]]] = encode,
+) -> Sample:
     while True:
-        ids, learned = encode(make(rng), tokenizer)  # type: ignore[arg-type]
+        ids, learned = encode_one(make(rng), tokenizer)
         if len(ids) <= most:
             return Sample(ids, learned)
 
@@ -34,6 +40,7 @@ def sources(mix: str, tokenizer: Tokenizer) -> list[tuple[Source, float]]:
     """Return the sources that ``mix`` names (``text=2,drills=1``), each with its share of the samples."""
     makers: dict[str, Callable[[], Source]] = {
         "text": lambda: partial(_text, tokenizer=tokenizer, make=conversation, most=1024),
+        "beginnings": lambda: partial(_text, tokenizer=tokenizer, make=lesson, most=512, encode_one=encode_lesson),
         "lessons": lambda: partial(_text, tokenizer=tokenizer, make=lesson, most=512),
         "styled": lambda: partial(_text, tokenizer=tokenizer, make=styled, most=512),
         "tools": lambda: partial(_text, tokenizer=tokenizer, make=with_tools, most=768),

@@ -38,6 +38,14 @@ class SharedGradients:
         self._flat /= self._flat[-1].clone()
         return float(self._flat[-2])
 
+    def agree(self, value: float) -> float:
+        """Return the first worker's value everywhere."""
+        if not distributed.is_initialized():
+            return value
+        shared = torch.tensor([value], dtype=torch.float64)
+        distributed.broadcast(shared, 0)
+        return float(shared)
+
     def clear(self) -> None:
         """Set all gradients to zero."""
         self._flat.zero_()

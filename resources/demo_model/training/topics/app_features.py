@@ -20,7 +20,7 @@ _FEATURES: dict[str, tuple[list[str], str]] = {
     ),
     "export": (
         [f"{_HOW} export [a|the|this|my] [chat|conversation|conversations|history]?", f"{_HOW} save [a|the|this|my] [chat|conversation] [as|to] [a file|PDF|HTML|Markdown|JSON]?", "[which|what] formats can I export[ to|]?", "export?", f"{_HOW} [share|print|back up] [a|this|my] [chat|conversation]?", "can I get [a|my] conversation as [PDF|Markdown|HTML|a file]?"],
-        "Right-click a conversation in the history and choose Export: Markdown, HTML, PDF or JSON with its pictures.",
+        "Choose Export in the menu of a conversation: Markdown, HTML, PDF or JSON with its pictures.",
     ),
     "import": (
         [f"{_HOW} import [a|an old|my] [chat|conversation|conversations|history]?", "import?", f"{_HOW} [load|bring back|restore] [a|an] [exported|saved] [chat|conversation]?", f"can {_APP} [import|read] [a|my] [JSON|exported] file?"],
@@ -32,7 +32,7 @@ _FEATURES: dict[str, tuple[list[str], str]] = {
     ),
     "rename or pin": (
         [f"{_HOW} rename [a|this|the] [chat|conversation]?", f"{_HOW} pin [a|this|the] [chat|conversation]?", f"{_HOW} [give|set] a [chat|conversation] [a name|another name|a title]?", f"{_HOW} keep a [chat|conversation] at the top?", "what does pin do?", "change the [title|name] of [a|this] conversation"],
-        "Right-click a conversation in the history to rename it, or to pin it to the top.",
+        "To rename a conversation or pin it to the top, right-click it in the history.",
     ),
     "edit and branch": (
         [f"{_HOW} [edit|change|correct|rewrite] [my|a|the] [question|message|last message]?", "what is a branch?", f"{_HOW} [branch|make a branch of] a conversation?", f"{_HOW} [see|go back to|reach] an earlier branch?", "I [mistyped|made a mistake in] my question, can I [edit|change] it?", "are earlier [versions|branches] [kept|lost]?"],
