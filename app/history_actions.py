@@ -115,6 +115,7 @@ class HistoryActions(QObject):
             return
         conversation_id, was_open = self._deleted
         self._deleted = None
+        self._pane.undo.withdraw()
         self._write(self._store.restore(conversation_id))
         self._list()
         if was_open and not self._chat.model.rowCount():

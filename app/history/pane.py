@@ -155,6 +155,7 @@ class HistoryPane(QFrame):
         line.addWidget(self.search, 1)
         line.addWidget(self.more)
         below = QVBoxLayout()
+        below.setSpacing(GRID // 2)
         below.setContentsMargins(GRID, GRID // 2, GRID, GRID)
         below.addWidget(self.message)
         below.addWidget(self.undo)

@@ -56,6 +56,11 @@ class UndoBar(QFrame):
         if QAccessible.isActive():
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
+    def withdraw(self) -> None:
+        """Offer nothing any more: it was taken back already."""
+        self.timer.stop()
+        self.hide()
+
     def _room(self) -> int:
         parent = self.parentWidget()
         return parent.width() if parent is not None else self.width()

@@ -29,8 +29,7 @@ from inference.media.image import open_image
 from inference.messages import Image, Part, Text, Thought, ToolCall, ToolResult
 from inference.version import __version__
 
-_MARGIN_MM = 18
-_WIDEST = QSize(560, 640)  # of a picture, in dots
+_WIDEST = QSize(600, 680)  # of a picture, in dots
 _SHARPNESS = 2
 
 
@@ -48,10 +47,8 @@ def _write(whole: WholeConversation, file: Path) -> None:
     writer.setTitle(title_words(whole))
     writer.setCreator(f"Larimar {__version__}")
     page = QPageSize(QPageSize.PageSizeId.A4)
-    margins = QMarginsF(_MARGIN_MM, _MARGIN_MM, _MARGIN_MM, _MARGIN_MM)
-    if not writer.setPageLayout(
-        QPageLayout(page, QPageLayout.Orientation.Portrait, margins, QPageLayout.Unit.Millimeter)
-    ):
+    none = QMarginsF(0, 0, 0, 0)  # QTextDocument leaves two centimetres by itself
+    if not writer.setPageLayout(QPageLayout(page, QPageLayout.Orientation.Portrait, none)):
         raise TransferError("The PDF could not be laid out.")
     document = QTextDocument()
     font = QFont()

@@ -109,8 +109,9 @@ def shoot(folder: Path, model: Path | None) -> int:
 
     from app.application import Larimar, Options, make_qapplication, open_engine
     from app.devices.speaker import Speaker
+    from app.history_store import Hit
     from app.session import SessionState
-    from gui import sample_media
+    from gui import sample_history, sample_media
     from inference.messages import Done, Prefill, ReplyStats, Text, Thought, ToolCall
 
     app = make_qapplication(["larimar"])
@@ -274,6 +275,29 @@ def shoot(folder: Path, model: Path | None) -> int:
         larimar.window.resize(520, 700)
         save(larimar, "narrow")
         larimar.window.resize(1080, 760)
+        made = sample_history.fill(larimar.conversations)
+        pane = larimar.window.history
+        larimar.history.open(made[2].id)
+        wait(lambda: chat.controller.conversation.id == made[2].id)
+        larimar.history.refresh()
+        wait(lambda: pane.model.row_of(made[7].id) >= 0)
+        pane.list.edit(pane.model.index(pane.model.row_of(made[0].id)))
+        save(larimar, "history-renaming")
+        larimar.history.delete(made[5].id)
+        wait(lambda: pane.model.row_of(made[5].id) < 0)
+        save(larimar, "history-deleted")
+        larimar.history.undo()
+        pane.search.setText("harb")
+        wait(lambda: bool(pane.model.rows) and isinstance(pane.model.rows[0], Hit))
+        pane.list.setFocus(Qt.FocusReason.TabFocusReason)
+        save(larimar, "history-search")
+        pane.search.setText("no such words")
+        wait(lambda: not pane.model.rows)
+        save(larimar, "history-nothing-found")
+        pane.search.clear()
+        pane.say("“letter.zip” is damaged, or no archive of Larimar. Nothing was imported.", alarming=True)
+        save(larimar, "history-failure")
+        pane.message.hide()
         for number, name in ((1, "webcam"), (2, "microphone")):
             larimar.window.rail.choose(number)
             save(larimar, name)
