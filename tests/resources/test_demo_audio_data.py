@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from itertools import islice
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from inference.media.log_mel import log_mel, soft_token_count
-from resources.demo_model.training.audio import augmentation, recordings, sentences, transcripts, voices
+from resources.demo_model.training.audio import augmentation, pronunciation, recordings, sentences, transcripts, voices
 from resources.demo_model.training.audio.corpus import Corpus
+from resources.demo_model.training.audio.pronunciation import Pronunciations
 from resources.demo_model.training.audio.sentences import Sentence
 
 ROOT = Path(__file__).parents[2]
@@ -292,8 +294,15 @@ def batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], 
     people = recordings.DigitSpeakers(
         [recordings.SpokenDigit(digit, "somebody", 9, _tone(0.2 + digit / 50)) for digit in range(10)]
     )
-    corpus = Corpus(tmp_path, "some")
-    return lambda seed: [batch for _, batch in islice(batches.Batches(corpus, people, 300, seed), 4)]
+    known = {word: [[7, 0.1], [30, 0.05]] for word in ("on", "no", *sentences.DIGITS)}
+    (tmp_path / "words.json").write_text(json.dumps(known))
+    some = batches.Batches(Corpus(tmp_path, "some"), people, Pronunciations(tmp_path / "words.json"), 300, 1)
+
+    def first(seed: int) -> list[Any]:
+        some._seed = seed
+        return [batch for _, batch in islice(some, 4)]
+
+    return first
 
 
 def test_batches_are_repeatable_and_hold_what_is_said(batches: Callable[[int], list[Any]]) -> None:
@@ -306,30 +315,61 @@ def test_batches_are_repeatable_and_hold_what_is_said(batches: Callable[[int], l
         rows, frames = batch.mask.shape
         assert batch.features.shape == (rows, frames, 128)
         assert rows == 1 or batch.features.shape[0] * frames <= 300 + 48 * rows
-        assert batch.even.shape == (rows, frames // 4)
-        assert torch.equal(batch.even != -100, batch.mask[:, ::4])
-        for row, target in enumerate(batch.targets.split(batch.lengths.tolist())):
-            labels = batch.even[row][batch.even[row] > transcripts.BLANK]
-            assert torch.equal(labels.unique_consecutive(), target.unique_consecutive())
+        assert batch.phones.shape == (rows, frames // 4)
+        assert torch.equal(batch.phones != -100, batch.mask[:, ::4])
+        assert set(batch.phones.unique().tolist()) == {-100, 0, 7, 30}
+        assert int(batch.lengths.sum()) == len(batch.targets)
 
 
 def test_a_few_steps_lower_both_losses(batches: Callable[[int], list[Any]]) -> None:
     import torch
 
     pytest.importorskip("transformers")
-    from resources.demo_model.training.audio.pretrain import even_loss, spelling_loss
+    from resources.demo_model.training.audio.pretrain import losses
     from resources.demo_model.training.audio.tower import Ears
 
     batch = batches(1)[0]
-    for loss_of in (even_loss, spelling_loss):
-        torch.manual_seed(0)
-        ears = Ears().train()
-        adam = torch.optim.AdamW(ears.parameters(), lr=1e-3)
-        losses = []
-        for _ in range(4):
-            loss = loss_of(ears, batch, bfloat16=False)
-            losses.append(loss.item())
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-        assert losses[-1] < 0.8 * losses[0]
+    torch.manual_seed(0)
+    ears = Ears().train()
+    adam = torch.optim.AdamW(ears.parameters(), lr=1e-3)
+    seen = []
+    for _ in range(5):
+        naming, spelling = losses(ears, batch, bfloat16=False)
+        seen.append((naming.item(), spelling.item()))
+        adam.zero_grad()
+        (naming + spelling).backward()
+        adam.step()
+    assert seen[-1][0] < 0.8 * seen[0][0]
+    assert seen[-1][1] < 0.8 * seen[0][1]
+
+
+# --- how words sound
+
+
+def test_phones_share_the_time_of_their_words(tmp_path: Path) -> None:
+    path = tmp_path / "words.json"
+    path.write_text(json.dumps({"on": [[1, 0.1], [2, 0.1]], "off": [[3, 0.2]]}))
+    words = Pronunciations(path)
+    second, token, late = 16_000, pronunciation.SAMPLES_PER_TOKEN, pronunciation.LATE
+    labels = words.labels([("on off", 0.25, 0.75)], second, 3 * second, 100)
+    times = (np.arange(100) * token - late) / second
+    expected = np.select([times < 1.5, times < 1.75, times < 2.0, times < 2.5], [0, 1, 2, 3], 0)
+    np.testing.assert_array_equal(labels, expected)
+    with pytest.raises(KeyError):
+        words.labels([("unknown", 0, 1)], 0, second, 10)
+
+
+def test_pronunciations_are_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(pronunciation, "pronounce", lambda word: asked.append(word) or [(1, 0.5)])
+    Pronunciations(tmp_path / "words.json").learn(["on", "off", "on"])
+    Pronunciations(tmp_path / "words.json").learn(["on", "up"])
+    assert asked == ["off", "on", "up"]
+
+
+def test_flite_says_how_a_word_sounds() -> None:
+    if "flite" in voices.missing_programs():
+        pytest.skip("flite is not installed")
+    phones = pronunciation.pronounce("seven")
+    assert [pronunciation.PHONES[phone] for phone, _ in phones] == ["s", "eh", "v", "ax", "n"]
+    assert all(0.02 < length < 0.3 for _, length in phones)

@@ -14,13 +14,12 @@ from inference.media.log_mel import log_mel, soft_token_count
 
 from .augmentation import TRAINING, masked, recorded_in_place
 from .corpus import Corpus
+from .pronunciation import Pronunciations, Segment
 from .recordings import DigitSpeakers
-from .transcripts import BLANK, character_ids, plain
+from .transcripts import character_ids, plain
 
 POOL = 384
 """Clips that are made and sorted together."""
-EVEN_DELAY = 1_600
-"""Samples by which the even spelling is late, for the tower hardly looks ahead."""
 PEOPLE = 0.34
 """Share of number strings by people; all other clips are synthetic."""
 
@@ -35,8 +34,8 @@ class Batch:
     """int64, the characters of all clips, one clip after another."""
     lengths: torch.Tensor
     """int64 [B], characters of each."""
-    even: torch.Tensor
-    """int64 [B, T]: the character of each soft token if all were said for equally long, a little late; -100 outside."""
+    phones: torch.Tensor
+    """int64 [B, T]: the phone that each soft token is to name; -100 where there is none."""
 
 
 def stacked(clips: list[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,9 +51,17 @@ def stacked(clips: list[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tenso
 class Batches(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
     """Yields (pool, batch) without end; equal seeds give equal batches, and a pool can be started at."""
 
-    def __init__(self, corpus: Corpus, people: DigitSpeakers, frames: int, seed: int, first_pool: int = 0) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        people: DigitSpeakers,
+        pronunciations: Pronunciations,
+        frames: int,
+        seed: int,
+        first_pool: int = 0,
+    ) -> None:
         super().__init__()
-        self._corpus, self._people = corpus, people
+        self._corpus, self._people, self._pronunciations = corpus, people, pronunciations
         self._frames, self._seed, self._first = frames, seed, first_pool
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
@@ -66,39 +73,44 @@ class Batches(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
             pool += 1
 
     def _pool(self, rng: np.random.Generator) -> Iterator[Batch]:
-        clips = sorted((self._clip(rng) for _ in range(POOL)), key=lambda clip: len(clip[0]))
-        batches, some = [], []
+        clips = sorted((self._clip(rng) for _ in range(POOL)), key=lambda clip: len(clip.features))
+        groups: list[list[_Clip]] = [[]]
         for clip in clips:
-            if some and (len(some) + 1) * len(clip[0]) > self._frames:
-                batches.append(some)
-                some = []
-            some.append(clip)
-        batches.append(some)
-        for at in rng.permutation(len(batches)):
-            features, mask = stacked([clip for clip, _, _ in batches[at]])
-            targets = [target for _, target, _ in batches[at]]
-            even = torch.full((len(targets), features.shape[1] // 4), -100)
-            for row, (clip, target, (start, end)) in enumerate(batches[at]):
-                count = -(-len(clip) // 4)
-                at_token = np.arange(count) * 640 - EVEN_DELAY
-                place = (at_token - start) * len(target) // (end - start)
-                labels = np.where((at_token >= start) & (at_token < end), np.take(target, place, mode="clip"), BLANK)
-                even[row, :count] = torch.from_numpy(labels)
-            lengths = torch.tensor([len(target) for target in targets])
-            flat = torch.tensor([index for target in targets for index in target])
-            yield Batch(features, mask, flat, lengths, even)
+            if groups[-1] and (len(groups[-1]) + 1) * len(clip.features) > self._frames:
+                groups.append([])
+            groups[-1].append(clip)
+        for at in rng.permutation(len(groups)):
+            features, mask = stacked([clip.features for clip in groups[at]])
+            phones = torch.full((len(groups[at]), features.shape[1] // 4), -100)
+            for row, clip in enumerate(groups[at]):
+                phones[row, : len(clip.phones)] = torch.from_numpy(clip.phones)
+            lengths = torch.tensor([len(clip.target) for clip in groups[at]])
+            targets = torch.tensor([index for clip in groups[at] for index in clip.target])
+            yield Batch(features, mask, targets, lengths, phones)
 
-    def _clip(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], list[int], tuple[int, int]]:
+    def _clip(self, rng: np.random.Generator) -> _Clip:
         while True:
+            segments: list[Segment]
             if rng.random() < PEOPLE:
                 text = "".join(map(str, rng.integers(0, 10, rng.integers(1, 8))))
-                voice = self._people.say(text, rng)
+                voice, segments = self._people.say_in_place(text, rng)
             else:
                 index = int(rng.integers(len(self._corpus)))
-                text, voice = plain(self._corpus.lines[index].sentence.written), self._corpus.samples(index)
+                sentence, voice = self._corpus.lines[index].sentence, self._corpus.samples(index)
+                text, segments = plain(sentence.written), [(sentence.spoken, 0.0, 1.0)]
             sound, start, end = recorded_in_place(voice, rng, TRAINING)
-            target = character_ids(text)
+            target, tokens = character_ids(text), soft_token_count(len(sound))
             repeated = sum(one == other for one, other in itertools.pairwise(target))
-            if len(target) + repeated < soft_token_count(len(sound)):  # otherwise said too fast to be spelt
+            if len(target) + repeated < tokens:  # otherwise said too fast to be spelt
                 features, mask = log_mel(sound)
-                return masked(features[mask], rng), target, (start, end)
+                phones = self._pronunciations.labels(segments, start, end, tokens)
+                return _Clip(masked(features[mask], rng), target, phones)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    features: NDArray[np.float32]
+    """[F, 128]."""
+    target: list[int]
+    phones: NDArray[np.int64]
+    """[T]."""

@@ -90,7 +90,7 @@ def spelt(ears: Ears, some: list[TestClip]) -> list[str]:
         for clip in some[start : start + 16]:
             values, mask = log_mel(clip.samples)
             features.append(values[mask])
-        scores, lengths = ears(*stacked(features))
+        scores, _, lengths = ears(*stacked(features))
         best = scores.argmax(-1).numpy()
         heard += [greedy_text(row[:length]) for row, length in zip(best, lengths.tolist(), strict=True)]
     ears.train(was_training)

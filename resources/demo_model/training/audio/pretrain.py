@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 
+import numpy as np
 import torch
 from torch.nn.functional import ctc_loss, nll_loss
 from torch.utils.data import DataLoader
@@ -18,27 +19,24 @@ from ..checkpoint import load_state, save_state
 from .batches import Batch, Batches
 from .corpus import FOLDER, Corpus
 from .evaluate import report
+from .pronunciation import Pronunciations
 from .recordings import LEFT_OUT_SPEAKER, DigitSpeakers, spoken_digits
 from .tower import Ears, save_tower
 
 
-def spelling_loss(ears: Ears, batch: Batch, bfloat16: bool) -> torch.Tensor:
-    """Return the mean loss (nats) for each character; float32 scalar."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        scores, lengths = ears(batch.features, batch.mask)
-    loss = ctc_loss(scores.transpose(0, 1), batch.targets, lengths, batch.lengths, reduction="sum", zero_infinity=True)
-    return loss / batch.lengths.sum()
+def losses(ears: Ears, batch: Batch, bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean loss (nats) of naming phones, for each soft token, and of spelling, for each character.
 
-
-def even_loss(ears: Ears, batch: Batch, bfloat16: bool) -> torch.Tensor:
-    """Return the mean cross entropy (nats) of soft tokens against an even spelling; float32 scalar.
-
-    Nobody speaks that evenly, but it is near enough to find out what letters sound like; from nothing, the spelling
-    loss stays for a long time with saying nothing at all.
+    When the phones are said is only known roughly, and yet what is learned from them comes many times as fast. From
+    spelling alone, the tower says nothing at all for a long time.
     """
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        scores, _ = ears(batch.features, batch.mask)
-    return nll_loss(scores.flatten(0, 1), batch.even.flatten())
+        characters, phones, lengths = ears(batch.features, batch.mask)
+    naming = nll_loss(phones.flatten(0, 1), batch.phones.flatten())
+    spelling = ctc_loss(
+        characters.transpose(0, 1), batch.targets, lengths, batch.lengths, reduction="sum", zero_infinity=True
+    )
+    return naming, spelling / batch.lengths.sum()
 
 
 def rate(step: int, steps: int, peak: float, rise: int, fall: float) -> float:
@@ -54,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--from", dest="source", metavar="NAME", help="begin with the weights of this earlier training")
     parser.add_argument("--leave-out", metavar="SPEAKER", help=f"train without this person, such as {LEFT_OUT_SPEAKER}")
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--even-steps", type=int, default=400, help="steps at the beginning against an even spelling")
+    parser.add_argument("--spelling", type=float, default=0.3, help="weight of the spelling loss beside the phones'")
     parser.add_argument("--freeze", action="store_true", help="leave the convolutions as they are: twice as fast")
     parser.add_argument("--peak", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--rise", type=int, default=150)
@@ -84,15 +82,17 @@ def main(arguments: list[str] | None = None) -> None:
         step, pool, seconds = state["step"], state["pool"] + 1, state["seconds"]
         print(f"going on at step {step}", flush=True)
     elif options.source:
-        ears.load_state_dict(load_state(FOLDER / f"{options.source}.state.pt")["model"])
+        ears.load_state_dict(load_state(FOLDER / f"{options.source}.state.pt")["model"], strict=False)
     if options.freeze:
         for layer in (ears.tower.subsample_conv_projection.layer0, ears.tower.subsample_conv_projection.layer1):
             layer.requires_grad_(False)
     print(f"{sum(p.numel() for p in ears.tower.parameters()):,} parameters in the tower", flush=True)
-    batches = Batches(Corpus(FOLDER, "training"), DigitSpeakers(recordings), options.batch_frames, options.seed, pool)
+    corpus, pronunciations = Corpus(FOLDER, "training"), Pronunciations(FOLDER / "pronunciations.json")
+    pronunciations.learn(word for line in corpus.lines for word in line.sentence.spoken.split())
+    batches = Batches(corpus, DigitSpeakers(recordings), pronunciations, options.batch_frames, options.seed, pool)
     loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=16)
     start = shown_at = time.monotonic()
-    shown_loss = 0.0
+    shown = np.zeros(2)
 
     def save() -> None:
         spent = seconds + time.monotonic() - start
@@ -104,20 +104,24 @@ def main(arguments: list[str] | None = None) -> None:
     for pool, batch in loader:  # noqa: B007 (saved with the state)
         if step >= options.steps:
             break
-        loss = (even_loss if step < options.even_steps else spelling_loss)(ears, batch, options.bfloat16)
-        loss.backward()
+        naming, spelling = losses(ears, batch, options.bfloat16)
+        (naming + options.spelling * spelling).backward()
         torch.nn.utils.clip_grad_norm_(ears.parameters(), 1.0)
         for group in adam.param_groups:
             group["lr"] = rate(step, options.steps, options.peak, options.rise, options.fall)
         adam.step()
         adam.zero_grad()
         step += 1
-        shown_loss += loss.item() / options.show_every
+        shown += np.array([naming.item(), spelling.item()]) / options.show_every
         if step % options.show_every == 0:
             spent = time.monotonic() - shown_at
             left = (options.steps - step) / options.show_every * spent / 60
-            print(f"step {step}/{options.steps}  loss {shown_loss:.4f}  {spent:.0f} s  {left:.0f} min left", flush=True)
-            shown_at, shown_loss = time.monotonic(), 0.0
+            print(
+                f"step {step}/{options.steps}  phones {shown[0]:.3f}  spelling {shown[1]:.3f}  {spent:.0f} s  "
+                f"{left:.0f} min left",
+                flush=True,
+            )
+            shown_at, shown = time.monotonic(), np.zeros(2)
         if step % options.save_every == 0 or step == options.steps:
             save()
             shown_at = time.monotonic()

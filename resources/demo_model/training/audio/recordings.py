@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from inference.media.resampling import to_mono_16k
 
+from .sentences import DIGITS
+
 TEST_INDICES = range(5)
 """Of the 50 recordings of each digit by each speaker, the dataset's own choice for tests: never trained on."""
 LEFT_OUT_SPEAKER = "jackson"
@@ -72,13 +74,24 @@ class DigitSpeakers:
 
     def say(self, digits: str, rng: np.random.Generator, speaker: str | None = None) -> NDArray[np.float32]:
         """Return the digits with pauses between them, each as loud as the others within a few decibels."""
+        return self.say_in_place(digits, rng, speaker)[0]
+
+    def say_in_place(
+        self, digits: str, rng: np.random.Generator, speaker: str | None = None
+    ) -> tuple[NDArray[np.float32], list[tuple[str, float, float]]]:
+        """Return the same as :meth:`say`, and each digit's word with its beginning and end, 0 to 1 of the whole."""
         voice = self._by_speaker[speaker or str(rng.choice(self.speakers))]
         longest = float(rng.choice((0.06, 0.2, 0.5)))
         pieces: list[NDArray[np.float32]] = []
+        places: list[tuple[str, int, int]] = []
+        at = 0
         for digit in digits:
             takes = voice[int(digit)]
             take = takes[int(rng.integers(len(takes)))]
             level = 0.1 * 10 ** (rng.uniform(-2, 2) / 20)
             pieces.append(take * np.float32(level / max(float(np.sqrt(np.mean(take**2))), 1e-4)))
             pieces.append(np.zeros(int(16_000 * rng.uniform(0.01, longest)), np.float32))
-        return np.concatenate(pieces[:-1])
+            places.append((DIGITS[int(digit)], at, at + len(take)))
+            at += len(take) + len(pieces[-1])
+        whole = np.concatenate(pieces[:-1])
+        return whole, [(word, start / len(whole), end / len(whole)) for word, start, end in places]

@@ -13,6 +13,7 @@ from torch.nn import functional
 from ..architecture import audio_configuration
 from ..checkpoint import load_state, save_state
 from .corpus import FOLDER
+from .pronunciation import PHONES
 from .transcripts import CLASSES
 
 WEIGHTS = FOLDER / "tower.pt"
@@ -20,9 +21,9 @@ WEIGHTS = FOLDER / "tower.pt"
 
 
 class Ears(nn.Module):
-    """The audio tower with a linear head over characters, for connectionist temporal classification.
+    """The audio tower with two linear heads: characters, for connectionist temporal classification, and phones.
 
-    The head reads what the language model's embedder would: the soft tokens, scaled to mean square 1.
+    The heads read what the language model's embedder would: the soft tokens, scaled to mean square 1.
     """
 
     def __init__(self) -> None:
@@ -34,16 +35,18 @@ class Ears(nn.Module):
         self.tower = speed_up(Gemma4AudioModel(config))
         begin(self.tower)
         self.head = nn.Linear(config.output_proj_dims, CLASSES)
+        self.phones = nn.Linear(config.output_proj_dims, len(PHONES))
 
-    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return log probabilities, float32 [B, T, classes], and how many soft tokens count, int64 [B].
+    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return log probabilities of characters and phones, float32 [B, T, ·], and how many tokens count, int64 [B].
 
         ``features`` is float32 [B, F, 128], ``mask`` bool [B, F].
         """
         output = self.tower(features, mask)
         states = output.last_hidden_state.float()
         states = states * torch.rsqrt(states.square().mean(-1, keepdim=True) + 1e-6)
-        return functional.log_softmax(self.head(states).float(), dim=-1), output.attention_mask.sum(-1)
+        characters, phones = (functional.log_softmax(head(states).float(), dim=-1) for head in (self.head, self.phones))
+        return characters, phones, output.attention_mask.sum(-1)
 
 
 @torch.no_grad()

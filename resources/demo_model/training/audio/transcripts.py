@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz0123456789"
 """Index 0 of the tower's head is CTC's blank, then follow these."""
-BLANK = 0
 CLASSES = len(CHARACTERS) + 1
 _INDEX = {character: index + 1 for index, character in enumerate(CHARACTERS)}
 
