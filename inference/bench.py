@@ -20,6 +20,7 @@ import onnxruntime
 from inference import processor
 from inference.bench_peers import Peer
 from inference.bench_results import Comparison, Measurement
+from inference.bench_speculation import measure_speculation
 from inference.cancellation import CancelToken
 from inference.engine import Engine
 from inference.graphs.loading import weight_files
@@ -37,8 +38,8 @@ _STEPS = 8
 _DEEP = 1000  # from here on a peer reads its prompt for minutes: fewer rounds
 _DEEP_ROUNDS = 2
 _NEW_TOKENS = 16
-_DRAFTS = (1, 2, 3, 4, 6)
-_ACCEPTANCES = (0.6, 0.75, 0.9)
+_DRAFTS = (1, 2, 4)
+_ACCEPTANCES = (0.0, 0.6, 0.75, 0.9)
 _MORE_MEMORY = 300e6  # what may be resident beside weights and KV cache
 
 # goals: ratios to the same, in one run
@@ -115,7 +116,7 @@ def measure_model(
                 (Comparison("1.1 × weights and tables + KV + 300 MB", held / allowed, 1.0, most=True),),
                 f"of it {memory['anonymous'] / 1e9:.2f} GB anonymous; KV {model.cache_bytes / 1e6:.0f} MB",
             )
-    yield from _measure_drafts(model, next(fresh), runs)
+    yield from _measure_drafts(model, runs)
     yield _measure_second_turn(model, fresh, runs)
     model.close()
     after = resident_bytes().get("resident", 0)
@@ -172,52 +173,21 @@ def _compared(
     return Measurement(name, tokens / seconds, "tokens/s", against)
 
 
-def _measure_drafts(model: LanguageModel, prompt: Callable[[int], list[int]], runs: int) -> Iterator[Measurement]:
-    """Measure runs with drafts; what they gain follows from how often a draft is accepted.
-
-    A pass with k drafts, each accepted with probability p if those before it were, gives 1 + p + … + pᵏ tokens.
-    """
+def _measure_drafts(model: LanguageModel, runs: int) -> Iterator[Measurement]:
+    """Measure speculative decoding with the real drafter's cost, by how often its drafts are right."""
     if not model.has_drafter:
         return
-    _prefill(model, prompt(64))
-    depth = len(model.cached_tokens)
-    for count in _DRAFTS:
-        passes, steps = [], []
-        for run in range(max(runs, 5) + 1):
-            cost, step = _draft_pass(model, count, depth)
-            if run:
-                passes.append(cost)
-                steps.append(step)
-        cost, step = median(passes), median(steps)
-        gains = [sum(chance**place for place in range(count + 1)) * step / cost for chance in _ACCEPTANCES]
-        told = ", ".join(f"{gain:.2f} × at {chance:g}" for gain, chance in zip(gains, _ACCEPTANCES, strict=True))
-        yield Measurement(
-            f"MTP, {count} {'draft' if count == 1 else 'drafts'}",
-            cost * 1e3,
-            "ms a pass",
-            (Comparison("plain decoding at acceptance 0.75", gains[1], _GOALS["drafts"]),),
-            f"{cost / step:.2f} steps; gains {told}",
-        )
-
-
-def _draft_pass(model: LanguageModel, count: int, depth: int) -> tuple[float, float]:
-    """Return the seconds of drafting and verifying, and of a plain step just before."""
-    cancel = CancelToken()
-    token = _FIRST_ORDINARY_ID % model.vocab_size
-    started = time.perf_counter()
-    model.step(token, cancel)
-    step = time.perf_counter() - started
-    started = time.perf_counter()
-    tokens, state = [token], None
-    for _ in range(count):
-        draft = model.draft(tokens[-1], state, cancel)
-        assert draft is not None, "nobody cancels, and there is a drafter"
-        tokens.append(draft.token)
-        state = draft.state
-    model.verify(tokens, cancel)
-    cost = time.perf_counter() - started
-    model.roll_back(depth)
-    return cost, step
+    for acceptance in _ACCEPTANCES:
+        for drafts in (*_DRAFTS, None):
+            speed = measure_speculation(model, acceptance, drafts, runs=runs)
+            goal = 0.97 if not acceptance else _GOALS["drafts"] if acceptance == 0.75 else None
+            count = "adaptive" if drafts is None else f"{drafts} a run"
+            yield Measurement(
+                f"drafts, {count}, {acceptance:.0%} right",
+                speed.ratio,
+                "×",
+                (Comparison("plain decoding", speed.ratio, goal if drafts is None else None),),
+            )
 
 
 def _measure_second_turn(model: LanguageModel, fresh: Iterator[Callable[[int], list[int]]], runs: int) -> Measurement:

@@ -104,6 +104,11 @@ def _open(
             raise LoadCancelledError("The model was not loaded: it was stopped before it was ready.") from None
         if _is_memory_error(error):
             raise OutOfMemoryError(_NO_MEMORY) from error
+        if "escapes model directory" in str(error):
+            raise ModelFolderError(
+                f"The weights beside {path} are a link to another folder, which ONNX Runtime refuses to follow. Put a "
+                "copy in its place; caches of downloads keep such links."
+            ) from error
         raise ModelFolderError(
             f"{path} cannot be loaded: it or the data beside it is damaged or incomplete. Convert or download the "
             "model again."

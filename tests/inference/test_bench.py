@@ -145,3 +145,21 @@ def test_the_command_writes_json(project_root: Path, tmp_path: Path) -> None:
     assert done.stdout.startswith("| what | measured | beside |")
     names = [each["name"] for each in json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["measurements"]]
     assert "decoding at depth 32" in names
+
+
+def test_drafts_are_measured_where_there_is_a_drafter(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    asked: list[tuple[float, int | None]] = []
+
+    def measure(_: object, acceptance: float, drafts: int | None, runs: int) -> SimpleNamespace:
+        asked.append((acceptance, drafts))
+        return SimpleNamespace(ratio=1.5)
+
+    monkeypatch.setattr(bench, "measure_speculation", measure)
+    found = list(bench._measure_drafts(SimpleNamespace(has_drafter=True), 1))  # type: ignore[arg-type]
+    assert {acceptance for acceptance, _ in asked} == {0.0, 0.6, 0.75, 0.9}
+    goals = {each.name: each.against[0].goal for each in found}
+    assert goals["drafts, adaptive, 0% right"] == 0.97
+    assert goals["drafts, adaptive, 75% right"] == 1.35
+    assert not list(bench._measure_drafts(SimpleNamespace(has_drafter=False), 1))  # type: ignore[arg-type]

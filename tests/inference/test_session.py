@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from inference.cancellation import CancelToken
@@ -135,3 +137,21 @@ def test_a_damaged_graph_is_named(graph: Path) -> None:
     graph.write_bytes(ADD_GRAPH[: len(ADD_GRAPH) // 2])
     with pytest.raises(ModelFolderError, match="add"):
         open_session(graph)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
+def test_weights_that_are_a_link_elsewhere_are_told(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    folder, elsewhere = tmp_path / "model", tmp_path / "blobs"
+    folder.mkdir()
+    elsewhere.mkdir()
+    weight = onnx.numpy_helper.from_array(np.ones(4096, np.float32), "w")
+    value = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [4096])
+    node = onnx.helper.make_node("Identity", ["w"], ["y"])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [], [value], [weight]), ir_version=10)
+    options = {"save_as_external_data": True, "location": "g.onnx_data", "size_threshold": 0}
+    onnx.save(model, folder / "g.onnx", **options)
+    (folder / "g.onnx_data").rename(elsewhere / "blob")
+    (folder / "g.onnx_data").symlink_to(elsewhere / "blob")
+    with pytest.raises(ModelFolderError, match="link to another folder"):
+        open_session(folder / "g.onnx", "cpu", threads=1)
