@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from . import clipping
 from .architecture import new_media_model
+from .audio.tower import speed_up
 from .checkpoint import load_state, save_state
 from .fast_forward import hidden_states_at, places_of
 from .mixture import sources
@@ -183,6 +184,7 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
 
     tokenizer = Tokenizer.from_file(str(options.tokenizer))
     model = new_media_model(options.seed).train()
+    speed_up(model.model.audio_tower)
     clipping.switch(model, False)  # the bounds are measured when the checkpoint is written
     factors = dict(zip(PARTS, options.factors, strict=True))
     for part, factor in factors.items():
