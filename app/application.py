@@ -94,6 +94,7 @@ class Larimar(QObject):
     def start(self) -> None:
         """Show the window, then load the model behind it."""
         self.window.show()
+        log.debug("The window is shown")
         folder = self._options.model
         if folder is None and not os.environ.get("LARIMAR_MODEL"):  # which the default model folder obeys
             folder = self.settings.model_folder
