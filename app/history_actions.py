@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -15,6 +16,8 @@ from app.conversation import Conversation
 from app.history.pane import HistoryPane
 from app.history_store import Entry, HistoryStore, Hit, Place
 from inference.errors import LarimarError
+
+log = logging.getLogger(__name__)
 
 _Value = TypeVar("_Value")
 _BEFORE_A_HIT = 10
@@ -86,6 +89,7 @@ class HistoryActions(QObject):
 
         def found(hits: tuple[Hit, ...]) -> None:
             self._pane.show_hits(words, hits)
+            log.info("A search found %d results", len(hits))
 
         self._read(self._store.search(words), found)
 
@@ -150,6 +154,7 @@ class HistoryActions(QObject):
         view.setCurrentIndex(index)
         view.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtTop)
         view.viewport().update()
+        log.info("A message that was searched for is shown")
         return True
 
     def _shown(self) -> None:
