@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.application import Larimar, Options, make_qapplication
 from app.conversation import Conversation, ConversationStore, Message
+from app.history_store import Hit
 from app.session import SessionState
 from inference.cancellation import CancelToken
 from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Text, Turn
@@ -156,6 +157,8 @@ def measure_gui(runs: int = 3) -> Iterator[Figure]:
             yield _gap(f"{MESSAGES:,} messages: longest gap while scrolling", scrolled, 100)
             resized = [_resizing(larimar) for _ in range(runs)]
             yield _gap(f"{MESSAGES:,} messages: longest gap while resizing", resized, 100)
+            searched = [_searching(larimar) for _ in range(runs)]
+            yield _figure(f"{MESSAGES:,} messages: from a search to its results", searched, 50)
         finally:
             larimar.window.close()
             larimar.close()
@@ -304,6 +307,18 @@ def _until(condition: Callable[[], bool]) -> None:
     loop.exec()
     if not condition():
         raise TimeoutError("the window did not get there in time")
+
+
+def _searching(larimar: Larimar) -> float:
+    pane = larimar.window.history
+    begun = time.perf_counter()
+    pane.search.setText("sentences code")
+    _until(lambda: any(isinstance(row, Hit) for row in pane.model.rows))
+    pane.list.viewport().repaint()
+    taken = (time.perf_counter() - begun) * 1000
+    pane.search.clear()
+    _until(lambda: not any(isinstance(row, Hit) for row in pane.model.rows))
+    return taken
 
 
 def _figure(name: str, values: Sequence[float], limit: float) -> Figure:

@@ -60,6 +60,7 @@ class MainWindow(QMainWindow):
             self.rail.add(icon, name)
             self.panes.addWidget(pane)
         self.menu = AppMenu(theme, self)
+        self.menu.insertMenu(self.menu.actions()[1], self.history.menu)
         self.rail.add_menu(self.menu, self.tr("Settings"))
         self.rail.chosen.connect(self.panes.setCurrentIndex)
         self.rail.chosen.connect(lambda _: self._place_history())

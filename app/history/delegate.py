@@ -25,6 +25,9 @@ class HistoryDelegate(QStyledItemDelegate):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._heights = (0, 0, 0, 0)
+        theme.changed.connect(self._measure)
+        self._measure()
         self.current = ""
         """The conversation that is open."""
         self.keyboard_focus = False
@@ -33,14 +36,10 @@ class HistoryDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Return how high a row is."""
         row = index.data(HistoryRole.ROW)
-        small, body = QFontMetrics(self._theme.small_font), QFontMetrics(self._body)
+        first, heading, title, hit = self._heights
         if isinstance(row, Heading):
-            height = small.height() + GRID + (2 * GRID if index.row() else GRID)
-        elif isinstance(row, Hit) and row.message_id is not None:
-            height = 2 * GRID + small.height() + 2 + _SNIPPET_LINES * body.lineSpacing()
-        else:
-            height = 2 * GRID + body.height()
-        return QSize(0, height)
+            return QSize(0, heading if index.row() else first)
+        return QSize(0, hit if isinstance(row, Hit) and row.message_id is not None else title)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint a row."""
@@ -83,6 +82,13 @@ class HistoryDelegate(QStyledItemDelegate):
         font = QFont(self._theme.body_font)
         font.setPointSizeF(font.pointSizeF() - 0.5)
         return font
+
+    def _measure(self) -> None:
+        """Find the heights of all kinds of rows, which are asked for thousands of times."""
+        small, body = QFontMetrics(self._theme.small_font), QFontMetrics(self._body)
+        heading = small.height() + 3 * GRID
+        hit = 2 * GRID + small.height() + 2 + _SNIPPET_LINES * body.lineSpacing()
+        self._heights = (heading - GRID, heading, 2 * GRID + body.height(), hit)
 
     def _background(self, painter: QPainter, rect: QRectF, option: QStyleOptionViewItem, row: Entry | Hit) -> None:
         colours, state = self._theme.colours, option.state

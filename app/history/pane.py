@@ -57,7 +57,8 @@ class HistoryPane(QFrame):
         self.more.setToolTip(self.tr("Export and import"))
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.more.setMenu(self._menu())
+        self.menu = self._menu()
+        self.more.setMenu(self.menu)
         self.note = QLabel(self)
         self.note.setObjectName("history_note")
         self.note.setWordWrap(True)
@@ -181,7 +182,7 @@ class HistoryPane(QFrame):
         self._theme.changed.connect(self._restyle)
 
     def _menu(self) -> QMenu:
-        menu = QMenu(self)
+        menu = QMenu(self.tr("Conversations"), self)
         export = menu.addMenu(self.tr("Export all conversations"))
         for form in EXPORT_FORMATS:
             export.addAction(format_words(self, form), partial(self.export_requested.emit, "", form))

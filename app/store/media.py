@@ -22,6 +22,8 @@ _CHUNK = 1 << 20
 _INCOMING = "incoming"
 _NAME_AT_MOST = 100
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+"""Names that Windows keeps for devices."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SIGNATURES = (
     (b"\x89PNG", "picture.png"),
@@ -120,6 +122,8 @@ def safe_name(name: str) -> str:
     while len(cleaned.encode("utf-8", "replace")) > _NAME_AT_MOST:
         stem, dot, ending = cleaned.rpartition(".")
         cleaned = f"{stem[:-1]}{dot}{ending}" if stem and len(ending) < 12 else cleaned[:-1]
+    if cleaned.partition(".")[0].upper() in _RESERVED:
+        cleaned = f"_{cleaned}"
     return cleaned.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -53,19 +53,20 @@ class Rows:
     # --- conversations ---
 
     def create(self, connection: sqlite3.Connection, conversation: Conversation) -> None:
-        """Add a conversation, or replace what is known of it."""
+        """Add a conversation."""
+        values = self._conversation_values(conversation)
         connection.execute(
-            "INSERT INTO conversations (id, title, system_prompt, leaf_id, created, used) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET"
-            " title = excluded.title, system_prompt = excluded.system_prompt, leaf_id = excluded.leaf_id",
-            (
-                conversation.id,
-                _clean(conversation.title),
-                _clean(conversation.system_prompt),
-                conversation.leaf_id,
-                microseconds(conversation.created),
-                microseconds(conversation.created),
-            ),
+            "INSERT INTO conversations (id, title, system_prompt, leaf_id, created, used)"
+            " VALUES (:id, :title, :system_prompt, :leaf_id, :created, :created)",
+            values,
+        )
+
+    def change(self, connection: sqlite3.Connection, conversation: Conversation) -> None:
+        """Replace what may change of a conversation."""
+        connection.execute(
+            "UPDATE conversations SET title = :title, system_prompt = :system_prompt, leaf_id = :leaf_id"
+            " WHERE id = :id",
+            self._conversation_values(conversation),
         )
 
     def conversation(self, connection: sqlite3.Connection, conversation_id: str) -> Conversation:
@@ -208,6 +209,16 @@ class Rows:
         return str(row[0])
 
     # --- how ---
+
+    @staticmethod
+    def _conversation_values(conversation: Conversation) -> dict[str, Any]:
+        return {
+            "id": conversation.id,
+            "title": _clean(conversation.title),
+            "system_prompt": _clean(conversation.system_prompt),
+            "leaf_id": conversation.leaf_id,
+            "created": microseconds(conversation.created),
+        }
 
     def _siblings(
         self, connection: sqlite3.Connection, conversation_id: str, messages: Sequence[Message]

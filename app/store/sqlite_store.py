@@ -68,8 +68,8 @@ class SqliteStore:
         return self._thread.write(lambda connection: self._rows.create(connection, conversation))
 
     def change(self, conversation: Conversation) -> Future[None]:
-        """Replace title, system prompt and leaf."""
-        return self.create(conversation)
+        """Replace title, system prompt and leaf; nothing happens when it was removed in the meantime."""
+        return self._thread.write(lambda connection: self._rows.change(connection, conversation))
 
     def append(self, conversation_id: str, message: Message) -> Future[None]:
         """Add a message as the new leaf; the future also waits for copies of its media."""

@@ -134,6 +134,7 @@ def test_nothing_deleted_is_left_in_the_file(open_store: Callable[..., SqliteSto
         ("../../etc/passwd", "_.._etc_passwd"),
         ("a:b?.png", "a_b_.png"),
         ("...", "file"),
+        ("aux.png", "_aux.png"),
         ("ü" * 80 + ".jpeg", "ü" * 47 + ".jpeg"),
         ("Bericht 2026.pdf", "Bericht 2026.pdf"),
     ],
