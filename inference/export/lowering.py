@@ -17,6 +17,7 @@ from inference.export.block_lowering import BlockRows
 from inference.export.expert_lowering import lower_experts
 from inference.export.products import product
 from inference.export.stitching import GraphBuilder
+from inference.export.tidying import tidy
 from inference.export.weights import WeightPlan
 
 _MICROSOFT = "com.microsoft"
@@ -36,6 +37,7 @@ def lower(builder: GraphBuilder, plan: WeightPlan) -> None:
     for node in list(builder.graph):
         if node.domain == "larimar":
             lowering.replace(node)
+    tidy(builder.graph)
     for name, value in builder.weights.items():
         if value.uses():
             plan.keep(value, name)
