@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QAbstractItemView
 
 from app.background import Background
@@ -47,6 +47,7 @@ class HistoryActions(QObject):
         self._listing.setInterval(0)
         self._listing.timeout.connect(self._list)
         pane.open_requested.connect(self.open)
+        pane.list.clicked_open.connect(lambda: chat.composer.setFocus(Qt.FocusReason.OtherFocusReason))
         pane.searched.connect(self.search)
         pane.rename_requested.connect(self.rename)
         pane.pin_requested.connect(self._pin)

@@ -27,6 +27,8 @@ class HistoryList(QListView):
     delete_requested = Signal(str)
     export_requested = Signal(str, str)
     """Carries the id of a conversation and one of ``EXPORT_FORMATS``."""
+    clicked_open = Signal()
+    """A row was opened with the pointer."""
     left_upwards = Signal()
     """Up was pressed in the first row."""
 
@@ -104,8 +106,11 @@ class HistoryList(QListView):
         super().mouseReleaseEvent(event)
         index = self.indexAt(event.position().toPoint())
         row = self.row_at(index)
-        if event.button() is Qt.MouseButton.LeftButton and row is not None and index == self.currentIndex():
+        if event.button() is not Qt.MouseButton.LeftButton or row is None or isinstance(row, Heading):
+            return
+        if index == self.currentIndex() and self.state() is not QAbstractItemView.State.EditingState:
             self._open(row)
+            self.clicked_open.emit()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Show no focus ring."""

@@ -72,11 +72,14 @@ def test_a_question_appears_in_the_list_and_is_marked(qtbot: QtBot, make_app: Ma
 
 def test_a_click_opens_a_conversation(qtbot: QtBot, filled: tuple[Larimar, list[Conversation]]) -> None:
     larimar, made = filled
+    larimar.window.activateWindow()
+    qtbot.waitUntil(larimar.window.isActiveWindow)
     viewport = larimar.window.history.list.viewport()
     qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=point_of(larimar, made[2].id))
     chat = larimar.window.chat
     qtbot.waitUntil(lambda: chat.controller.conversation.id == made[2].id)
     assert chat.header.title == made[2].title
+    assert QApplication.focusWidget() is chat.composer.edit, "what is typed next is a question"
     assert len(chat.model.messages) == 2
 
 
