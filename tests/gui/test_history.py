@@ -19,7 +19,7 @@ from app.conversation import PAGE, Conversation, Message
 from app.history.days import day_words
 from app.history.model import Heading
 from app.history_store import Entry, Hit
-from app.store.sqlite_store import DATABASE
+from app.store.sqlite_store import DATABASE, SqliteStore
 from gui import sample_history
 from inference.messages import Text
 
@@ -295,3 +295,28 @@ def test_the_list_makes_room_and_comes_when_asked_for(qtbot: QtBot, make_app: Ma
 def test_days_in_words(days: int, expected: str) -> None:
     today = date(2026, 11, 29)
     assert day_words(today - timedelta(days=days), today) == expected
+
+
+def test_a_full_disk_is_said_and_what_was_said_is_kept_later(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine([words("short"), words("long " * 4000), words("room again")]))
+    chat, store = larimar.window.chat, larimar.conversations
+    assert isinstance(store, SqliteStore)
+
+    def limit(pages: int) -> None:
+        store._thread.read(
+            lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+        ).result()
+
+    chat.ask("first")
+    qtbot.waitUntil(lambda: chat.model.rowCount() == 2 and not chat.controller.busy)
+    limit(1)  # no less than what there is
+    chat.ask("second")
+    qtbot.waitUntil(lambda: chat.composer.refusal.isVisible())
+    assert "The disk is full" in chat.composer.refusal.text
+    qtbot.waitUntil(lambda: not chat.controller.busy)
+    assert chat.model.messages[-1].text.startswith("long long")
+    limit(100_000)
+    chat.ask("third")
+    qtbot.waitUntil(lambda: chat.model.rowCount() == 6 and not chat.controller.busy)
+    stored = store.path(chat.controller.conversation.id).result()
+    assert [message.text for message in stored] == [message.text for message in chat.model.messages]
