@@ -49,6 +49,8 @@ class Rows:
 
     def __init__(self, media: MediaFiles) -> None:
         self._media = media
+        self._live: set[str] = set()
+        """Replies that began in this run of the program; any other that is under way was interrupted."""
 
     # --- conversations ---
 
@@ -88,6 +90,8 @@ class Rows:
             ).fetchone()
             if home is None or home[0] != conversation_id:
                 raise KeyError(message.parent_id)
+        if message.under_way:
+            self._live.add(message.id)
         self.insert(connection, conversation_id, message)
         connection.execute(
             "UPDATE conversations SET leaf_id = ?, used = max(used, ?) WHERE id = ?",
@@ -136,8 +140,7 @@ class Rows:
     def stop_interrupted(self, connection: sqlite3.Connection) -> None:
         """Give replies that were under way when the program ended what came of them."""
         for row in connection.execute(f"SELECT {_MESSAGE} FROM messages WHERE status = 'streaming'").fetchall():
-            message = self._message(connection, row)
-            self.replace(connection, replace(message, status=MessageStatus.STOPPED, finish_reason="cancelled"))
+            self.replace(connection, self._message(connection, row))
 
     # --- messages: reading ---
 
@@ -272,6 +275,8 @@ class Rows:
             "SELECT pieces FROM stream WHERE message_id = ? ORDER BY number", (message.id,)
         ):
             grown.extend(decode_parts(json.loads(pieces), self._media.path))
+        if message.id not in self._live:
+            message = replace(message, status=MessageStatus.STOPPED, finish_reason="cancelled")
         return message.extended(*grown)  # type: ignore[arg-type]
 
     def _values(self, message: Message) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from app.conversation import PAGE, Conversation, Message, Page
 from app.error_report import describe
 from app.history_store import HITS, Entry, Hit, Place, WholeConversation
 from app.store import lists
-from app.store.errors import StoreError, readable
+from app.store.errors import StoreError, is_passing, readable
 from app.store.media import CopyCancelledError, MediaFiles
 from app.store.opening import open_database
 from app.store.rows import Rows, growth, microseconds
@@ -223,6 +223,7 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         connection = open_database(self._file, self._steps)
+        removed, loose = 0, []
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._rows.stop_interrupted(connection)
@@ -232,9 +233,13 @@ class SqliteStore:
                 for row in connection.execute("SELECT id FROM messages WHERE loose = 1").fetchall()
             ]
             connection.execute("COMMIT")
-        except BaseException as error:
-            connection.close()
-            raise readable(error) from error
+        except Exception as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if not is_passing(error):
+                connection.close()
+                raise readable(error) from error
+            log.warning("The last run could not be tidied up after: %s", describe(error))  # it can still be read
         for message in loose:
             self._copy_media(message)
         if removed or loose:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.conversation import Message, MessageStatus
+from app.store.rows import Rows
 from app.store.sqlite_store import DATABASE, SqliteStore
 from app_store.sample_conversations import begun, said
 from inference.errors import DiskSpaceError
@@ -76,6 +77,27 @@ def test_an_interrupted_reply_is_found_by_a_search(open_store: Callable[..., Sql
     assert store.search("remarkable").result() == ()
     store = open_store()
     assert [hit.message_id for hit in store.search("remark").result()] == [reply.id]
+
+
+def test_conversations_can_be_read_when_there_is_no_room_to_tidy_up(
+    open_store: Callable[..., SqliteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    conversation, messages = begun(store, "T", "Q")
+    reply = Message("assistant", (), messages[-1].id, status=MessageStatus.STREAMING)
+    store.append(conversation.id, reply)
+    store.update(reply.extended(Text("half")))
+    store.close()
+
+    def full(self: Rows, connection: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    monkeypatch.setattr(Rows, "stop_interrupted", full)
+    store = open_store()
+    last = store.path(conversation.id).result()[-1]
+    assert (last.text, last.status) == ("half", MessageStatus.STOPPED)
 
 
 def limit_pages(store: SqliteStore, more: int) -> None:
