@@ -57,6 +57,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Larimar {__version__}")
     _add_engine_options(parser, top=True)
+    window = parser.add_argument_group("the window", "One window is open at a time: a second start tells the first.")
+    window.add_argument("--new-chat", action="store_true", help="begin another conversation")
+    window.add_argument("--ask", metavar="TEXT", type=_not_empty, help="ask this in a new conversation")
+    window.add_argument("--quit", action="store_true", help="close the window that is open")
     parser.set_defaults(run=_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
@@ -91,8 +95,9 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--provider",
         choices=("cpu", "cuda", "any"),
-        default="any",
-        help="what the model will run on; chooses the default of --precision (default: %(default)s)",
+        default="cpu",
+        help="what the model will run on; cpu and cuda: on ONNX Runtime, as Larimar does, with its own operators; any: "
+        "standard ONNX operators only, for other runtimes, slower in Larimar (default: %(default)s)",
     )
     convert.add_argument(
         "--block-size",
@@ -258,8 +263,9 @@ def _window(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         # Qt brings an older C++ runtime; loaded first, it keeps ONNX Runtime's library from starting.
         import onnxruntime  # noqa: F401
     from app.application import run
+    from app.single_instance import Wishes
 
-    return run(options.model)
+    return run(options.model, wishes=Wishes(options.new_chat, options.ask or "", options.quit))
 
 
 def _ask(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -322,6 +328,7 @@ def _convert(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
                     drafter=options.drafter,
                     block_size=options.block_size,
                     symmetric=not options.asymmetric,
+                    portable=options.provider == "any",
                     fresh=options.fresh,
                 )
     except KeyboardInterrupt:

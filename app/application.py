@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -12,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier
+from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.background import Background
@@ -20,15 +22,22 @@ from app.devices.speaker import Speaker, SystemSpeaker
 from app.engine_worker import Engine, EngineFactory
 from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
-from app.logging_setup import log_to, stop_logging_qt
+from app.logging_setup import close_logs, log_to, stop_logging_qt
+from app.models.downloads import Downloads
 from app.paths import Paths
 from app.session import Session, SessionState
-from app.settings import ColourScheme, Settings, SettingsStore
+from app.settings import ColourScheme, ProviderChoice, Settings, SettingsStore
+from app.settings_actions import SettingsActions
+from app.single_instance import SingleInstance, Wishes
 from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
 from app.transfer_actions import TransferActions
+from app.translation import speak
 from app.window import MainWindow
+from app.wipe import wipe
 from inference.cancellation import CancelToken
+from inference.hub import Hub, Source
+from inference.network import NETWORK
 from inference.version import __version__
 
 APP_ID = "io.github.larimar.Larimar"
@@ -53,6 +62,9 @@ class Options:
 class Larimar(QObject):
     """The running program, without the event loop."""
 
+    wipe_requested = Signal()
+    """The user wants everything deleted that the program has kept; it must be closed for that."""
+
     def __init__(
         self,
         app: QApplication,
@@ -61,35 +73,50 @@ class Larimar(QObject):
         *,
         choose_folder: Callable[[Path | None], Path | None] | None = None,
         speaker: Speaker | None = None,
+        hub: Source | None = None,
     ) -> None:
         super().__init__(app)
         self._options = options
         self._choose_folder = choose_folder or self._ask_for_folder
         self._store = SettingsStore(options.paths.config / "settings.ini")
         self.settings = self._store.load()
+        self._translators = speak(app, self.settings.language)
         self.theme = Theme(app, self.settings.colour_scheme)
         self._closed = False
-        self.session = Session(factory, self)
+        self._first_question = ""
+        self.session = Session(self._with_settings(factory), self)
         self.background = Background(self)
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
-        self.window = MainWindow(self.session, self.theme, self.conversations, self.background, self.speaker)
+        self.downloads = Downloads(hub or Hub(), self)
+        self.window = MainWindow(
+            self.session, self.theme, self.conversations, self.background, self.downloads, self.speaker
+        )
         self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
         self.history.opened.connect(self._conversation_opened)
         self.transfer = TransferActions(self.window.history, self.conversations, self.background, self)
         self.transfer.imported = self.history.refresh
         self.history.open_at_start(self.settings.conversation)
         self.window.restore(self.settings.window_geometry)
-        self.window.chat.composer.think.setChecked(self.settings.thinking)
+        self.actions = SettingsActions(self.settings, self.window, self.theme, options.paths, self.background, self)
 
         self.session.state_changed.connect(self._spare_the_collector)
+        self.session.state_changed.connect(lambda _: self._ask_first_question())
         self.window.closing.connect(self.close)
         self.window.chat.composer.thinking_changed.connect(self._thinking_changed)
         self.window.chat.choose_model_requested.connect(self.choose_model)
         self.window.status.choose_model_requested.connect(self.choose_model)
         self.window.menu.choose_model_requested.connect(self.choose_model)
-        self.window.menu.show_scheme(self.settings.colour_scheme)
         self.window.menu.colour_scheme_chosen.connect(self._colour_scheme_chosen)
+        self.window.models.load_requested.connect(self._load_chosen)
+        self.window.models.folder_added.connect(self._folder_added)
+        self.window.models.folder_dropped.connect(self._folder_dropped)
+        self.window.models.choose_folder = lambda: self._choose_folder(None)
+        self.actions.changed.connect(self._settings_changed)
+        self.actions.wipe_requested.connect(self.wipe_requested)
+        self.actions.tray.show_requested.connect(self.window.come_back)
+        self.actions.tray.new_chat_requested.connect(lambda: self.fulfil(Wishes(new_chat=True)))
+        self.actions.tray.quit_requested.connect(self.window.close)
 
     def start(self) -> None:
         """Show the window, then load the model behind it."""
@@ -99,25 +126,67 @@ class Larimar(QObject):
         if folder is None and not os.environ.get("LARIMAR_MODEL"):  # which the default model folder obeys
             folder = self.settings.model_folder
         self.session.load(folder)
+        self.actions.start()
+
+    def fulfil(self, wishes: Wishes) -> None:
+        """Do what a start of the program wants; a question waits for the model."""
+        if wishes.quit:
+            self.window.close()
+            return
+        self.window.come_back()
+        if wishes.new_chat or wishes.ask:
+            self.window.rail.choose(0)
+            self.window.chat.new_chat()
+        if wishes.ask:
+            if self.session.state is SessionState.GENERATING:
+                self.session.stop()
+            self._first_question = wishes.ask
+            self._ask_first_question()
+
+    def _ask_first_question(self) -> None:
+        if self._first_question and self.session.state is SessionState.READY:
+            question, self._first_question = self._first_question, ""
+            self.window.chat.ask(question)
 
     def choose_model(self) -> None:
         """Let the user pick a model folder and load it."""
         folder = self._choose_folder(self.session.path)
         if folder is not None:
-            self._change(replace(self.settings, model_folder=folder))
-            self.session.load(folder)
+            self._load_chosen(folder)
+
+    def _load_chosen(self, folder: Path | None) -> None:
+        self._change(replace(self.settings, model_folder=folder))
+        self.session.load(folder)
 
     def close(self) -> None:
         """Stop the engine, write the settings, and leave no thread behind."""
         if self._closed:
             return
         self._closed = True
+        self.actions.close()
+        self.downloads.close()
         self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))
         self.speaker.close()
         self.session.close()
         self.background.close()
         self.conversations.close()
         self._store.close()
+        for translator in self._translators:
+            QCoreApplication.removeTranslator(translator)
+
+    def _with_settings(self, factory: EngineFactory) -> EngineFactory:
+        """Return a factory that opens engines as the settings say at that moment, where ``factory`` can be told."""
+        if "prefix_cache" not in inspect.signature(factory).parameters:
+            return factory
+
+        def open_with_settings(
+            path: Path | None, progress: Callable[[str, float], None] | None = None, cancel: CancelToken | None = None
+        ) -> Engine:
+            settings = self.settings
+            cache = self._options.paths.prefixes if settings.remember_state else None
+            return factory(path, progress=progress, cancel=cancel, provider=settings.provider, prefix_cache=cache)
+
+        return open_with_settings
 
     def _spare_the_collector(self, state: SessionState) -> None:
         """Let Python's garbage collector no longer look through what the start and the model brought.
@@ -130,7 +199,29 @@ class Larimar(QObject):
 
     def _change(self, settings: Settings) -> None:
         self.settings = settings
+        self.actions.keep_up(settings)
         self._store.save(settings)
+
+    def _settings_changed(self, settings: Settings) -> None:
+        forgets = self.settings.remember_state and not settings.remember_state
+        self._change(settings)
+        if forgets:  # what was kept tells what was said
+            prefixes = self._options.paths.prefixes
+            self.background.run(lambda: shutil.rmtree(prefixes, ignore_errors=True), lambda _: None)
+
+    def _folder_added(self, folder: Path) -> None:
+        if folder not in self.settings.added_models:
+            self._change(replace(self.settings, added_models=(*self.settings.added_models, folder)))
+            self._show_folders()
+
+    def _folder_dropped(self, folder: Path) -> None:
+        left = tuple(path for path in self.settings.added_models if path != folder)
+        self._change(replace(self.settings, added_models=left))
+        self._show_folders()
+
+    def _show_folders(self) -> None:
+        ours = self.settings.models_folder or self._options.paths.models
+        self.window.models.set_folders(ours, self.settings.added_models)
 
     def _conversation_opened(self, conversation_id: str) -> None:
         if not self._closed:
@@ -149,22 +240,63 @@ class Larimar(QObject):
         return Path(chosen) if chosen else None
 
 
-def run(model: Path | None = None, data_dir: Path | None = None) -> int:
-    """Open the window and return the exit status when it is closed.
+def run(model: Path | None = None, data_dir: Path | None = None, wishes: Wishes | None = None) -> int:
+    """Open the window and return the exit status when it is closed; if one is open already, hand it ``wishes``.
 
     ``model`` is the model folder for this run and ``data_dir`` the folder for every file of the program;
     ``None`` leaves either to the settings and the operating system.
     """
     options = Options(model, data_dir)
-    log_to(options.paths.logs)
+    wishes = wishes or Wishes()
     app = make_qapplication(sys.argv[:1])
+    instance = SingleInstance(options.paths.config, app)
+    if not instance.first():
+        if instance.hand_over(wishes):
+            print("Larimar is running already; its window was told.", file=sys.stderr)
+            return 0
+        print("Larimar is running already, but does not answer. End it, then start it again.", file=sys.stderr)
+        return 1
+    if wishes.quit:
+        instance.close()
+        print("Larimar is not running.", file=sys.stderr)
+        return 0
+    NETWORK.guard()
+    try:
+        while True:
+            log_to(options.paths.logs)
+            status, wiped = _run_once(app, options, instance, wishes)
+            stop_logging_qt()
+            if not wiped:
+                return status
+            close_logs()
+            instance.close()
+            for path in wipe(options.paths):
+                print(f"{path} could not be deleted.", file=sys.stderr)
+            wishes = Wishes()
+            instance = SingleInstance(options.paths.config, app)
+            if not instance.first():
+                return 0
+    finally:
+        instance.close()
+
+
+def _run_once(app: QApplication, options: Options, instance: SingleInstance, wishes: Wishes) -> tuple[int, bool]:
+    """Run until the window is closed; return the exit status, and whether everything is to be wiped."""
     larimar = Larimar(app, options, open_engine, speaker=SystemSpeaker(app))
+    wiping: list[bool] = []
+    larimar.wipe_requested.connect(lambda: wiping.append(True))
+    larimar.wipe_requested.connect(larimar.window.close)
+    instance.wished.connect(larimar.fulfil)
     with _quit_on_interrupt(app):
         larimar.start()
+        if wishes != Wishes():
+            larimar.fulfil(wishes)
         status = app.exec()
+    instance.wished.disconnect(larimar.fulfil)
     larimar.close()
-    stop_logging_qt()
-    return status
+    larimar.window.deleteLater()
+    larimar.deleteLater()
+    return status, bool(wiping)
 
 
 def make_qapplication(argv: list[str]) -> QApplication:
@@ -179,14 +311,18 @@ def make_qapplication(argv: list[str]) -> QApplication:
 
 
 def open_engine(
-    path: Path | None, progress: Callable[[str, float], None] | None = None, cancel: CancelToken | None = None
+    path: Path | None,
+    progress: Callable[[str, float], None] | None = None,
+    cancel: CancelToken | None = None,
+    provider: ProviderChoice = "auto",
+    prefix_cache: Path | None = None,
 ) -> Engine:
     """Load a model; runs on the engine thread, which also pays for the import."""
     # ONNX Runtime 1.29 and later report the machine to their maker unless this is set before the first import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from inference.engine import Engine as RealEngine
 
-    return RealEngine.open(path, progress=progress, cancel=cancel)
+    return RealEngine.open(path, provider=provider, prefix_cache=prefix_cache, progress=progress, cancel=cancel)
 
 
 class _quit_on_interrupt:  # noqa: N801 — used like a function

@@ -48,6 +48,19 @@ def log_to(folder: Path) -> None:
     _report_crashes(folder)
 
 
+def close_logs() -> None:
+    """Close the files of the log, so that they can be deleted; nothing is logged any more until ``log_to``."""
+    global _crash_file
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, RotatingFileHandler)]:
+        root.removeHandler(handler)
+        handler.close()
+    faulthandler.disable()
+    if _crash_file is not None:
+        _crash_file.close()
+        _crash_file = None
+
+
 def stop_logging_qt() -> None:
     """Leave Qt's messages alone again; at the end of the program they would come too late for Python."""
     qInstallMessageHandler(None)

@@ -17,6 +17,7 @@ class Paths:
     config: Path
     data: Path
     logs: Path
+    cache: Path
 
     @classmethod
     def of_user(cls) -> Paths:
@@ -25,9 +26,20 @@ class Paths:
             config=platformdirs.user_config_path(_NAME, appauthor=False),
             data=platformdirs.user_data_path(_NAME, appauthor=False),
             logs=platformdirs.user_log_path(_NAME, appauthor=False),
+            cache=platformdirs.user_cache_path(_NAME, appauthor=False),
         )
+
+    @property
+    def models(self) -> Path:
+        """Where downloaded models go, unless the settings say otherwise."""
+        return self.data / "models"
+
+    @property
+    def prefixes(self) -> Path:
+        """What was computed for conversations, where the user wants that kept."""
+        return self.cache / "prefixes"
 
     @classmethod
     def under(cls, folder: Path) -> Paths:
         """Return folders that all lie in ``folder``."""
-        return cls(config=folder / "config", data=folder / "data", logs=folder / "logs")
+        return cls(config=folder / "config", data=folder / "data", logs=folder / "logs", cache=folder / "cache")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import json
 import logging
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from PySide6.QtCore import QSettings
 
 log = logging.getLogger(__name__)
 
 ColourScheme = Literal["system", "light", "dark"]
+Language = Literal["system", "en", "de"]
+ProviderChoice = Literal["auto", "cpu", "cuda"]
+ZOOM_LEVELS: Final = (80, 90, 100, 110, 125, 150, 175, 200)
+"""Sizes of text, in percent of the system's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +27,33 @@ class Settings:
     """Every setting with its default; change one with :func:`dataclasses.replace`."""
 
     model_folder: Path | None = None
-    """``None`` is the default model."""
+    """The model to load at the start; ``None`` is the default one."""
     thinking: bool = False
     colour_scheme: ColourScheme = "system"
     window_geometry: bytes = b""
     conversation: str = ""
     """The conversation that was open; empty for a new one."""
+    text_zoom: int = 100
+    """One of ``ZOOM_LEVELS``."""
+    language: Language = "system"
+    models_folder: Path | None = None
+    """Where downloads go; ``None`` is the program's own folder."""
+    added_models: tuple[Path, ...] = ()
+    """Model folders elsewhere that the user named."""
+    provider: ProviderChoice = "auto"
+    """What to compute on."""
+    offline: bool = False
+    """Whether no connection to another machine may be opened."""
+    remember_state: bool = False
+    """Whether what was computed for conversations is kept on disk."""
+    check_updates: bool = False
+    """Whether to ask at the start if there is a newer version."""
+    tray_icon: bool = True
+    """Whether to show an icon in the tray, where there is one."""
+    demo_offer: bool = True
+    """Whether to offer real models while the demo is loaded."""
+    shortcuts: Mapping[str, str] = field(default_factory=dict)
+    """Keys that differ from the default, by action; an empty text is none."""
 
 
 class SettingsStore:
@@ -41,16 +67,8 @@ class SettingsStore:
     def load(self) -> Settings:
         """Return the stored settings; whatever is missing or makes no sense has its default."""
         stored = QSettings(str(self._file), QSettings.Format.IniFormat)
-        default = Settings()
-        folder = str(stored.value("model/folder", ""))
-        scheme = str(stored.value("window/colour_scheme", default.colour_scheme))
-        self._stored = Settings(
-            model_folder=Path(folder) if folder else None,
-            thinking=str(stored.value("chat/thinking", default.thinking)).lower() == "true",
-            colour_scheme=scheme if scheme in get_args(ColourScheme) else default.colour_scheme,  # type: ignore[arg-type]
-            window_geometry=_bytes(str(stored.value("window/geometry", ""))),
-            conversation=str(stored.value("chat/conversation", "")),
-        )
+        texts = {key: str(stored.value(key, "")) for key in stored.allKeys()}
+        self._stored = settings_of(migrated(texts))
         return self._stored
 
     def save(self, settings: Settings) -> None:
@@ -67,11 +85,12 @@ class SettingsStore:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             stored = QSettings(str(self._file), QSettings.Format.IniFormat)
-            stored.setValue("model/folder", str(settings.model_folder or ""))
-            stored.setValue("chat/thinking", "true" if settings.thinking else "false")
-            stored.setValue("window/colour_scheme", settings.colour_scheme)
-            stored.setValue("chat/conversation", settings.conversation)
-            stored.setValue("window/geometry", base64.b64encode(settings.window_geometry).decode("ascii"))
+            for key in OUTDATED:
+                stored.remove(key)
+            # A newer program's number stays, and so does what only that program understands.
+            stored.setValue(VERSION_KEY, str(max(VERSION, _number(str(stored.value(VERSION_KEY, ""))))))
+            for key, text in texts_of(settings).items():
+                stored.setValue(key, text)
             stored.sync()
             if stored.status() is not QSettings.Status.NoError:
                 log.warning("The settings could not be written to %s", self._file)
@@ -79,8 +98,125 @@ class SettingsStore:
             log.warning("The settings could not be written to %s: %s", self._file, error.strerror)
 
 
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+# --- settings as texts ---
+
+VERSION_KEY: Final = "settings/version"
+
+
+def _one_of(allowed: tuple[Any, ...]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        for value in allowed:
+            if str(value) == text:
+                return value
+        raise ValueError(text)
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    return bool({"true": True, "false": False}[text.lower()])
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(Path(each) for each in _list_of_texts(json.loads(text)))
+
+
+def _list_of_texts(found: object) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(each, str) and each for each in found):
+        raise ValueError
+    return found
+
+
+def _keys(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(keys, str) for keys in found.values()):
+        raise ValueError
+    return found
+
+
+def _said(switch: bool) -> str:
+    return "true" if switch else "false"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a setting is written."""
+
+    key: str
+    read: Callable[[str], Any]
+    """Raises ``ValueError`` or ``LookupError`` when the text makes no sense."""
+    write: Callable[[Any], str] = str
+
+
+_FORMS: Final = {
+    "model_folder": _Form("model/folder", _path, lambda path: str(path or "")),
+    "thinking": _Form("chat/thinking", _switch, _said),
+    "colour_scheme": _Form("appearance/colour_scheme", _one_of(get_args(ColourScheme))),
+    "window_geometry": _Form(
+        "window/geometry",
+        lambda text: base64.b64decode(text, validate=True),
+        lambda value: base64.b64encode(value).decode("ascii"),
+    ),
+    "conversation": _Form("chat/conversation", str),
+    "text_zoom": _Form("appearance/text_zoom", _one_of(ZOOM_LEVELS)),
+    "language": _Form("appearance/language", _one_of(get_args(Language))),
+    "models_folder": _Form("model/downloads", _path, lambda path: str(path or "")),
+    "added_models": _Form("model/added", _paths, lambda paths: json.dumps([str(path) for path in paths])),
+    "provider": _Form("model/provider", _one_of(get_args(ProviderChoice))),
+    "offline": _Form("privacy/offline", _switch, _said),
+    "remember_state": _Form("privacy/remember_state", _switch, _said),
+    "check_updates": _Form("privacy/check_updates", _switch, _said),
+    "tray_icon": _Form("window/tray_icon", _switch, _said),
+    "demo_offer": _Form("window/demo_offer", _switch, _said),
+    "shortcuts": _Form("keys/changed", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
+}
+assert _FORMS.keys() == {each.name for each in fields(Settings)}
+
+
+def settings_of(texts: Mapping[str, str]) -> Settings:
+    """Return the settings that are written in ``texts``; what is missing or makes no sense has its default."""
+    found: dict[str, Any] = {}
+    for name, form in _FORMS.items():
+        if form.key in texts:
+            try:
+                found[name] = form.read(texts[form.key])
+            except (ValueError, LookupError):
+                log.warning("The setting %s makes no sense and has its default again", form.key)
+    return Settings(**found)
+
+
+def texts_of(settings: Settings) -> dict[str, str]:
+    """Return what :func:`settings_of` reads."""
+    return {form.key: form.write(getattr(settings, name)) for name, form in _FORMS.items()}
+
+
+# --- settings of earlier versions ---
+
+
+def _appearance_has_a_section(texts: dict[str, str]) -> None:
+    if "window/colour_scheme" in texts:
+        texts["appearance/colour_scheme"] = texts.pop("window/colour_scheme")
+
+
+_STEPS: Final = (_appearance_has_a_section,)
+"""Step n leads from version n+1 to the next."""
+VERSION: Final = len(_STEPS) + 1
+OUTDATED: Final = ("window/colour_scheme",)
+"""Keys that no version writes any more."""
+
+
+def migrated(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return settings of any version as the present one writes them; those of a newer one as they are."""
+    result = dict(texts)
+    version = _number(result.get(VERSION_KEY, "")) or 1
+    for step in _STEPS[version - 1 :]:
+        step(result)
+    return result
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -22,6 +22,9 @@ def style_sheet(colours: Colours) -> str:
     QScrollBar::handle:vertical {{ background: {c.border_strong}; border-radius: 2px;
                                    min-height: 32px; margin: 3px 4px; }}
     QScrollBar::handle:vertical:disabled {{ background: transparent; }}
+    QScrollBar:horizontal {{ background: transparent; height: {SCROLL_BAR_WIDTH}px; margin: 0; }}
+    QScrollBar::handle:horizontal {{ background: {c.border_strong}; border-radius: 2px;
+                                     min-width: 32px; margin: 4px 3px; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
@@ -36,6 +39,7 @@ def style_sheet(colours: Colours) -> str:
     #status {{ background: {c.rail}; border-top: 1px solid {c.border}; }}
     #status QLabel {{ color: {c.muted}; }}
     #status #badge {{ background: {c.badge}; color: {c.on_badge}; border-radius: 4px; padding: 0 6px; }}
+    #status #offline {{ background: {c.accent_soft}; color: {c.accent}; border-radius: 4px; padding: 0 6px; }}
     #status QToolButton {{ border: 1px solid transparent; border-radius: 4px; padding: 1px 6px; color: {c.text}; }}
     #status QToolButton:hover {{ background: {c.hover}; }}
     #status QToolButton:focus {{ border-color: {c.accent}; }}
@@ -83,6 +87,43 @@ def style_sheet(colours: Colours) -> str:
                                                  border-radius: 8px; padding: 6px 8px; }}
     QDialog QPlainTextEdit:focus, QDialog QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 5px 7px; }}
 
+    #card {{ background: {c.raised}; border: 1px solid {c.border}; border-radius: 12px; }}
+    #card #line {{ background: {c.border}; border: none; }}
+    #sheet, #sheet > QWidget > QWidget#inside {{ background: {c.surface}; border: none; }}
+    #said {{ color: {c.muted}; }}
+    #said[alarming="yes"] {{ color: {c.danger}; }}
+    #confirm {{ background: {c.danger_soft}; border-radius: 10px; }}
+    #confirm QLabel {{ color: {c.text}; }}
+    #said[alarming="warn"] {{ color: {c.on_badge}; }}
+    #sections {{ background: {c.rail}; border: 2px solid {c.rail}; padding: 6px; outline: none; }}
+    #sections:focus {{ border-color: {c.accent}; }}
+    #sections::item {{ padding: 7px 10px; border-radius: 8px; color: {c.text}; }}
+    #sections::item:hover {{ background: {c.hover}; }}
+    #sections::item:selected {{ background: {c.accent_soft}; color: {c.accent}; }}
+    QTabWidget::pane {{ border: none; }}
+    QTabBar::tab {{ background: transparent; color: {c.muted}; border: none; border-bottom: 2px solid transparent;
+                    padding: 6px 12px; margin-right: 4px; }}
+    QTabBar::tab:selected {{ color: {c.accent}; border-bottom-color: {c.accent}; }}
+    QTabBar::tab:focus {{ background: {c.accent_soft}; border-radius: 4px; }}
+    #offer {{ background: {c.badge}; border-bottom: 1px solid {c.border}; }}
+    #offer QLabel {{ color: {c.on_badge}; }}
+    #offer QPushButton {{ color: {c.on_badge}; border-color: {c.on_badge}; background: transparent;
+                          padding: 3px 12px; }}
+    #offer QPushButton:hover {{ background: {c.raised}; color: {c.text}; }}
+    #offer QPushButton:focus {{ border: 2px solid {c.on_badge}; padding: 2px 11px; }}
+    #chip {{ background: {c.code}; color: {c.muted}; border-radius: 6px; padding: 1px 7px; }}
+    #chip[kind="demo"] {{ background: {c.badge}; color: {c.on_badge}; }}
+    #chip[kind="loaded"] {{ background: {c.accent_soft}; color: {c.accent}; }}
+    QProgressBar {{ background: {c.hover}; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }}
+    QProgressBar::chunk {{ background: {c.accent}; border-radius: 3px; }}
+    QComboBox {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border_strong}; border-radius: 8px;
+                 padding: 5px 10px; min-width: 120px; }}
+    QComboBox:hover {{ background: {c.hover}; }}
+    QComboBox:focus {{ border: 2px solid {c.accent}; padding: 4px 9px; }}
+    QComboBox::drop-down {{ border: none; width: 22px; }}
+    QComboBox QAbstractItemView {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border};
+                                   selection-background-color: {c.hover}; selection-color: {c.text}; outline: none; }}
+
     #hint, #room_text, #greeting_text, #notice_text {{ color: {c.muted}; }}
 
     QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border_strong}; border-radius: 8px;
@@ -94,6 +135,11 @@ def style_sheet(colours: Colours) -> str:
     QPushButton[kind="primary"] {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent}; }}
     QPushButton[kind="primary"]:hover {{ background: {c.accent_hover}; }}
     QPushButton[kind="primary"]:focus {{ border: 2px solid {c.text}; }}
+    QPushButton[kind="danger"] {{ background: {c.danger}; color: {c.danger_soft}; border-color: {c.danger}; }}
+    QPushButton[kind="danger"]:focus {{ border: 2px solid {c.text}; }}
+    QPushButton[kind="keys"] {{ min-width: 96px; padding: 4px 12px; background: {c.code}; border-color: {c.border}; }}
+    QPushButton[kind="keys"]:hover {{ border-color: {c.accent}; }}
+    QPushButton[kind="keys"]:focus {{ border: 2px solid {c.accent}; padding: 3px 11px; }}
     QPushButton[kind="example"] {{ text-align: left; padding: 11px 16px; border-color: {c.border};
                                    border-radius: 12px; }}
     QPushButton[kind="example"]:hover {{ border-color: {c.accent}; background: {c.accent_soft}; }}

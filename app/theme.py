@@ -35,6 +35,9 @@ class Theme(QObject):
         self._app = app
         self._wish = wish
         self._icons: dict[tuple[str, str, int], QIcon] = {}
+        # the application outlives themes, and with it the size that one has set
+        self._system_points = float(app.property("system_points") or self._points())
+        app.setProperty("system_points", self._system_points)
         self.colours = LIGHT
         app.setStyle("Fusion")
         app.styleHints().colorSchemeChanged.connect(self._apply)
@@ -65,6 +68,15 @@ class Theme(QObject):
         """Follow the system, or stay light or dark."""
         self._wish = scheme
         self._apply()
+
+    def zoom(self, percent: int) -> None:
+        """Show all text in so many percent of the system's size."""
+        points = self._system_points * percent / 100
+        if abs(points - self._points()) > 0.01:
+            font = QFont(self._app.font())
+            font.setPointSizeF(points)
+            self._app.setFont(font)
+            self._apply()
 
     def icon(self, name: str, colour: str, size: int = 20) -> QIcon:
         """Return ``resources/icons/<name>.svg`` in ``colour``, sharp at any scale up to 300 %."""

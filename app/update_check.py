@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import LarimarError
+from inference.network import NETWORK
 from inference.version import __version__
 
 RELEASE_URL = "https://api.github.com/repos/larimar/larimar/releases/latest"
@@ -50,7 +51,9 @@ def newest_release(url: str = RELEASE_URL, current: str = __version__) -> Releas
 
     Raises:
         UpdateCheckError: the server cannot be reached, or answers something else.
+        OfflineError: the user has forbidden connections.
     """
+    NETWORK.require()
     request = urllib.request.Request(url, headers={"User-Agent": f"larimar/{current}", "Accept": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:

@@ -12,12 +12,16 @@ from app.conversation import ConversationStore
 from app.devices.speaker import Speaker
 from app.history.pane import HistoryPane
 from app.microphone.pane import MicrophonePane
+from app.models.downloads import Downloads
+from app.models.pane import ModelsPane
 from app.session import Session
 from app.theme import Theme
 from app.webcam.pane import WebcamPane
 from app.widgets.app_menu import AppMenu
+from app.widgets.demo_offer import DemoOffer
 from app.widgets.rail import Rail
 from app.widgets.status_line import StatusLine
+from app.widgets.update_notice import UpdateNotice
 
 _SIZE = QSize(1080, 760)
 _SMALLEST = QSize(520, 420)
@@ -37,6 +41,7 @@ class MainWindow(QMainWindow):
         theme: Theme,
         store: ConversationStore,
         background: Background,
+        downloads: Downloads,
         speaker: Speaker | None = None,
     ) -> None:
         super().__init__()
@@ -45,7 +50,10 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(_SMALLEST)
         self.resize(_SIZE)
         self.rail = Rail(theme, self)
+        self.models = ModelsPane(session, theme, background, downloads, self)
         self.history = HistoryPane(theme, self)
+        self.offer = DemoOffer(session, theme, self)
+        self.update_notice = UpdateNotice(theme, self)
         self._history_wished: bool | None = None
         self.panes = QStackedWidget(self)
         self.chat = ChatPane(session, theme, store, background, speaker, self)
@@ -56,6 +64,7 @@ class MainWindow(QMainWindow):
             ("chat", self.tr("Chat"), self.chat),
             ("camera", self.tr("Webcam"), self.webcam),
             ("microphone", self.tr("Microphone"), self.microphone),
+            ("models", self.tr("Models"), self.models),
         ):
             self.rail.add(icon, name)
             self.panes.addWidget(pane)
@@ -64,6 +73,8 @@ class MainWindow(QMainWindow):
         self.rail.add_menu(self.menu, self.tr("Settings"))
         self.rail.chosen.connect(self.panes.setCurrentIndex)
         self.rail.chosen.connect(lambda _: self._place_history())
+        for asked in (self.menu.models_requested, self.status.models_requested, self.offer.models_requested):
+            asked.connect(self.show_models)
         self.chat.header.history_requested.connect(self.toggle_history)
         self.rail.choose(0)
 
@@ -71,7 +82,12 @@ class MainWindow(QMainWindow):
         body.setSpacing(0)
         body.addWidget(self.rail)
         body.addWidget(self.history)
-        body.addWidget(self.panes, 1)
+        beside = QVBoxLayout()
+        beside.setSpacing(0)
+        beside.addWidget(self.update_notice)
+        beside.addWidget(self.offer)
+        beside.addWidget(self.panes, 1)
+        body.addLayout(beside, 1)
         centre = QWidget(self)
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
@@ -85,8 +101,8 @@ class MainWindow(QMainWindow):
             shortcut.activated.connect(lambda step=step: self._next_stop(step))
         find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
         find.activated.connect(self.search_history)
-        leave = QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self)
-        leave.activated.connect(self.close)
+        self.leave = QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self)
+        self.leave.activated.connect(self.close)
         self.chat.composer.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def restore(self, geometry: bytes) -> None:
@@ -97,6 +113,18 @@ class MainWindow(QMainWindow):
     def geometry_to_keep(self) -> bytes:
         """Return what :meth:`restore` understands."""
         return bytes(self.saveGeometry().data())
+
+    def show_models(self) -> None:
+        """Show the models page."""
+        self.rail.choose(self.panes.indexOf(self.models))
+
+    def come_back(self) -> None:
+        """Be seen, wherever the window was."""
+        if self.isMinimized():
+            self.showNormal()
+        self.show()
+        self.raise_()
+        self.activateWindow()
 
     def toggle_history(self) -> None:
         """Show the list of conversations, or hide it."""
@@ -134,6 +162,8 @@ class MainWindow(QMainWindow):
         if self.panes.currentWidget() is self.chat:
             stops.extend(self.history.stops())
             stops.extend(self.chat.stops())
+        if self.panes.currentWidget() is self.models:
+            stops.extend(self.models.stops())
         stops.append(self.status.model_button)
         return stops
 

@@ -65,6 +65,8 @@ class Progress:
     """Both in bytes; ``total`` is 0 until the Hub has said what there is."""
     verifying: bool = False
     """Whether what arrived is being checked."""
+    kept: int = 0
+    """Of ``done``, what an earlier try had brought."""
 
 
 class Source(Protocol):
@@ -216,6 +218,7 @@ class _Download:
         self._cancel = cancel
         self._done = 0
         self._total = 0
+        self._kept = 0
 
     def run(self, suffix: str) -> None:
         self._progress(Progress(0, 0))
@@ -264,6 +267,7 @@ class _Download:
     def _fetch(self, file: RemoteFile) -> None:
         place, part = self._place(file), self._part(file)
         if place.is_file():  # whole and checked, from an earlier try
+            self._kept += file.size
             self._advance(file.size)
             return
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -272,6 +276,7 @@ class _Download:
             start = opened.seek(0, os.SEEK_END)
             if start > file.size:
                 start = 0
+            self._kept += start
             self._advance(start)
             if start < file.size or file.size == 0:
                 for at, piece in self._source.pieces(self._repository, file, start):
@@ -300,7 +305,7 @@ class _Download:
         os.replace(part, place)
 
     def _digest(self, opened: Any, file: RemoteFile) -> str:
-        self._progress(Progress(self._done, self._total, verifying=True))
+        self._progress(Progress(self._done, self._total, verifying=True, kept=self._kept))
         large = len(file.digest) == 64
         digest = hashlib.sha256() if large else hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
         opened.seek(0)
@@ -311,7 +316,7 @@ class _Download:
 
     def _advance(self, count: int) -> None:
         self._done += count
-        self._progress(Progress(self._done, self._total))
+        self._progress(Progress(self._done, self._total, kept=self._kept))
 
     def _check_cancelled(self) -> None:
         if self._cancel.cancelled:

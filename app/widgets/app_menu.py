@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QMenu, QMessageBox, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from app.settings import ColourScheme
 from app.theme import Theme
-from inference.version import __version__
 
 
 class AppMenu(QMenu):
-    """Appearance, the model folder, and what this is."""
+    """Settings, appearance, models, the log, and what this is."""
 
+    settings_requested = Signal()
     colour_scheme_chosen = Signal(str)
+    models_requested = Signal()
     choose_model_requested = Signal()
+    log_requested = Signal()
+    about_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self.addAction(self.tr("Settings…"), self.settings_requested.emit)
         appearance = self.addMenu(self.tr("Appearance"))
         self._schemes = QActionGroup(self)
         names: tuple[tuple[ColourScheme, str], ...] = (
@@ -33,9 +37,12 @@ class AppMenu(QMenu):
             action.setData(scheme)
             self._schemes.addAction(action)
         self._schemes.triggered.connect(lambda action: self.colour_scheme_chosen.emit(action.data()))
+        self.addSeparator()
+        self.addAction(self.tr("Models…"), self.models_requested.emit)
         self.addAction(self.tr("Choose a model folder…"), self.choose_model_requested.emit)
         self.addSeparator()
-        self.addAction(self.tr("About Larimar"), self._about)
+        self.addAction(self.tr("Log…"), self.log_requested.emit)
+        self.addAction(self.tr("About Larimar"), self.about_requested.emit)
 
     def show_scheme(self, scheme: ColourScheme) -> None:
         """Tick the colour scheme that is set."""
@@ -45,24 +52,3 @@ class AppMenu(QMenu):
     def choose_scheme(self, scheme: ColourScheme) -> None:
         """Do what a click on a colour scheme does."""
         next(action for action in self._schemes.actions() if action.data() == scheme).trigger()
-
-    def about_box(self) -> QMessageBox:
-        """Return the box that says what this is."""
-        box = QMessageBox(self.parentWidget())
-        box.setWindowTitle(self.tr("About Larimar"))
-        box.setIconPixmap(self._theme.icon("larimar", "#000000", 64).pixmap(64, 64))
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(self.tr("Larimar {version}").format(version=__version__))
-        box.setInformativeText(
-            self.tr(
-                "A desktop assistant that runs Gemma 4 wholly on your own computer: "
-                "nothing that you write or that it answers leaves it.\n\n"
-                "Free software under the Apache License 2.0."
-            )
-        )
-        return box
-
-    def _about(self) -> None:
-        box = self.about_box()
-        box.exec()
-        box.deleteLater()

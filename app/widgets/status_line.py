@@ -42,6 +42,7 @@ class StatusLine(QFrame):
     """Follows the session."""
 
     choose_model_requested = Signal()
+    models_requested = Signal()
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +61,10 @@ class StatusLine(QFrame):
         self.badge.setObjectName("badge")
         self.badge.setToolTip(self.tr("A tiny model that comes with Larimar to show how it works"))
         self.provider_label = QLabel(self)
+        self.offline_label = QLabel(self.tr("offline"), self)
+        self.offline_label.setObjectName("offline")
+        self.offline_label.setToolTip(self.tr("No connection leaves this computer; the settings have the switch"))
+        self.offline_label.hide()
         self.stats_label = QLabel(self)
         line = QHBoxLayout(self)
         line.setContentsMargins(2 * GRID, 5, 2 * GRID, 5)
@@ -69,7 +74,7 @@ class StatusLine(QFrame):
         line.addStretch(1)
         line.addWidget(self.stats_label)
         line.addSpacing(GRID)
-        for widget in (self.model_button, self.badge, self.provider_label):
+        for widget in (self.offline_label, self.model_button, self.badge, self.provider_label):
             line.addWidget(widget)
         session.state_changed.connect(self._refresh)
         session.frame.connect(self._frame_arrived)
@@ -79,14 +84,22 @@ class StatusLine(QFrame):
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
+        models = QAction(self.tr("Models…"), menu)
+        models.triggered.connect(lambda _checked=False: self.models_requested.emit())
+        menu.addAction(models)
         choose = QAction(self.tr("Choose a model folder…"), menu)
         choose.triggered.connect(lambda _checked=False: self.choose_model_requested.emit())
         menu.addAction(choose)
         return menu
 
+    def show_offline(self, offline: bool) -> None:
+        """Say whether the network is switched off."""
+        self.offline_label.setVisible(offline)
+
     def _refresh(self) -> None:
         state, colours = self._session.state, self._theme.colours
-        for widget in (self.state_label, self.model_button, self.badge, self.provider_label, self.stats_label):
+        labels = (self.state_label, self.badge, self.provider_label, self.stats_label, self.offline_label)
+        for widget in (self.model_button, *labels):
             widget.setFont(self._theme.small_font)
         dot, words = {
             SessionState.LOADING: (colours.accent, self.tr("Loading …")),

@@ -14,6 +14,12 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from app.application import Larimar
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -198,6 +204,12 @@ def shoot(folder: Path, model: Path | None) -> int:
         scripts = [script, script, [*pieces(MATHS), Done("stop", stats)], tool, seen]
         engine = FakeEngine(scripts, name="Larimar demo", modalities=everything)
         larimar = start("fake", lambda path: engine)
+        if os.environ.get("LARIMAR_SHOTS_ONLY") == "desk":
+            wait(lambda: larimar.session.state is SessionState.READY)
+            shoot_desk(larimar, folder, variant, wait, frames)
+            save(larimar, "empty")
+            close(larimar)
+            return 0
         wait(lambda: larimar.session.state is SessionState.READY)
         save(larimar, "empty")
         chat = larimar.window.chat
@@ -301,6 +313,7 @@ def shoot(folder: Path, model: Path | None) -> int:
         for number, name in ((1, "webcam"), (2, "microphone")):
             larimar.window.rail.choose(number)
             save(larimar, name)
+        shoot_desk(larimar, folder, variant, wait, frames)
         close(larimar)
 
         larimar = start("error", missing, Path("/home/me/models/gemma-4"))
@@ -308,6 +321,64 @@ def shoot(folder: Path, model: Path | None) -> int:
         save(larimar, "error")
         close(larimar)
     return 0
+
+
+def shoot_desk(
+    larimar: Larimar,
+    folder: Path,
+    variant: str,
+    wait: Callable[[Callable[[], bool]], None],
+    frames: Callable[..., None],
+) -> None:
+    """The models page, the settings, the log, and what is said about the program."""
+    from fakes.hub_server import small_model, write
+    from PySide6.QtWidgets import QDialog
+
+    from inference.hub import Progress
+
+    def save(widget: QWidget, name: str) -> None:
+        frames()
+        widget.grab().save(str(folder / f"{name}-{variant}.png"))
+
+    paths = larimar._options.paths
+    write(small_model(2_000_000), paths.models / "gemma-4-E4B-it-q4")
+    broken = write(small_model(), paths.data / "elsewhere" / "Gemma 4 12B of mine")
+    (broken / "onnx" / "embed_tokens_q4.onnx").unlink()
+    larimar._folder_added(broken)
+    pane = larimar.window.models
+    pane.free_memory = lambda: 7_200_000_000
+    larimar.window.show_models()
+    wait(lambda: bool(pane.catalogue_cards))
+    pane.catalogue_cards["gemma-4-E2B-it-q4"].show_progress(Progress(1_400_000_000, 4_012_000_000), 21_300_000)
+    save(larimar.window, "models")
+    ours = next(card for card in pane.installed_cards if card.model.origin == "ours")
+    ours.remove.click()
+    pane.catalogue_cards["gemma-4-E2B-it-q4"].show_stopped(1_400_000_000)
+    pane.catalogue_cards["gemma-4-12B-it"].download.click()
+    save(larimar.window, "models-asking")
+    pane.verticalScrollBar().setValue(pane.verticalScrollBar().maximum())
+    save(larimar.window, "models-end")
+    larimar.window.resize(560, 700)
+    save(larimar.window, "models-narrow")
+    larimar.window.resize(1080, 760)
+    dialog = larimar.actions.open_settings()
+    save(dialog, "settings")
+    dialog.list.setCurrentRow(2)
+    dialog.wipe_button.click()
+    save(dialog, "settings-privacy")
+    dialog.wipe_confirm.no.click()
+    dialog.list.setCurrentRow(3)
+    dialog.key_fields["new_chat"].chosen.emit("Ctrl+T")
+    save(dialog, "settings-keys")
+    dialog.search.setText("offline")
+    save(dialog, "settings-search")
+    dialog.close()
+    dialogs: list[tuple[str, QDialog]] = [("log", larimar.actions.open_log()), ("about", larimar.actions.open_about())]
+    for name, dialog in dialogs:
+        frames(20)
+        save(dialog, name)
+        dialog.close()
+    larimar.window.rail.choose(0)
 
 
 if __name__ == "__main__":

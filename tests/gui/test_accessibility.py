@@ -60,9 +60,11 @@ def test_every_control_has_a_name_in_every_pane(qtbot: QtBot, make_app: MakeApp)
     assert nameless(larimar.window) == []
     larimar.window.chat.ask("question")
     qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
-    for pane in range(3):
+    for pane in range(4):
         larimar.window.rail.choose(pane)
         assert nameless(larimar.window) == []
+    qtbot.waitUntil(lambda: bool(larimar.window.models.catalogue_cards))
+    assert nameless(larimar.window) == []
 
 
 def test_every_control_has_a_name_with_attachments_banners_and_dialogs(
@@ -168,6 +170,7 @@ def test_tab_reaches_every_control_and_comes_back(qtbot: QtBot, make_app: MakeAp
     expected = [composer.edit, composer.think, composer.button, window.status.model_button, window.rail.buttons[0]]
     expected += [window.rail.menu_button, composer.attach, window.chat.header.prompt_button]
     expected += [window.history.search, window.history.more, window.history.list, window.chat.header.history_button]
+    expected += [window.offer.models, window.offer.dismiss]
     assert {*expected, *window.chat.greeting.buttons} == set(reached)
 
 
@@ -176,7 +179,7 @@ def test_the_rail_by_keyboard(qtbot: QtBot, make_app: MakeApp) -> None:
     window.activateWindow()
     window.rail.buttons[0].setFocus()
     qtbot.waitUntil(window.rail.buttons[0].hasFocus)
-    for pane in (1, 2, 0):
+    for pane in (1, 2, 3, 0):
         qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
         assert window.panes.currentIndex() == pane
         assert QApplication.focusWidget() is window.rail.buttons[pane]

@@ -22,7 +22,6 @@ from app.session import SessionState
 from app.settings import Settings, SettingsStore
 from inference.errors import ModelFolderError
 from inference.messages import Text
-from inference.version import __version__
 
 MakeApp = Callable[..., Larimar]
 
@@ -187,13 +186,6 @@ def test_the_appearance_is_chosen_in_the_menu_and_remembered(
     assert second.theme.colours is DARK
     second.window.menu.choose_scheme("light")
     assert second.theme.colours is LIGHT
-
-
-def test_about_says_which_version_this_is(qtbot: QtBot, make_app: MakeApp) -> None:
-    box = make_app(FakeEngine()).window.menu.about_box()
-    assert __version__ in box.text()
-    assert "Apache" in box.informativeText()
-    box.deleteLater()
 
 
 def test_the_environment_beats_the_remembered_folder(

@@ -65,8 +65,10 @@ def test_a_broken_connection_goes_on_where_it_stopped(server: HubServer, tmp_pat
     kept = partial_bytes(tmp_path, "small")
     assert kept > 0
     asked = len(server.asked)
-    path = fetch(server, tmp_path)
+    said: list[Progress] = []
+    path = fetch(server, tmp_path, progress=said.append)
     assert (path / WEIGHTS).read_bytes() == server.files[WEIGHTS]
+    assert 200_000 < said[-1].kept < said[-1].done
     again = server.asked[asked:]
     assert again[0][0] == WEIGHTS  # what was whole is not asked for again
     assert again[0][1].startswith("bytes=")

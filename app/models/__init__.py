@@ -1,0 +1,1 @@
+"""The models page: what is on the disk, and what can be had."""
