@@ -3,7 +3,8 @@
 Guesses never change an answer. Each row that the model computed is sampled as in plain decoding, in order, and the next
 one counts only while the draw is what was guessed: so the tokens are drawn from exactly the distributions that plain
 decoding draws from, whatever the sampling, and one random number is used up by each, so that a seed gives the same
-answer with and without.
+answer with and without: up to rounding, which runs of one row and of several do not quite share (PERFORMANCE.md says
+where that shows).
 """
 
 from __future__ import annotations
