@@ -16,6 +16,7 @@ from inference.export.convert import (
     SUFFIXES,
     Progress,
     check_room,
+    operators,
     origin,
     save_graph,
     weight_bytes,
@@ -26,6 +27,7 @@ from inference.export.drafter_checkpoint import open_drafter
 from inference.export.families import FAMILIES
 from inference.export.graph_files import Reporter
 from inference.export.half_precision import to_half_precision
+from inference.export.portable import to_standard_operators
 from inference.model_folder import ModelFolder
 
 
@@ -65,6 +67,8 @@ def add_drafter(drafter: Path, folder: Path, progress: Progress | None = None) -
     builder = build_drafter(source, drafter_plan(source, precision), lambda done: report("Tracing drafter", done))
     if cache_type == onnx.TensorProto.FLOAT16:
         to_half_precision(builder)
+    if target.record.get("operators") == operators(portable=True):
+        to_standard_operators(builder)
     check_room(target.path, weight_bytes(builder))
     staging: Path | None = None
     try:

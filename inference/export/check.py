@@ -85,6 +85,8 @@ class CheckContext:
                 node.attributes["accuracy_level"] = ir.AttrInt64("accuracy_level", 0)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # the same for products that the runtime finds in standard operators
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "0")
         # the model lies elsewhere, its weights stay where they are
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(file.parent))
         content = ir.serde.serialize_model(model).SerializeToString()

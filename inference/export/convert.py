@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.cancellation import CancelToken
-from inference.errors import CheckpointError, DiskSpaceError
+from inference.errors import CheckpointError, DiskSpaceError, UnsupportedModelError
 from inference.export.checkpoint import Checkpoint
 from inference.export.drafter import DRAFTER, build_drafter, drafter_plan
 from inference.export.drafter_checkpoint import DrafterCheckpoint, open_drafter
@@ -25,6 +25,7 @@ from inference.export.graph_files import (
     write_json,
 )
 from inference.export.half_precision import to_half_precision
+from inference.export.portable import to_standard_operators
 from inference.export.quantize import BLOCK_SIZE
 from inference.export.recipes import RECIPES, GraphRecipe
 from inference.export.staging import Staging, conversion_key
@@ -75,6 +76,7 @@ def convert_checkpoint(
     *,
     block_size: int = BLOCK_SIZE,
     symmetric: bool = True,
+    portable: bool = False,
     cancel: CancelToken | None = None,
     fresh: bool = False,
 ) -> Path:
@@ -93,6 +95,8 @@ def convert_checkpoint(
         drafter: folder of the model's drafter, which is converted with it.
         block_size: weights that share a scale: 16, 32, 64, 128 or 256.
         symmetric: whether blocks go without zero points.
+        portable: write graphs in operators of the ONNX standard alone, for runtimes other than ONNX Runtime; slower
+            there. Not for ``q4f16`` and ``fp16``.
         cancel: stops the conversion.
         fresh: do not go on with what an interrupted run left.
 
@@ -108,6 +112,11 @@ def convert_checkpoint(
     report = Reporter(progress, cancel)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if portable and precision in _HALF:
+        raise UnsupportedModelError(
+            f"Portable graphs compute in float32 only: choose --precision q4, q8 or fp32, or convert to {precision} "
+            "with --provider cpu or cuda."
+        )
     _check_out(out)
     source = Checkpoint(checkpoint)
     for name in _REQUIRED_FILES:
@@ -124,12 +133,13 @@ def convert_checkpoint(
         builds[DRAFTER] = _building_drafter(assistant, precision, report)
 
     options = {"precision": precision, "block_size": block_size, "symmetric": symmetric}
-    keys = [conversion_key(folder, options) for folder in (checkpoint, drafter) if folder is not None]
+    kept = {**options, "portable": portable}
+    keys = [conversion_key(folder, kept) for folder in (checkpoint, drafter) if folder is not None]
     staging = Staging(out, " ".join(keys), fresh)
     try:
-        files = _write_graphs(builds, staging, precision, report)
+        files = _write_graphs(builds, staging, precision, portable, report)
         report("Hashing the checkpoint", 0.0)
-        record = _record(source, options, builds, assistant, report)
+        record = {**_record(source, options, builds, assistant, report), "operators": operators(portable)}
         for name in _COPIED_FILES:
             if (checkpoint / name).exists():
                 shutil.copyfile(checkpoint / name, staging.path / name)
@@ -151,7 +161,11 @@ def convert_checkpoint(
 
 
 def _write_graphs(
-    builds: dict[str, Callable[[], GraphBuilder]], staging: Staging, precision: Precision, report: Reporter
+    builds: dict[str, Callable[[], GraphBuilder]],
+    staging: Staging,
+    precision: Precision,
+    portable: bool,
+    report: Reporter,
 ) -> list[str]:
     """Build and write what an earlier run has not; return the names of all files."""
     half = precision in _HALF
@@ -161,6 +175,8 @@ def _write_graphs(
             builders[name] = build()
             if half:
                 to_half_precision(builders[name])
+            if portable:
+                to_standard_operators(builders[name])
     sizes = {name: weight_bytes(builder) for name, builder in builders.items()}
     staging.path.parent.mkdir(parents=True, exist_ok=True)
     check_room(staging.path.parent, sum(sizes.values()))
@@ -194,6 +210,11 @@ def _config(raw: dict[str, Any], files: Iterable[str], folder: Path, precision: 
     kept = {key: value for key, value in raw.items() if key != "quantization_config"}
     hints = {"dtype": precision, "use_external_data_format": external_data(files, folder)}
     return {**kept, "transformers.js_config": hints}
+
+
+def operators(portable: bool) -> str:
+    """Return what larimar.json says under ``operators``: whose the graphs are made of."""
+    return "onnx" if portable else "onnxruntime"
 
 
 def _record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,9 +85,7 @@ class Reporter:
 
 def weight_bytes(builder: GraphBuilder) -> int:
     """Return the size of a graph's weights in its file."""
-    return sum(
-        value.const_value.nbytes for value in builder.graph.initializers.values() if value.const_value is not None
-    )
+    return sum(value.const_value.nbytes for value in _initializers(builder.graph) if value.const_value is not None)
 
 
 def check_room(folder: Path, needed: int) -> None:
@@ -121,7 +119,7 @@ def save_graph(builder: GraphBuilder, path: Path, name: str, report: Progress) -
         else:
             report(stage, fraction)
 
-    for value in builder.graph.initializers.values():
+    for value in _initializers(builder.graph):
         if isinstance(value.const_value, StreamedTensor):
             value.const_value.watch = watch
     report(stage, 0.0)
@@ -136,6 +134,13 @@ def save_graph(builder: GraphBuilder, path: Path, name: str, report: Progress) -
         )
     except ir.serde.SerdeError as error:
         raise _innermost(error) from error
+
+
+def _initializers(graph: ir.Graph) -> Iterator[ir.Value]:
+    """Yield the initialisers of a graph and of the branches inside it."""
+    yield from graph.initializers.values()
+    for inner in graph.subgraphs():
+        yield from inner.initializers.values()
 
 
 def external_data(names: Iterable[str], folder: Path) -> dict[str, int]:

@@ -13,14 +13,16 @@ _MODEL_GRAPH, _GRAPH_VALUES, _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR = 7, (11, 12
 _ELEMENT_TYPE, _FLOAT, _FLOAT16 = 0x08, 1, 10
 _CACHES = (b"past_key_values.", b"present.", b"shared_kv.")
 _READS_CACHE_ITSELF = b"vision_block_ids"
+_MIXES_TYPES = b"GroupQueryAttention"
 
 
 def with_half_cache(content: bytes) -> bytes | None:
     """Return the content of a decoder or drafter graph with keys and values in float16.
 
-    ``None`` where that cannot be: graphs whose pictures see both ways compute with keys and values themselves.
+    ``None`` where that cannot be: graphs whose pictures see both ways compute with keys and values themselves, and so
+    do those that are made of standard operators alone.
     """
-    if _READS_CACHE_ITSELF in content:
+    if _READS_CACHE_ITSELF in content or _MIXES_TYPES not in content:
         return None
     changed = bytearray(content)
     for number, graph in fields_of(memoryview(changed)):

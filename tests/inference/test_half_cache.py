@@ -49,3 +49,4 @@ def test_graphs_that_compute_with_the_cache_stay_as_they_are(folder: ModelFolder
     assert changed is not None
     assert len(changed) == len(content)
     assert with_half_cache(content + b"vision_block_ids") is None
+    assert with_half_cache(content.replace(b"GroupQueryAttention", b"StandardAttention..")) is None
