@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QMenu, QWidget
 
@@ -12,6 +12,8 @@ from app.history.delegate import HistoryDelegate
 from app.history.model import Heading, HistoryModel, HistoryRole, Row
 from app.history_store import Entry, Hit
 from app.theme import Theme
+
+translate = QCoreApplication.translate  # the name that lupdate looks for
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -81,7 +83,7 @@ class HistoryList(QListView):
         menu.addAction(pin, lambda: self.pin_requested.emit(row.id, not row.pinned))
         export = menu.addMenu(self.tr("Export"))
         for form in EXPORT_FORMATS:
-            export.addAction(format_words(self, form), partial(self.export_requested.emit, row.id, form))
+            export.addAction(format_words(form), partial(self.export_requested.emit, row.id, form))
         menu.addSeparator()
         menu.addAction(self.tr("Delete\tDel"), lambda: self.delete_requested.emit(row.id))
         return menu
@@ -166,11 +168,11 @@ class HistoryList(QListView):
         self.viewport().update()
 
 
-def format_words(widget: QWidget, form: str) -> str:
+def format_words(form: str) -> str:
     """Return what to call a format of export in a menu."""
     return {
-        "markdown": widget.tr("Markdown…"),
-        "html": widget.tr("Web page (HTML)…"),
-        "pdf": widget.tr("PDF…"),
-        "json": widget.tr("Larimar archive (JSON with media)…"),
+        "markdown": translate("ExportFormats", "Markdown…"),
+        "html": translate("ExportFormats", "Web page (HTML)…"),
+        "pdf": translate("ExportFormats", "PDF…"),
+        "json": translate("ExportFormats", "Larimar archive (JSON with media)…"),
     }[form]

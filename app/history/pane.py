@@ -185,7 +185,7 @@ class HistoryPane(QFrame):
         menu = QMenu(self.tr("Conversations"), self)
         export = menu.addMenu(self.tr("Export all conversations"))
         for form in EXPORT_FORMATS:
-            export.addAction(format_words(self, form), partial(self.export_requested.emit, "", form))
+            export.addAction(format_words(form), partial(self.export_requested.emit, "", form))
         menu.addAction(self.tr("Import a Larimar archive…"), self.import_requested.emit)
         return menu
 
