@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -24,37 +22,31 @@ from inference.errors import (
 from inference.generation import DecodeCounts, Finished, LanguageModelLike, SpeculationLike, Token, generate_tokens
 from inference.generation_config import GenerationConfig
 from inference.graphs.session import RunCancelled
-from inference.media.prompt import MediaTokens, expand_prompt
 from inference.messages import (
-    Audio,
     Done,
-    Image,
     Prefill,
     ReplyEvent,
     ReplyOptions,
     ReplyStats,
-    Text,
     ToolCall,
     Turn,
-    Video,
 )
 from inference.model_folder import ModelFolder, default_model_folder
-from inference.prompt import Prompt, SoftTokens, common_prefix
-from inference.reply_parser import ReplyParser, ReplyPart, ends_inside_thought
+from inference.prompt import Prompt, common_prefix
+from inference.prompt_writer import EncodersLike, PromptWriter, chat_template
+from inference.reply_parser import ReplyPart
+from inference.reply_reader import ReplyClock, ReplyReader
 from inference.stop_strings import StopStrings
-from inference.tokenizer import StreamingDetokenizer, Tokenizer
+from inference.tokenizer import Tokenizer
 from inference.unfinished import continuations
 
 if TYPE_CHECKING:
     from inference.graphs.loading import LoadProgress
     from inference.graphs.session import ProviderChoice
-    from inference.media_encoders import EncodedMedia, MediaEncoders
+    from inference.media_encoders import MediaEncoders
     from inference.streaming_audio import StreamingAudioEncoder
 
 _AGAIN: Final = "Convert or download the model again, or choose another folder."
-_MEDIA: Final = ((Image, "image", "an image"), (Audio, "audio", "a recording"), (Video, "video", "a video"))
-_MEDIA_PARTS: Final = (Image, Audio, Video)
-_PLURAL: Final = {"image": "images", "audio": "sound", "video": "videos"}
 
 
 class ModelLike(LanguageModelLike, Protocol):
@@ -76,13 +68,6 @@ class ModelLike(LanguageModelLike, Protocol):
 
     def close(self) -> None:
         """Give the memory back."""
-
-
-class EncodersLike(Protocol):
-    """What the engine needs of :class:`inference.media_encoders.MediaEncoders`."""
-
-    def encode(self, part: Image | Audio | Video, cancel: CancelToken) -> EncodedMedia:
-        """Return the soft tokens of a medium."""
 
 
 class SpeculatorLike(Protocol):
@@ -121,14 +106,12 @@ class Engine:
         self.provider_reason: str = getattr(model, "provider_reason", "")
         """Why that is not CUDA, as the second half of a sentence; empty where it is, or the CPU was asked for."""
         self._tokenizer = tokenizer
-        self._template = template
         self._generation_config = generation_config
         self._constraints = ConstraintCompiler(tokenizer, model.vocab_size, generation_config.stop_ids)
         self._model = model
         self._encoders = encoders
         self._speculator = speculator
-        self._media_tokens = MediaTokens.from_config(folder.config)
-        self._turn_id = tokenizer.optional_control_id("<|turn>")
+        self._writer = PromptWriter(folder, tokenizer, template, encoders)
         self._folder = folder
         self._fingerprint = folder.fingerprint()
         self._busy = threading.Lock()
@@ -177,7 +160,7 @@ class Engine:
         kept = {name: value for name, value in bounds.items() if value is not None}
         try:
             tokenizer = Tokenizer.open(folder.tokenizer_path)
-            template = _template(folder, tokenizer)
+            template = chat_template(folder, tokenizer)
             generation_config = GenerationConfig.of(folder, tokenizer)
             try:
                 from inference.language_model import LanguageModel  # brings ONNX Runtime
@@ -292,6 +275,7 @@ class Engine:
             if not self._closed:
                 self._closed = True
                 self._encoders = self._speculator = None
+                self._writer.close()
                 self._model.close()
         finally:
             self._busy.release()
@@ -313,13 +297,13 @@ class Engine:
             self._busy.release()
 
     def _prepare(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Generator[Prefill]:
-        self._check_media(turns)
+        self._writer.check(turns, self.modalities)
         first, *others = continuations(turns)
         try:
             prompt, dropped = self._fitted(first, options, cancel)
             certain = len(prompt)
             for other in others:
-                known = self._prompt(without(other, dropped) if dropped else other, options, cancel)
+                known = self._writer.write(without(other, dropped) if dropped else other, options, cancel)
                 certain = min(certain, common_prefix(prompt.reuse_ids, known.reuse_ids))
         except RunCancelled:
             return
@@ -332,14 +316,14 @@ class Engine:
     def _fitted(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> tuple[Prompt, int]:
         """Return the prompt, and how many turns were left out of it. Raises :class:`RunCancelled`."""
         if options.when_full == "stop":
-            return self._prompt(turns, options, cancel), 0
+            return self._writer.write(turns, options, cancel), 0
         return fit_into_context(
-            turns, lambda some: self._prompt(some, options, cancel), self.context_length, options.max_tokens
+            turns, lambda some: self._writer.write(some, options, cancel), self.context_length, options.max_tokens
         )
 
     def _reply(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Generator[ReplyEvent]:
-        clock = _Clock()
-        self._check_media(turns)
+        clock = ReplyClock()
+        self._writer.check(turns, self.modalities)
         sampler = self._generation_config.sampler(options)
         stop_ids = self._generation_config.stop_ids
         stop_strings = StopStrings(options.stop)
@@ -349,7 +333,7 @@ class Engine:
         except RunCancelled:
             yield Done("cancelled", ReplyStats(context_length=self.context_length))
             return
-        reader = _ReplyReader(self._tokenizer, prompt.ids.tolist(), stop_strings)
+        reader = ReplyReader(self._tokenizer, prompt.ids.tolist(), stop_strings)
         if rules is not None:
             sampler.constraint = rules.constraint(inside_thought=reader.inside_thought)
         reused = None
@@ -399,120 +383,3 @@ class Engine:
                 # whoever asked has all of the answer by now
                 self._model.keep()
                 return
-
-    def _prompt(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Prompt:
-        """Return the prompt, its media encoded. Raises :class:`RunCancelled` when stopped while encoding."""
-        encoded = self._encode(turns, cancel)
-        written = self._template.render(turns, options.tools, thinking=options.thinking)
-        ids = self._tokenizer.encode_prompt(written.text, written.typed)
-        if not ids:
-            raise ModelFolderError("The model's chat template wrote an empty prompt; choose another model.")
-        if not encoded:
-            return replace(Prompt.of(ids), marks=self._marks(ids, turns, options))
-        slots = [media.items for media in encoded]
-        try:
-            expanded = expand_prompt(ids, slots, self._media_tokens, self._tokenizer.encode_literally)
-        except ValueError as error:
-            raise ModelFolderError(
-                f"The model's chat template does not say where pictures and sound belong. {_AGAIN}"
-            ) from error
-        embeddings = (embeddings for media in encoded for embeddings in media.embeddings)
-        soft_tokens = tuple(SoftTokens(run.start, each) for run, each in zip(expanded.runs, embeddings, strict=True))
-        marks = self._marks(expanded.reuse_ids, turns, options)
-        return Prompt(expanded.lookup_ids, expanded.reuse_ids, soft_tokens, expanded.block_ids, marks)
-
-    def _marks(self, ids: Sequence[int], turns: Sequence[Turn], options: ReplyOptions) -> tuple[int, ...]:
-        """Return where another conversation, or another version of this one, is likely to part from this prompt."""
-        begins = [position for position, token in enumerate(ids) if token == self._turn_id]
-        shared = begins[1:2] if options.thinking or options.tools or (turns and turns[0].role == "system") else []
-        return tuple(sorted({*shared, *begins[-2:]}))
-
-    def _encode(self, turns: Sequence[Turn], cancel: CancelToken) -> list[EncodedMedia]:
-        """Return the media of a conversation, encoded, in the order in which the template writes their places."""
-        media = [part for turn in turns for part in turn.parts if isinstance(part, _MEDIA_PARTS)]
-        return [] if self._encoders is None else [self._encoders.encode(part, cancel) for part in media]
-
-    def _check_media(self, turns: Sequence[Turn]) -> None:
-        for part in (part for turn in turns for part in turn.parts):
-            for kind, modality, name in _MEDIA:
-                if isinstance(part, kind) and modality not in self.modalities:
-                    takes = ["text", *(_PLURAL[other] for other in _PLURAL if other in self.modalities)]
-                    listed = " and ".join([", ".join(takes[:-1]), takes[-1]]) if len(takes) > 1 else "only text"
-                    raise UnsupportedInputError(
-                        f"{self.name} cannot take {name}: it understands {listed}. "
-                        "Remove it from the conversation, or choose another model."
-                    )
-
-
-class _ReplyReader:
-    """Token ids to parts of a reply, up to a stop string."""
-
-    def __init__(self, tokenizer: Tokenizer, prompt_ids: Sequence[int], stop_strings: StopStrings) -> None:
-        self._control_names = tokenizer.control_names
-        self._detokenizer: StreamingDetokenizer = tokenizer.detokenizer()
-        self.inside_thought = ends_inside_thought(prompt_ids, self._control_names)
-        """Whether the reply begins within a thought that the template opened."""
-        self._parser = ReplyParser(self._control_names, inside_thought=self.inside_thought)
-        self._stop_strings = stop_strings
-
-    def read(self, token: int) -> list[ReplyPart]:
-        marker = token in self._control_names
-        piece = self._detokenizer.finalize() if marker else self._detokenizer.add_token(token)
-        return self._shown(self._parser.feed(token, piece))
-
-    def finish(self) -> list[ReplyPart]:
-        parts = self._shown(self._parser.finish(self._detokenizer.finalize()))
-        held = self._stop_strings.flush()
-        return [*parts, Text(held)] if held else parts
-
-    def _shown(self, parts: Sequence[ReplyPart]) -> list[ReplyPart]:
-        shown: list[ReplyPart] = []
-        for part in parts:
-            if self._stop_strings.found:
-                break
-            text = self._stop_strings.feed(part.text) if isinstance(part, Text) else self._stop_strings.flush()
-            if text:
-                shown.append(Text(text))
-            if not isinstance(part, Text):
-                shown.append(part)
-        return shown
-
-
-class _Clock:
-    """Counts tokens and takes their times, in seconds."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self.ticks = 0
-        self.first = 0.0
-        self.between = 0.0
-
-    def tick(self) -> None:
-        since = time.perf_counter() - self._started
-        if not self.ticks:
-            self.first = since
-        self.between = since - self.first
-        self.ticks += 1
-
-
-def _template(folder: ModelFolder, tokenizer: Tokenizer) -> ChatTemplate:
-    if not folder.chat_template.strip():
-        raise ModelFolderError(
-            f"The model in {folder.path} has no chat template: it continues texts but does not chat. "
-            "Choose an instruction-tuned model, whose name ends in -it."
-        )
-    return ChatTemplate(
-        folder.chat_template,
-        bos_token=_token(folder, tokenizer, "bos_token_id", "<bos>"),
-        eos_token=_token(folder, tokenizer, "eos_token_id", "<eos>"),
-        guarded=tokenizer.guarded_characters,
-    )
-
-
-def _token(folder: ModelFolder, tokenizer: Tokenizer, key: str, default: str) -> str:
-    """Return how the token is spelt whose id, or first id, the folder gives under ``key``."""
-    index = folder.generation_config.get(key, folder.text_config.get(key))
-    if isinstance(index, list):
-        index = index[0] if index else None
-    name = tokenizer.token_name(index) if isinstance(index, int) and index >= 0 else None
-    return default if name is None else name

@@ -68,7 +68,7 @@ def answer(engine: Engine, turns: list[Turn], cancel: CancelToken | None = None)
 
 def expected_tokens(pair: Any, engine: Engine, turns: list[Turn]) -> list[int]:
     """Greedy tokens of transformers for the same prompt, up to and with the first that ends a reply."""
-    prompt = engine._prompt(turns, GREEDY, CancelToken()).ids.tolist()
+    prompt = engine._writer.write(turns, GREEDY, CancelToken()).ids.tolist()
     tokens: list[int] = pair.reference_greedy(prompt, GREEDY.max_tokens)
     end = next((index for index, token in enumerate(tokens) if token in STOP), len(tokens) - 1)
     return tokens[: end + 1]
@@ -81,7 +81,7 @@ def questions() -> list[list[Turn]]:
 def test_the_same_tokens_as_transformers(pair: Any, engine: Engine) -> None:
     for turns in questions():
         expected = expected_tokens(pair, engine, turns)
-        prompt = engine._prompt(turns, GREEDY, CancelToken()).ids.tolist()
+        prompt = engine._writer.write(turns, GREEDY, CancelToken()).ids.tolist()
         done = answer(engine, turns)[-1]
         assert isinstance(done, Done)
         assert list(engine._model.cached_tokens[len(prompt) :]) == expected[:-1]
