@@ -42,8 +42,8 @@ choose_extra() {
     fi
 }
 
-# install_system_packages LIST: brings what LIST names ("library SONAME PACKAGE" or "command NAME PACKAGE" a line) and
-# the machine lacks; by sonames, since distributions rename packages. Never fatal: the terminal chat needs none of it.
+# install_system_packages LIST: brings what LIST names ("library SONAME PACKAGE", "command NAME PACKAGE" or "file PATTERN
+# PACKAGE" a line) and the machine lacks; by sonames, since distributions rename packages. Never fatal: the terminal chat needs none of it.
 install_system_packages() {
     [ "$(uname -s)" = Linux ] || return 0
     libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null) || libraries=
@@ -53,6 +53,8 @@ install_system_packages() {
         case $kind in
             library) case $libraries in *"$name "*) continue ;; esac ;;
             command) if command -v "$name" >/dev/null 2>&1; then continue; fi ;;
+            # shellcheck disable=SC2086  # a pattern
+            file) if ls -d $name >/dev/null 2>&1; then continue; fi ;;
             *) continue ;;
         esac
         missing="$missing $name"
