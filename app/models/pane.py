@@ -61,6 +61,7 @@ class ModelsPane(QScrollArea):
         self.free_memory: Callable[[], int | None] = available_bytes
         self.models: Sequence[InstalledModel] = ()
         self.installed_cards: list[InstalledCard] = []
+        self._shown: list[tuple[InstalledModel, str, bool]] = []
         self.catalogue_cards: dict[str, CatalogueCard] = {}
         self._catalogue: tuple[CatalogueModel, ...] = ()
         inside = QWidget(self)
@@ -131,17 +132,16 @@ class ModelsPane(QScrollArea):
     # --- what is shown ---
 
     def _show_installed(self) -> None:
+        busy = self._session.state is SessionState.LOADING
+        facts = [(model, self._loaded(model), busy) for model in self.models]
+        if facts == self._shown:  # a question that is open stays open
+            return
+        self._shown = facts
         focused = next((card.model.path for card in self.installed_cards if card.isAncestorOf(self._focus())), None)
         _empty(self._installed)
         self.installed_cards = []
-        for model in self.models:
-            card = InstalledCard(
-                model,
-                self._theme,
-                loaded=self._loaded(model),
-                busy=self._session.state is SessionState.LOADING,
-                parent=self.widget(),
-            )
+        for model, loaded, busy in facts:
+            card = InstalledCard(model, self._theme, loaded=loaded, busy=busy, parent=self.widget())
             card.load_requested.connect(self.load_requested)
             card.remove_requested.connect(self._remove)
             self._installed.addWidget(card)

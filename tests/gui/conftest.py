@@ -14,6 +14,7 @@ from app.application import Larimar, Options
 from app.devices.speaker import Speaker
 from app.engine_worker import EngineFactory
 from app.session import Session, SessionState
+from inference.hub import Source
 
 
 @pytest.fixture(autouse=True)
@@ -53,11 +54,12 @@ def make_app(qtbot: QtBot, qapp: object, tmp_path: Path) -> Iterator[Callable[..
         model: Path | None = None,
         choose_folder: Callable[[Path | None], Path | None] | None = None,
         speaker: Speaker | None = None,
+        hub: Source | None = None,
         wait: bool = True,
     ) -> Larimar:
         factory = opens(engine) if isinstance(engine, FakeEngine) else engine
         options = Options(model, tmp_path)
-        larimar = Larimar(qapp, options, factory, choose_folder=choose_folder, speaker=speaker)  # type: ignore[arg-type]
+        larimar = Larimar(qapp, options, factory, choose_folder=choose_folder, speaker=speaker, hub=hub)  # type: ignore[arg-type]
         made.append(larimar)
         larimar.start()
         qtbot.waitExposed(larimar.window)

@@ -7,6 +7,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -18,9 +19,9 @@ DEADLINE_SECONDS = 120.0
 class Program:
     """A running ``main.py``; ended with the ``with`` block."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
+    def __init__(self, *arguments: str, environment: dict[str, str], before: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "main.py"), *arguments],
+            [*before, sys.executable, str(ROOT / "main.py"), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

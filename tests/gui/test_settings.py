@@ -1,0 +1,293 @@
+"""The settings: what is kept, what the dialog changes, keys, and wiping."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes.engine import FakeEngine, words
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.application import Larimar
+from app.colours import DARK
+from app.paths import Paths
+from app.session import SessionState
+from app.settings import VERSION, VERSION_KEY, Settings, SettingsStore, migrated, settings_of, texts_of
+from app.settings_dialog import SettingsDialog
+from app.update_check import Release, UpdateCheckError
+from app.wipe import files_of, wipe
+from inference.network import NETWORK
+
+MakeApp = Callable[..., Larimar]
+
+EVERYTHING = Settings(
+    model_folder=Path("/models/one, two; ü"),
+    thinking=True,
+    colour_scheme="dark",
+    window_geometry=bytes(range(256)),
+    conversation="abc",
+    text_zoom=150,
+    language="de",
+    models_folder=Path("/disk/models"),
+    added_models=(Path("/a b"), Path("/c")),
+    provider="cpu",
+    offline=True,
+    remember_state=True,
+    check_updates=True,
+    tray_icon=False,
+    demo_offer=False,
+    shortcuts={"new_chat": "Ctrl+Shift+N", "quit": ""},
+)
+
+FREE = ("conversation", "model_folder", "models_folder")
+"""Settings for which every text makes sense."""
+
+
+@pytest.fixture(autouse=True)
+def online_again(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NETWORK, "offline", False)
+
+
+def test_every_setting_survives_a_round_trip(tmp_path: Path) -> None:
+    changed = [each.name for each in dataclasses.fields(Settings)]
+    assert all(getattr(EVERYTHING, name) != getattr(Settings(), name) for name in changed)
+    store = SettingsStore(tmp_path / "settings.ini")
+    store.save(EVERYTHING)
+    store.close()
+    other = SettingsStore(tmp_path / "settings.ini")
+    assert other.load() == EVERYTHING
+    other.close()
+
+
+@pytest.mark.parametrize("name", [each.name for each in dataclasses.fields(Settings) if each.name not in FREE])
+def test_one_senseless_value_costs_only_itself(name: str) -> None:
+    texts = texts_of(EVERYTHING)
+    key = next(key for key, text in texts.items() if texts_of(Settings()).get(key) != text and _changes(key, name))
+    found = settings_of(texts | {key: "\x00 no sense"})
+    assert getattr(found, name) == getattr(Settings(), name)
+    assert dataclasses.replace(found, **{name: getattr(EVERYTHING, name)}) == EVERYTHING
+
+
+def _changes(key: str, name: str) -> bool:
+    return (
+        texts_of(dataclasses.replace(Settings(), **{name: getattr(EVERYTHING, name)}))[key] != texts_of(Settings())[key]
+    )
+
+
+def test_settings_of_the_first_version_are_understood(tmp_path: Path) -> None:
+    file = tmp_path / "settings.ini"
+    file.write_text("[window]\ncolour_scheme=dark\n[chat]\nthinking=true\n", encoding="utf-8")
+    store = SettingsStore(file)
+    settings = store.load()
+    assert (settings.colour_scheme, settings.thinking) == ("dark", True)
+    store.save(dataclasses.replace(settings, thinking=False))
+    store.close()
+    text = file.read_text(encoding="utf-8")
+    assert f"version={VERSION}" in text
+    assert "[window]\ncolour_scheme" not in text
+
+
+def test_a_newer_version_loses_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "settings.ini"
+    file.write_text("[settings]\nversion=99\n[future]\nthing=kept\n[appearance]\ntext_zoom=150\n", encoding="utf-8")
+    store = SettingsStore(file)
+    settings = store.load()
+    assert settings.text_zoom == 150
+    store.save(dataclasses.replace(settings, offline=True))
+    store.close()
+    text = file.read_text(encoding="utf-8")
+    assert "version=99" in text
+    assert "thing=kept" in text
+    assert migrated({VERSION_KEY: "99", "window/colour_scheme": "dark"})["window/colour_scheme"] == "dark"
+
+
+def opened(larimar: Larimar) -> SettingsDialog:
+    dialog = larimar.actions.open_settings()
+    assert larimar.actions.open_settings() is dialog
+    return dialog
+
+
+def test_a_change_is_in_force_at_once_and_kept(
+    qtbot: QtBot, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LARIMAR_COLOR_SCHEME", raising=False)
+    larimar = make_app(FakeEngine())
+    points = QApplication.font().pointSizeF()
+    dialog = opened(larimar)
+    for box, value in ((dialog.scheme, "dark"), (dialog.zoom, 150)):
+        box.setCurrentIndex(box.findData(value))
+        box.activated.emit(box.currentIndex())
+    assert larimar.theme.colours is DARK
+    assert QApplication.font().pointSizeF() == pytest.approx(1.5 * points)
+    dialog.thinking.click()
+    assert larimar.window.chat.composer.think.isChecked()
+    dialog.offline.click()
+    assert NETWORK.offline
+    assert larimar.window.status.offline_label.isVisible()
+    assert not dialog.update_button.isEnabled()
+    larimar.window.close()
+    again = make_app(FakeEngine())
+    assert again.settings.text_zoom == 150
+    assert again.theme.colours is DARK
+    assert NETWORK.offline
+    dialog = opened(again)
+    assert dialog.offline.isChecked()
+    dialog.offline.click()
+    assert not NETWORK.offline
+    dialog.zoom.setCurrentIndex(dialog.zoom.findData(100))
+    dialog.zoom.activated.emit(dialog.zoom.currentIndex())
+    assert QApplication.font().pointSizeF() == pytest.approx(points)
+
+
+def test_search_finds_settings_and_says_when_there_are_none(qtbot: QtBot, make_app: MakeApp) -> None:
+    dialog = opened(make_app(FakeEngine()))
+    shown = lambda: [row._title.text() for section in dialog.sections for row in section.rows if row.isVisible()]  # noqa: E731
+    everything = shown()
+    dialog.search.setText("connection LEAVES")
+    assert shown() == ["Offline"]
+    assert [dialog.list.item(n).isHidden() for n in range(4)] == [True, True, False, True]
+    dialog.search.setText("keyboard")
+    assert "Default keys" in shown()
+    dialog.search.setText("xyzzy")
+    assert shown() == []
+    assert dialog._nothing.isVisible()
+    dialog.search.clear()
+    assert shown() == everything
+
+
+def test_keys_can_be_changed_and_conflicts_are_said(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine([words("ok")]))
+    larimar.window.chat.ask("question")
+    qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
+    dialog = opened(larimar)
+    field = dialog.key_fields["new_chat"]
+    qtbot.mouseClick(field, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(field, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    assert "belongs to “Show or hide conversations” already" in dialog._key_rows["new_chat"].said.text()
+    assert field.text() == "Ctrl+N"
+    qtbot.mouseClick(field, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(field, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    assert dialog._key_rows["new_chat"].said.text() == ""
+    assert larimar.settings.shortcuts == {"new_chat": "Ctrl+K"}
+    assert larimar.window.chat.header.new_button.toolTip() == "New chat (Ctrl+K)"
+    qtbot.mouseClick(field, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert field.text() == "Ctrl+K"
+    assert dialog.isVisible()
+    dialog.close()
+    larimar.window.activateWindow()
+    larimar.window.chat.composer.edit.setFocus()
+    qtbot.waitUntil(larimar.window.chat.composer.edit.hasFocus)
+    qtbot.keyClick(larimar.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: larimar.window.chat.model.rowCount() == 0)
+    dialog = opened(larimar)
+    qtbot.mouseClick(dialog.reset_button, Qt.MouseButton.LeftButton)
+    assert larimar.settings.shortcuts == {}
+
+
+def test_the_look_for_a_newer_version(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    answers: list[Release | Exception] = [
+        UpdateCheckError("The server cannot be reached."),
+        Release("9.0", "https://example.org/9.0", newer=True),
+    ]
+
+    def newest() -> Release:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    larimar.actions.newest_release = newest
+    dialog = opened(larimar)
+    assert (
+        "https://api.github.com"
+        in dialog._update_row.parentWidget().findChildren(type(dialog._update_row))[2].about.text()
+    )
+    for words_ in ("cannot be reached", "https://example.org/9.0"):
+        qtbot.mouseClick(dialog.update_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda words_=words_: words_ in dialog._update_row.said.text())
+    assert larimar.window.update_notice.isVisible()
+
+
+def test_a_build_of_a_store_does_not_offer_to_look(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    larimar.actions.update_allowed = lambda: False
+    dialog = opened(larimar)
+    assert not dialog.update_button.isVisible()
+    assert not hasattr(dialog, "updates")
+
+
+def test_nothing_is_asked_at_the_start_unless_the_user_wants_it(
+    qtbot: QtBot, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def newest() -> Release:
+        asked.append(True)
+        return Release("9.0", "https://example.org", newer=True)
+
+    monkeypatch.setattr("app.update_check.newest_release", newest)
+    larimar = make_app(FakeEngine())
+    assert asked == []
+    opened(larimar).updates.click()
+    larimar.window.close()
+    again = make_app(FakeEngine())
+    qtbot.waitUntil(again.window.update_notice.isVisible)
+    assert asked == [True]
+
+
+def test_engines_are_opened_as_the_settings_say(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
+    how: list[tuple[str, Path | None]] = []
+
+    def factory(
+        path: Path | None,
+        progress: object = None,
+        cancel: object = None,
+        provider: str = "",
+        prefix_cache: Path | None = None,
+    ) -> FakeEngine:
+        how.append((provider, prefix_cache))
+        return FakeEngine()
+
+    larimar = make_app(factory)
+    assert how == [("auto", None)]
+    dialog = opened(larimar)
+    dialog.remember.click()
+    dialog.provider.setCurrentIndex(dialog.provider.findData("cpu"))
+    dialog.provider.activated.emit(dialog.provider.currentIndex())
+    larimar.session.retry()
+    qtbot.waitUntil(lambda: len(how) == 2 and larimar.session.state is SessionState.READY)
+    prefixes = tmp_path / "cache" / "prefixes"
+    assert how[1] == ("cpu", prefixes)
+    prefixes.mkdir(parents=True)
+    (prefixes / "kept.npz").write_bytes(b"x")
+    dialog.remember.click()
+    qtbot.waitUntil(lambda: not prefixes.exists())
+
+
+def test_wiping_asks_first_and_then_leaves_nothing(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
+    larimar = make_app(FakeEngine([words("ok")]))
+    larimar.window.chat.ask("question")
+    qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
+    dialog = opened(larimar)
+    wished: list[bool] = []
+    larimar.wipe_requested.connect(lambda: wished.append(True))
+    qtbot.mouseClick(dialog.wipe_button, Qt.MouseButton.LeftButton)
+    assert dialog.wipe_confirm.isVisible()
+    qtbot.mouseClick(dialog.wipe_confirm.no, Qt.MouseButton.LeftButton)
+    assert not dialog.wipe_confirm.isVisible()
+    assert wished == []
+    qtbot.mouseClick(dialog.wipe_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dialog.wipe_confirm.yes, Qt.MouseButton.LeftButton)
+    assert wished == [True]
+    larimar.window.close()
+    paths = Paths.under(tmp_path)
+    (tmp_path / "mine").write_text("stays")
+    assert files_of(paths)
+    assert wipe(paths) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
