@@ -46,6 +46,7 @@ class LogDialog(QDialog):
         about.setWordWrap(True)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName(self.tr("Log and crash reports"))
         self.views: dict[str, QPlainTextEdit] = {}
         for name, title in (("larimar.log", self.tr("Log")), ("crash.log", self.tr("Crash reports"))):
             view = QPlainTextEdit(self)

@@ -94,6 +94,34 @@ def test_every_control_has_a_name_with_attachments_banners_and_dialogs(
         dialog.deleteLater()
 
 
+def test_every_control_has_a_name_in_settings_log_and_about(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    settings = larimar.actions.open_settings()
+    settings.wipe_button.click()
+    for dialog in (settings, larimar.actions.open_log(), larimar.actions.open_about()):
+        assert nameless(dialog) == []
+        dialog.close()
+
+
+def test_settings_by_keyboard_alone(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    larimar.window.activateWindow()
+    larimar.window.chat.composer.edit.setFocus()
+    qtbot.waitUntil(larimar.window.chat.composer.edit.hasFocus)
+    qtbot.keyClick(larimar.window, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
+    dialog = larimar.actions.open_settings()
+    qtbot.waitUntil(dialog.search.hasFocus)
+    reached: list[QWidget] = []
+    while (widget := QApplication.focusWidget()) not in reached:
+        assert widget is not None
+        reached.append(widget)
+        qtbot.keyClick(widget, Qt.Key.Key_Tab)
+    controls = {dialog.scheme, dialog.zoom, dialog.language, dialog.thinking, dialog.offline, dialog.wipe_button}
+    assert controls | set(dialog.key_fields.values()) <= set(reached)
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+
+
 def test_every_control_has_a_name_when_there_is_no_model(qtbot: QtBot, make_app: MakeApp) -> None:
     larimar = make_app(missing, wait=False)
     qtbot.waitUntil(larimar.window.chat.failure.isVisible)
@@ -205,7 +233,8 @@ TEXT_ON = {
     "on_accent": ("accent", "accent_hover"),
     "link": ("surface", "code"),
     "danger": ("surface", "danger_soft", "code"),
-    "on_badge": ("badge",),
+    "on_badge": ("badge", "raised"),
+    "danger_soft": ("danger",),
     "good": ("code",),
     **{f"code_{kind}": ("code",) for kind in ("keyword", "name", "string", "number", "comment")},
 }
