@@ -51,8 +51,8 @@ class Row(QWidget):
         self.said.setText(words)
         self.said.setProperty("alarming", "yes" if alarming else "no")
         self.said.style().polish(self.said)
-        self.said.setFont(self._theme.small_font)  # which polishing has set back
         self.said.setVisible(bool(words))
+        self.said.setFont(self._theme.small_font)  # which polishing has set back
 
     def matches(self, words: list[str]) -> bool:
         """Return whether all of ``words``, in small letters, occur in what the row says."""

@@ -270,8 +270,8 @@ class CatalogueCard(Card):
         self.said.setText(words)
         self.said.setProperty("alarming", "yes" if alarming else "no")
         self.said.style().polish(self.said)
-        self.said.setFont(self._theme.small_font)  # which polishing has set back
         self.said.setVisible(bool(words))
+        self.said.setFont(self._theme.small_font)  # which polishing has set back
 
     def _about(self) -> str:
         about = {

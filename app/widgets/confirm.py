@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import GRID
+from app.widgets.leading import leading
 
 
 class Confirm(QFrame):
@@ -18,7 +19,7 @@ class Confirm(QFrame):
     def __init__(self, yes: str, no: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("confirm")
-        self._question = QLabel(self)
+        self._question = leading(QLabel(self))
         self._question.setWordWrap(True)
         self._question.setTextFormat(Qt.TextFormat.PlainText)
         self.yes = QPushButton(yes, self)

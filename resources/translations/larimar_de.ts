@@ -1016,6 +1016,10 @@
         <translation>Liegt in {folder}. Nichts davon wird irgendwohin gesendet, und nie steht darin, was gesagt wurde.</translation>
     </message>
     <message>
+        <source>Log and crash reports</source>
+        <translation>Protokoll und Absturzberichte</translation>
+    </message>
+    <message>
         <source>Crash reports</source>
         <translation>Absturzberichte</translation>
     </message>

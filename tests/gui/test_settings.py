@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -291,3 +294,42 @@ def test_wiping_asks_first_and_then_leaves_nothing(qtbot: QtBot, make_app: MakeA
     assert files_of(paths)
     assert wipe(paths) == []
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_after_wiping_the_program_begins_anew(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from PySide6.QtCore import QTimer\n"
+        "import app.application as application\n"
+        "from fakes.engine import FakeEngine\n"
+        "application.open_engine = lambda path: FakeEngine()\n"
+        "start = application.Larimar.start\n"
+        "def started(self):\n"
+        "    start(self)\n"
+        "    print(self.settings.thinking, flush=True)\n"
+        "    if self.settings.thinking:\n"
+        "        QTimer.singleShot(0, self.wipe_requested.emit)\n"
+        "    else:\n"
+        "        QTimer.singleShot(0, self.window.close)\n"
+        "application.Larimar.start = started\n"
+        "print(application.run(data_dir=Path(sys.argv[1])))\n"
+    )
+    store = SettingsStore(tmp_path / "config" / "settings.ini")
+    store.save(Settings(thinking=True))
+    store.close()
+    media = tmp_path / "data" / "media" / "kept.png"
+    media.parent.mkdir(parents=True)
+    media.write_bytes(b"x")
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        check=False,
+        timeout=60,
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{root}:{root / 'tests'}", "QT_QPA_PLATFORM": "offscreen"},
+    )
+    assert done.stdout.split() == ["True", "False", "0"], done.stderr
+    assert not media.exists()
