@@ -150,3 +150,27 @@ def test_the_log_is_shown_from_its_end(qtbot: QtBot, make_app: MakeApp, tmp_path
     assert view.toPlainText().startswith("line ")
     assert dialog.views["crash.log"].toPlainText() == "Nothing yet."
     assert end_of(tmp_path / "none") == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
+def test_one_that_was_killed_does_not_stand_in_the_way(qapp: QApplication, tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from app.single_instance import SingleInstance\n"
+        "instance = SingleInstance(Path(sys.argv[1]))\n"
+        "print(instance.first(), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"True"
+        assert not SingleInstance(tmp_path).first()
+        process.kill()
+        process.wait()
+    instance = SingleInstance(tmp_path)
+    assert instance.first()
+    instance.close()
