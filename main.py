@@ -257,6 +257,8 @@ def _window(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
 
     problem = window_problem()
     if problem is not None:
+        if options.ask:
+            return _ask(parser.parse_args(["ask", options.ask], namespace=options), parser)
         print(f"{problem} The chat goes on here in the terminal.", file=sys.stderr)
         return _chat(parser.parse_args(["chat"], namespace=options), parser)
     if sys.platform == "win32":
