@@ -88,7 +88,7 @@ fi
 timed window-tools inside "apt-get install -y --no-install-recommends xvfb xdotool imagemagick"
 cat >"$root/tmp/window.sh" <<'END'
 set -eu
-Xvfb :7 -screen 0 1280x800x24 -nolisten tcp >/dev/null 2>&1 &
+Xvfb :7 -screen 0 1280x800x24 -nolisten tcp -noreset >/dev/null 2>&1 &
 export DISPLAY=:7
 until xdotool getdisplaygeometry >/dev/null 2>&1; do :; done
 mkfifo /tmp/said
