@@ -83,6 +83,7 @@ class Larimar(QObject):
         self._translators = speak(app, self.settings.language)
         self.theme = Theme(app, self.settings.colour_scheme)
         self._closed = False
+        self._forgets_at_end = False
         self._first_question = ""
         self.session = Session(self._with_settings(factory), self)
         self.background = Background(self)
@@ -94,6 +95,7 @@ class Larimar(QObject):
         )
         self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
         self.history.opened.connect(self._conversation_opened)
+        self.history.deleted.connect(self._forget_prefixes)
         self.transfer = TransferActions(self.window.history, self.conversations, self.background, self)
         self.transfer.imported = self.history.refresh
         self.history.open_at_start(self.settings.conversation)
@@ -169,6 +171,8 @@ class Larimar(QObject):
         self.speaker.close()
         self.session.close()
         self.background.close()
+        if self._forgets_at_end:  # the engine keeps what it holds when it is closed
+            shutil.rmtree(self._options.paths.prefixes, ignore_errors=True)
         self.conversations.close()
         self._store.close()
         for translator in self._translators:
@@ -205,9 +209,14 @@ class Larimar(QObject):
     def _settings_changed(self, settings: Settings) -> None:
         forgets = self.settings.remember_state and not settings.remember_state
         self._change(settings)
-        if forgets:  # what was kept tells what was said
-            prefixes = self._options.paths.prefixes
-            self.background.run(lambda: shutil.rmtree(prefixes, ignore_errors=True), lambda _: None)
+        if forgets:
+            self._forget_prefixes()
+
+    def _forget_prefixes(self) -> None:
+        """Remove what the engine kept of conversations, now and when it has ended: it tells what was said."""
+        self._forgets_at_end = True
+        prefixes = self._options.paths.prefixes
+        self.background.run(lambda: shutil.rmtree(prefixes, ignore_errors=True), lambda _: None)
 
     def _folder_added(self, folder: Path) -> None:
         if folder not in self.settings.added_models:

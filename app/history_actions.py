@@ -30,6 +30,9 @@ class HistoryActions(QObject):
     opened = Signal(str)
     """Another conversation is on the screen; carries its id, or nothing for one that is not stored yet."""
 
+    deleted = Signal()
+    """A conversation was deleted, though that may still be undone."""
+
     def __init__(
         self, pane: HistoryPane, chat: ChatPane, store: HistoryStore, background: Background, parent: QObject
     ) -> None:
@@ -111,6 +114,7 @@ class HistoryActions(QObject):
         self._controller.leave(conversation_id)
         self._deleted = (conversation_id, open_now)
         self._write(self._store.delete(conversation_id))
+        self.deleted.emit()
         self._list()
         self._pane.undo.show_deleted(entry.title if isinstance(entry, Entry) else "")
 

@@ -14,7 +14,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from pytestqt.qtbot import QtBot
 
-from app.application import Larimar
+from app.application import Larimar, Options
 from app.conversation import PAGE, Conversation, Message
 from app.history.days import day_words
 from app.history.model import Heading
@@ -189,6 +189,22 @@ def test_deleting_can_be_undone_and_is_final_later(qtbot: QtBot, filled: tuple[L
     with pytest.raises(KeyError):
         store.conversation(made[1].id).result()
     assert pane.undo.isHidden()
+
+
+def test_deleting_forgets_what_the_engine_kept_of_conversations(
+    qtbot: QtBot, filled: tuple[Larimar, list[Conversation]], tmp_path: Path
+) -> None:
+    larimar, made = filled
+    prefixes = Options(None, tmp_path).paths.prefixes
+    kept = prefixes / "model" / "one.npz"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"what was said")
+    larimar.history.delete(made[0].id)
+    qtbot.waitUntil(lambda: not prefixes.exists())
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"what the engine writes when it is closed")
+    larimar.window.close()
+    assert not prefixes.exists()
 
 
 def test_deleting_stops_the_reply_under_way(qtbot: QtBot, make_app: MakeApp) -> None:
