@@ -22,6 +22,7 @@ from app.devices.speaker import Speaker, SystemSpeaker
 from app.engine_worker import Engine, EngineFactory
 from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
+from app.live_senses import LiveSenses
 from app.logging_setup import close_logs, log_to, stop_logging_qt
 from app.models.downloads import Downloads
 from app.paths import Paths
@@ -33,6 +34,7 @@ from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
 from app.transfer_actions import TransferActions
 from app.translation import speak
+from app.widgets.live_indicator import live_words
 from app.window import MainWindow
 from app.wipe import wipe
 from inference.cancellation import CancelToken
@@ -90,8 +92,9 @@ class Larimar(QObject):
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
         self.downloads = Downloads(hub or Hub(), self)
+        self.senses = LiveSenses(self)
         self.window = MainWindow(
-            self.session, self.theme, self.conversations, self.background, self.downloads, self.speaker
+            self.session, self.theme, self.conversations, self.background, self.downloads, self.speaker, self.senses
         )
         self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
         self.history.opened.connect(self._conversation_opened)
@@ -119,6 +122,8 @@ class Larimar(QObject):
         self.actions.tray.show_requested.connect(self.window.come_back)
         self.actions.tray.new_chat_requested.connect(lambda: self.fulfil(Wishes(new_chat=True)))
         self.actions.tray.quit_requested.connect(self.window.close)
+        self.actions.tray.stop_senses_requested.connect(self.senses.stop_all)
+        self.senses.changed.connect(lambda: self.actions.tray.show_live(live_words(self.senses.live)))
 
     def start(self) -> None:
         """Show the window, then load the model behind it."""
@@ -165,6 +170,7 @@ class Larimar(QObject):
         if self._closed:
             return
         self._closed = True
+        self.senses.stop_all()
         self.actions.close()
         self.downloads.close()
         self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))

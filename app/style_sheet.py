@@ -44,6 +44,9 @@ def style_sheet(colours: Colours) -> str:
     #status QToolButton:hover {{ background: {c.hover}; }}
     #status QToolButton:focus {{ border-color: {c.accent}; }}
     #status QToolButton::menu-indicator {{ image: none; }}
+    #status #live {{ background: {c.danger_soft}; color: {c.danger}; border-radius: 9px; padding: 1px 8px; }}
+    #status #live:hover {{ border-color: {c.danger}; }}
+    #status #live:focus {{ border-color: {c.danger}; }}
 
     #history {{ background: {c.rail}; border-right: 1px solid {c.border}; }}
     #history QListView {{ background: transparent; }}

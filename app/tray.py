@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QIcon
+from PySide6.QtCore import QObject, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
+
+_SIZE = 64
+_LIVE = "#d92d20"
 
 
 class Tray(QObject):
@@ -13,6 +16,7 @@ class Tray(QObject):
     show_requested = Signal()
     new_chat_requested = Signal()
     quit_requested = Signal()
+    stop_senses_requested = Signal()
 
     def __init__(self, icon: QIcon, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -20,8 +24,11 @@ class Tray(QObject):
         self.menu = QMenu()
         self.menu.addAction(self.tr("Show Larimar"), self.show_requested.emit)
         self.menu.addAction(self.tr("New chat"), self.new_chat_requested.emit)
+        self.stop_senses = self.menu.addAction(self.tr("Stop"), self.stop_senses_requested.emit)
+        self.stop_senses.setVisible(False)
         self.menu.addSeparator()
         self.menu.addAction(self.tr("Quit"), self.quit_requested.emit)
+        self._quiet = icon
         self._icon = QSystemTrayIcon(icon, self)
         self._icon.setToolTip("Larimar")
         self._icon.setContextMenu(self.menu)
@@ -31,6 +38,13 @@ class Tray(QObject):
         """Show the icon, where there is a tray."""
         self._icon.setVisible(shown and self.available)
 
+    def show_live(self, words: str) -> None:
+        """Say in ``words`` what of camera, microphone and screen is live, with a red dot; empty takes that back."""
+        self.stop_senses.setVisible(bool(words))
+        self.stop_senses.setText(self.tr("Stop ({what})").format(what=words))
+        self._icon.setToolTip(f"Larimar · {words}" if words else "Larimar")
+        self._icon.setIcon(with_dot(self._quiet) if words else self._quiet)
+
     def close(self) -> None:
         """Take the icon away."""
         self._icon.hide()
@@ -39,3 +53,17 @@ class Tray(QObject):
     def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
         if reason is QSystemTrayIcon.ActivationReason.Trigger:
             self.show_requested.emit()
+
+
+def with_dot(icon: QIcon) -> QIcon:
+    """Return ``icon`` with the red dot of something that is live, which shows on light and on dark panels."""
+    pixmap = icon.pixmap(_SIZE, _SIZE)
+    side = pixmap.width() / pixmap.devicePixelRatio()
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(Qt.GlobalColor.white, side / 20))
+    painter.setBrush(QColor(_LIVE))
+    dot = side * 0.42
+    painter.drawEllipse(QRectF(side - dot - side / 20, side - dot - side / 20, dot, dot))
+    painter.end()
+    return QIcon(pixmap)

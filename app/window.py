@@ -11,6 +11,7 @@ from app.chat.pane import ChatPane
 from app.conversation import ConversationStore
 from app.devices.speaker import Speaker
 from app.history.pane import HistoryPane
+from app.live_senses import LiveSenses
 from app.microphone.pane import MicrophonePane
 from app.models.downloads import Downloads
 from app.models.pane import ModelsPane
@@ -19,6 +20,7 @@ from app.theme import Theme
 from app.webcam.pane import WebcamPane
 from app.widgets.app_menu import AppMenu
 from app.widgets.demo_offer import DemoOffer
+from app.widgets.live_indicator import LiveIndicator
 from app.widgets.rail import Rail
 from app.widgets.status_line import StatusLine
 from app.widgets.update_notice import UpdateNotice
@@ -43,8 +45,10 @@ class MainWindow(QMainWindow):
         background: Background,
         downloads: Downloads,
         speaker: Speaker | None = None,
+        senses: LiveSenses | None = None,
     ) -> None:
         super().__init__()
+        self.senses = senses or LiveSenses(self)
         self.setWindowTitle(self.tr("Larimar"))
         self.setWindowIcon(theme.icon("larimar", "#000000", 64))
         self.setMinimumSize(_SMALLEST)
@@ -60,6 +64,8 @@ class MainWindow(QMainWindow):
         self.webcam = WebcamPane(theme, self)
         self.microphone = MicrophonePane(theme, self)
         self.status = StatusLine(session, theme, self)
+        self.live = LiveIndicator(self.senses, theme, self.status)
+        self.status.show_live(self.live)
         for icon, name, pane in (
             ("chat", self.tr("Chat"), self.chat),
             ("camera", self.tr("Webcam"), self.webcam),
@@ -164,6 +170,8 @@ class MainWindow(QMainWindow):
             stops.extend(self.chat.stops())
         if self.panes.currentWidget() is self.models:
             stops.extend(self.models.stops())
+        if not self.live.isHidden():
+            stops.append(self.live)
         stops.append(self.status.model_button)
         return stops
 

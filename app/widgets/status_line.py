@@ -66,7 +66,7 @@ class StatusLine(QFrame):
         self.offline_label.setToolTip(self.tr("No connection leaves this computer; the settings have the switch"))
         self.offline_label.hide()
         self.stats_label = QLabel(self)
-        line = QHBoxLayout(self)
+        line = self._line = QHBoxLayout(self)
         line.setContentsMargins(2 * GRID, 5, 2 * GRID, 5)
         line.setSpacing(GRID)
         line.addWidget(self._dot)
@@ -91,6 +91,11 @@ class StatusLine(QFrame):
         choose.triggered.connect(lambda _checked=False: self.choose_model_requested.emit())
         menu.addAction(choose)
         return menu
+
+    def show_live(self, indicator: QWidget) -> None:
+        """Give the indicator of what is live its place, right after the state."""
+        self._line.insertSpacing(2, GRID)
+        self._line.insertWidget(3, indicator)
 
     def show_offline(self, offline: bool) -> None:
         """Say whether the network is switched off."""
