@@ -12,6 +12,7 @@ import pytest
 
 import main
 from app import display
+from app.commands.arguments import EXPORT_PACKAGES
 from inference.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,12 +43,14 @@ def test_help_imports_nothing_heavy() -> None:
         "    pass\n"
         "names = {name.partition('.')[0] for name in sys.modules if not name.startswith('__')}\n"
         "print(*names - set(sys.stdlib_module_names), file=sys.stderr)\n"
+        "ours = {name for name in sys.modules if name.startswith('app.')}\n"
+        "assert all(name.startswith('app.commands') for name in ours), ours\n"
     )
     result = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert "ask" in result.stdout
-    assert set(result.stderr.split()) == {"main", "inference"}
+    assert set(result.stderr.split()) == {"main", "inference", "app"}
 
 
 def test_version(child_environment: dict[str, str]) -> None:
@@ -125,7 +128,7 @@ def test_convert_without_the_export_extra_names_it(
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("inference.export.")]:
         monkeypatch.delitem(sys.modules, name)
-    for name in main.EXPORT_PACKAGES:
+    for name in EXPORT_PACKAGES:
         monkeypatch.setitem(sys.modules, name, None)
     assert main.main(["convert", str(tmp_path), str(tmp_path / "out")]) == 1
     assert "install the export extra" in capsys.readouterr().err

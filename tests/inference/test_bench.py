@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import main
+from app.commands.bench import encoder_peer, peers_against
 from inference import bench, bench_encoders
 from inference.bench_peers import LlamaCpp, PeerError
 from inference.bench_results import Comparison, Measurement, table, write_json
@@ -120,8 +121,8 @@ def test_transformers_is_left_out_with_a_sentence_where_it_is_missing(
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "inference.export.bench_peer", raising=False)
     options = main.build_parser().parse_args(["bench", "--against", "transformers", str(project_root)])
-    assert main._bench_peers(options, main.build_parser()) == []
-    assert main._encoder_peer(options) is None
+    assert peers_against(options, main.build_parser()) == []
+    assert encoder_peer(options) is None
     assert "torch is not installed" in capsys.readouterr().err
 
 
