@@ -11,7 +11,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeDatabase, QSize
 from PySide6.QtGui import QImage, QPainter
 
 from app.chat.thumbnails import MediaPart, Thumbnail, make_thumbnail
-from app.chat.visual_detail import DOCUMENT_DETAIL, automatic_detail
+from app.visual_detail import DOCUMENT_DETAIL, automatic_detail
 from inference.errors import MediaError
 from inference.media.audio import probe_audio
 from inference.media.image import DEFAULT_BUDGET, open_image

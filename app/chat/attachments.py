@@ -23,7 +23,7 @@ from app.chat.attachment_check import (
 )
 from app.chat.media_tiles import name_of_part
 from app.chat.thumbnails import MediaPart, Thumbnail, Thumbnails, make_thumbnail
-from app.chat.visual_detail import picture_tokens, sound_tokens, video_tokens
+from app.visual_detail import picture_tokens, sound_tokens, video_tokens
 from inference.errors import LarimarError
 from inference.media.image import DEFAULT_BUDGET
 from inference.messages import Audio, Image, Video

@@ -24,9 +24,9 @@ from app.chat.attachment_strip import AttachmentStrip
 from app.chat.attachments import Attachments
 from app.chat.banner import Banner
 from app.chat.media_tiles import MediaTiles
-from app.chat.message_edit import MessageEdit
-from app.chat.visual_detail import DETAILS
 from app.theme import GRID, Theme
+from app.visual_detail import DETAILS
+from app.widgets.message_edit import MessageEdit
 from inference.messages import Audio, Image, Part, Text, Video
 
 _TYPING_MS = 350

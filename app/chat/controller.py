@@ -1,7 +1,8 @@
 """What can be done with the conversation on the screen: the one object that changes it.
 
 It stands between the pane, the session, and the store of conversations. A reply goes on when another conversation is
-opened, and is stopped when a question is asked there, since the engine answers one at a time.
+opened, and is stopped when a question is asked there, since the engine answers one at a time. What other panes ask of
+the model only makes a question wait.
 """
 
 from __future__ import annotations
@@ -211,10 +212,10 @@ class ConversationController(QObject):
         """End the reply in the conversation that is shown; what was said stays."""
         if not self.busy:
             return
-        if self._reply is not None and self._reply.turn is None:
+        if self._reply is None or self._reply.turn is None:
             self._abandon()
         else:
-            self._session.stop()
+            self._session.withdraw(self._reply.turn)
 
     # --- how ---
 
@@ -237,8 +238,7 @@ class ConversationController(QObject):
         return True
 
     def _begin_reply(self, siblings: tuple[str, ...], options: ReplyOptions) -> None:
-        if self._session.state is SessionState.GENERATING:  # in another conversation
-            self._abandon()
+        self._abandon()  # the one in another conversation
         question = self._model.last
         name = self._session.model.name if self._session.model else ""
         message = Message(
@@ -250,9 +250,7 @@ class ConversationController(QObject):
         def told(turns: tuple[Turn, ...]) -> None:
             if self._reply is not reply:
                 return
-            reply.turn = self._session.ask(turns, options)
-            if reply.turn is None:
-                self._abandon()
+            reply.turn = self._session.submit(turns, options)
 
         self._with_turns(told)
         self.busy_changed.emit()
@@ -338,7 +336,8 @@ class ConversationController(QObject):
         reply.message = replace(reply.message, status=MessageStatus.STOPPED, finish_reason="cancelled")
         if reply.conversation == self._conversation.id:
             self._model.replace(reply.message)
-        self._session.give_up()
+        if reply.turn is not None:
+            self._session.withdraw(reply.turn)
         self._end(reply)
 
     def _end(self, reply: _Reply) -> None:

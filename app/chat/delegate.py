@@ -20,7 +20,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from app.chat.documents import text_palette
 from app.chat.highlighting import Highlighter, Span, colour
 from app.chat.layout import Action, Button, Layouter, MessageLayout, Piece, PieceKind
 from app.chat.media_tiles import MediaTiles
@@ -28,6 +27,7 @@ from app.chat.model import Index, MessageRole
 from app.chat.shown_message import ShownMessage
 from app.chat.text_selection import TextSelection
 from app.theme import Theme
+from app.widgets.documents import text_palette
 
 _LAYOUTS_KEPT = 128
 _CARET = 8.0

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor, QTextCharFormat, QTextDocument, QTextLayout
 
 from app.background import Background
-from app.chat.markdown import Block
 from app.colours import Colours
+from app.widgets.markdown import Block
 
 _KEPT: Final = 200
 _LETTERS_AT_MOST: Final = 60_000

@@ -9,12 +9,12 @@ from enum import Enum
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QGuiApplication, QTextCursor, QTextDocument
 
-from app.chat.documents import LINE_HEIGHT, DocumentMaker
 from app.chat.footer import footer_note, thought_label
-from app.chat.markdown import Block, BlockKind, MarkdownBlocks
 from app.chat.shown_message import ShownMessage
 from app.conversation import Message
 from app.theme import GRID, Theme
+from app.widgets.documents import LINE_HEIGHT, DocumentMaker
+from app.widgets.markdown import Block, BlockKind, MarkdownBlocks
 from inference.messages import Audio, Image, Text, ToolCall, ToolResult, Video
 
 translate = QCoreApplication.translate  # the name that lupdate looks for

@@ -9,8 +9,8 @@ from pathlib import Path
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.chat.attachments import PAGES_AT_ONCE
-from app.chat.visual_detail import DOCUMENT_DETAIL
 from app.theme import GRID
+from app.visual_detail import DOCUMENT_DETAIL
 
 
 class PagesDialog(QDialog):

@@ -35,9 +35,7 @@ from app.chat.greeting import Greeting
 from app.chat.header import ChatHeader
 from app.chat.highlighting import Highlighter
 from app.chat.layout import COLUMN_AT_MOST, SIDE
-from app.chat.markdown import is_safe_link
 from app.chat.media_tiles import MediaTiles, name_of_part
-from app.chat.message_edit import given_files
 from app.chat.model import ChatModel
 from app.chat.pages_dialog import PagesDialog
 from app.chat.picture_dialog import PictureDialog, read_picture
@@ -49,6 +47,8 @@ from app.conversation import ConversationStore, Message, MessageStatus
 from app.devices.speaker import Speaker
 from app.session import Session, SessionState
 from app.theme import GRID, Theme
+from app.widgets.markdown import is_safe_link
+from app.widgets.message_edit import given_files
 from app.widgets.notice import Notice
 from inference.messages import Image, Part, ReplyOptions, Text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QTextDocument
 
-from app.chat.markdown import BlockKind, blocks
+from app.widgets.markdown import BlockKind, blocks
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 

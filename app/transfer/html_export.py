@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TextIO
 
 from app.chat.highlighting import highlight
-from app.chat.markdown import Block, BlockKind, blocks
 from app.colours import DARK, LIGHT, Colours
 from app.conversation import Message
 from app.history_store import WholeConversation
@@ -26,6 +25,7 @@ from app.transfer.documents import (
     tool_words,
     write_whole,
 )
+from app.widgets.markdown import Block, BlockKind, blocks
 from inference.messages import Audio, Image, Part, Text, Thought, ToolCall, ToolResult, Video
 
 _POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"

@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import QMarginsF, QSize, Qt, QUrl
 from PySide6.QtGui import QFont, QFontDatabase, QImage, QPageLayout, QPageSize, QPdfWriter, QTextDocument
 
-from app.chat.markdown import Block, BlockKind, blocks
 from app.colours import LIGHT
 from app.conversation import Message
 from app.history_store import WholeConversation
@@ -24,6 +23,7 @@ from app.transfer.documents import (
     write_whole,
 )
 from app.transfer.html_export import coloured
+from app.widgets.markdown import Block, BlockKind, blocks
 from inference.errors import LarimarError
 from inference.media.image import open_image
 from inference.messages import Image, Part, Text, Thought, ToolCall, ToolResult

@@ -20,8 +20,8 @@ from app.chat.attachment_check import kind_of
 from app.chat.layout import Action
 from app.chat.pages_dialog import PagesDialog, parse_pages
 from app.chat.pane import ChatPane
-from app.chat.visual_detail import automatic_detail, picture_tokens, sound_tokens, video_tokens
 from app.session import SessionState
+from app.visual_detail import automatic_detail, picture_tokens, sound_tokens, video_tokens
 from gui import sample_media
 from inference.errors import MediaError
 from inference.messages import Audio, Image, Text, Video

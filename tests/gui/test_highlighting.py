@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from app.background import Background
 from app.chat.highlighting import Highlighter, colour, highlight
-from app.chat.markdown import Block, BlockKind
 from app.colours import LIGHT
+from app.widgets.markdown import Block, BlockKind
 
 CODE = 'def täst(x):\n    """Say 😀."""\n    return x + 1  # "one" more\n'
 

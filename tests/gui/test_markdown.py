@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PySide6.QtGui import QTextDocument
 from pytestqt.qtbot import QtBot
 
-from app.chat.markdown import Block, BlockKind, MarkdownBlocks, blocks, is_safe_link
+from app.widgets.markdown import Block, BlockKind, MarkdownBlocks, blocks, is_safe_link
 
 SAMPLE = """# Title
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PySide6.QtGui import QTextDocument
 from pytestqt.qtbot import QtBot
 
-from app.chat.markdown import BlockKind, MarkdownBlocks, blocks
-from app.chat.maths import maths_html
+from app.widgets.markdown import BlockKind, MarkdownBlocks, blocks
+from app.widgets.maths import maths_html
 
 
 def seen(markdown: str) -> str:

@@ -28,9 +28,7 @@ def collect(session: Session) -> list[Frame]:
 
 
 def ask(session: Session) -> int:
-    turn = session.ask(QUESTION, ReplyOptions())
-    assert turn is not None
-    return turn
+    return session.submit(QUESTION, ReplyOptions())
 
 
 def finish(qtbot: QtBot, session: Session, frames: list[Frame]) -> None:
@@ -108,37 +106,137 @@ def test_stop_reaches_the_engine_and_keeps_what_was_said(qtbot: QtBot, make_sess
     assert "".join(frame.text for frame in frames) == "half an"
 
 
-def test_late_pieces_of_a_given_up_turn_are_dropped(qtbot: QtBot, make_session: MakeSession) -> None:
+def test_pieces_of_a_withdrawn_reply_keep_its_number(qtbot: QtBot, make_session: MakeSession) -> None:
     engine = FakeEngine([[Text("old"), Text("old"), threading.Event()], words("new answer")])
     session = make_session(engine)
     frames = collect(session)
     first = ask(session)
     session._timer.stop()  # the window is busy while the pieces come in
     qtbot.waitUntil(lambda: session._worker.events.qsize() == 2)
-    session.give_up()
-    assert session.state is SessionState.READY
+    session.withdraw(first)
     second = ask(session)
     assert second > first
     finish(qtbot, session, frames)
-    assert {frame.turn for frame in frames} == {second}
-    assert "".join(frame.text for frame in frames) == "new answer"
+    of_first = [frame for frame in frames if frame.turn == first]
+    assert "".join(frame.text for frame in of_first) == "oldold"
+    assert [frame.last for frame in of_first].count(True) == 1
+    assert "".join(frame.text for frame in frames if frame.turn == second) == "new answer"
+    assert frames.index(of_first[-1]) < len(frames) - 1, "the second ends after the first"
 
 
-def test_the_late_end_of_a_given_up_turn_does_not_end_the_next(qtbot: QtBot, make_session: MakeSession) -> None:
+def test_the_late_end_of_a_withdrawn_reply_does_not_end_the_next(qtbot: QtBot, make_session: MakeSession) -> None:
     hold = threading.Event()
     session = make_session(FakeEngine([[Text("old"), threading.Event()], [Text("new"), hold, Text(" answer")]]))
     frames = collect(session)
-    ask(session)
+    first = ask(session)
     qtbot.waitUntil(lambda: bool(frames))
     frames.clear()
-    session.give_up()
-    ask(session)
+    session.withdraw(first)
+    second = ask(session)
     qtbot.waitUntil(lambda: any(frame.text for frame in frames))
     assert session.state is SessionState.GENERATING
-    assert not any(frame.last for frame in frames)
+    assert [frame.turn for frame in frames if frame.last] == [first]
     hold.set()
     finish(qtbot, session, frames)
-    assert "".join(frame.text for frame in frames) == "new answer"
+    assert "".join(frame.text for frame in frames if frame.turn == second) == "new answer"
+
+
+def ends(frames: list[Frame]) -> list[int]:
+    return [frame.turn for frame in frames if frame.last]
+
+
+def test_questions_wait_in_line_and_background_ones_behind_all(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+    engine = FakeEngine([[hold, Text("first")], *(words(f"answer {number}") for number in range(4))])
+    session = make_session(engine)
+    frames = collect(session)
+    first = ask(session)
+    caption = session.submit((Turn.of("user", "caption"),), ReplyOptions(), background=True)
+    another_caption = session.submit((Turn.of("user", "caption 2"),), ReplyOptions(), background=True)
+    second, third = (session.submit((Turn.of("user", name),), ReplyOptions()) for name in ("second", "third"))
+    assert session.state is SessionState.GENERATING
+    assert not session.idle
+    hold.set()
+    qtbot.waitUntil(lambda: session.idle)
+    assert ends(frames) == [first, second, third, caption, another_caption]
+    assert [asked[0][0].text for asked in engine.asked][1:] == ["second", "third", "caption", "caption 2"]
+    assert "".join(frame.text for frame in frames if frame.turn == third) == "answer 1"
+
+
+def test_what_is_withdrawn_from_the_line_ends_without_the_engine(qtbot: QtBot, make_session: MakeSession) -> None:
+    hold = threading.Event()
+    engine = FakeEngine([[Text("a"), hold, Text("b")]])
+    session = make_session(engine)
+    frames = collect(session)
+    first, second = ask(session), ask(session)
+    session.withdraw(second)
+    session.withdraw(second)
+    session.withdraw(99)
+    assert ends(frames) == [], "nobody can know the number before submit has returned"
+    qtbot.waitUntil(lambda: ends(frames) == [second])
+    done = frames[-1].done
+    assert done is not None
+    assert done.reason == "cancelled"
+    hold.set()
+    finish(qtbot, session, frames)
+    assert ends(frames) == [second, first]
+    assert len(engine.asked) == 1
+
+
+def test_stop_ends_all_that_was_submitted(qtbot: QtBot, make_session: MakeSession) -> None:
+    engine = FakeEngine([[Text("a"), threading.Event()]])
+    session = make_session(engine)
+    frames = collect(session)
+    turns = {ask(session) for _ in range(3)}
+    session.stop()
+    qtbot.waitUntil(lambda: session.idle and set(ends(frames)) == turns)
+    assert len(engine.asked) == 1
+
+
+def test_a_question_waits_for_the_model_to_load(qtbot: QtBot, make_session: MakeSession) -> None:
+    session = make_session(FakeEngine([words("hi")]), load=False)
+    frames = collect(session)
+    early = ask(session)
+    session.load(None)
+    assert session.state is SessionState.LOADING
+    qtbot.waitUntil(lambda: ends(frames) == [early])
+    assert "".join(frame.text for frame in frames) == "hi"
+
+
+def test_questions_in_line_are_for_the_model_that_is_loaded_next(qtbot: QtBot, make_session: MakeSession) -> None:
+    engines = [FakeEngine([[Text("half"), threading.Event()]]), FakeEngine([words("of the other")])]
+    waiting = list(engines)
+    session = make_session(lambda path: waiting.pop(0))
+    frames = collect(session)
+    first, second = ask(session), ask(session)
+    qtbot.waitUntil(lambda: bool(frames))
+    session.load(Path("other"))
+    qtbot.waitUntil(lambda: ends(frames) == [first, second])
+    assert [len(engine.asked) for engine in engines] == [1, 1]
+    assert "".join(frame.text for frame in frames if frame.turn == second) == "of the other"
+
+
+def test_all_in_line_are_told_when_no_model_can_be_loaded(qtbot: QtBot, make_session: MakeSession) -> None:
+    session = make_session(missing, load=False)
+    frames = collect(session)
+    turns = [ask(session), ask(session)]
+    session.load(Path("nowhere"))
+    qtbot.waitUntil(lambda: ends(frames) == turns)
+    late = ask(session)
+    assert ends(frames) == turns
+    qtbot.waitUntil(lambda: ends(frames) == [*turns, late])
+    assert all("nowhere" in frame.error for frame in frames)
+
+
+def test_closing_ends_all_that_was_submitted(qtbot: QtBot, make_session: MakeSession) -> None:
+    session = make_session(FakeEngine([[Text("a"), threading.Event()]]))
+    frames = collect(session)
+    turns = [ask(session), ask(session)]
+    assert session.close()
+    assert ends(frames) == turns
+    late = ask(session)
+    qtbot.waitUntil(lambda: ends(frames) == [*turns, late])
+    assert frames[-1].error
 
 
 def test_a_stopped_engine_rests_even_when_nobody_reads_what_it_said(qtbot: QtBot, make_session: MakeSession) -> None:
@@ -257,7 +355,6 @@ def test_a_model_that_cannot_be_loaded_says_why_and_retry_loads_it(qtbot: QtBot,
     session.load(Path("nowhere"))
     qtbot.waitUntil(lambda: session.state is SessionState.FAILED)
     assert "nowhere" in session.failure
-    assert session.ask(QUESTION, ReplyOptions()) is None
     broken = False
     session.retry()
     qtbot.waitUntil(lambda: session.state is SessionState.READY)
@@ -327,15 +424,6 @@ def test_closing_a_session_that_never_loaded_anything(make_session: MakeSession)
     assert session.close()
     session.load(None)
     assert session.state is SessionState.CLOSED
-
-
-def test_only_one_question_at_a_time(qtbot: QtBot, make_session: MakeSession) -> None:
-    session = make_session(FakeEngine([[threading.Event()]]))
-    ask(session)
-    assert session.ask(QUESTION, ReplyOptions()) is None
-    frames = collect(session)
-    session.stop()
-    finish(qtbot, session, frames)
 
 
 def test_loading_says_how_far_it_is_and_is_stopped_for_another_model(qtbot: QtBot, make_session: MakeSession) -> None:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from app.chat.maths import maths_html
-from app.chat.maths_markdown import maths_plugin
+from app.widgets.maths import maths_html
+from app.widgets.maths_markdown import maths_plugin
 
 _LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 _HEADING_SIZES = {"h1": 145, "h2": 125, "h3": 112}  # per cent of the body

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtGui import QColor, QFont, QPalette, QTextBlockFormat, QTextCursor, QTextDocument, QTextOption
 
-from app.chat.markdown import Block, BlockKind
 from app.theme import Theme
+from app.widgets.markdown import Block, BlockKind
 
 LINE_HEIGHT = 138  # per cent
 _LIST_INDENT = 26
