@@ -107,6 +107,7 @@ class Larimar(QObject):
 
         self.session.state_changed.connect(self._spare_the_collector)
         self.session.state_changed.connect(lambda _: self._ask_first_question())
+        self.window.chat.controller.busy_changed.connect(self._ask_first_question)
         self.window.closing.connect(self.close)
         self.window.chat.composer.thinking_changed.connect(self._thinking_changed)
         self.window.chat.choose_model_requested.connect(self.choose_model)
@@ -145,13 +146,13 @@ class Larimar(QObject):
             self.window.rail.choose(0)
             self.window.chat.new_chat()
         if wishes.ask:
-            if self.session.state is SessionState.GENERATING:
-                self.session.stop()
+            self.window.chat.controller.stop()
             self._first_question = wishes.ask
             self._ask_first_question()
 
     def _ask_first_question(self) -> None:
-        if self._first_question and self.session.state is SessionState.READY:
+        loaded = self.session.state in (SessionState.READY, SessionState.GENERATING)
+        if self._first_question and loaded and not self.window.chat.controller.busy:
             question, self._first_question = self._first_question, ""
             self.window.chat.ask(question)
 

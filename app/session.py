@@ -1,7 +1,10 @@
 """The border between the window and the engine: the one object that knows both threads.
 
 Panes call the methods here and listen to the signals; all of it happens on the GUI thread. While something is under
-way a timer empties the worker's queue once a frame and what arrived goes out as one :class:`Frame`.
+way a timer empties the worker's queue once a frame, and what arrived of each reply goes out as one :class:`Frame`.
+
+The engine answers one question at a time. :meth:`Session.submit` therefore puts questions in a line: whoever asks gets
+a number at once, and frames with that number, the last of which says how it ended, whatever happens.
 """
 
 from __future__ import annotations
@@ -9,9 +12,8 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from itertools import groupby
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
@@ -26,16 +28,21 @@ from app.engine_worker import (
     Opened,
     OpenFailed,
     Piece,
+    ReplyFailed,
     WorkerEvent,
 )
+from app.reply_frame import Frame, joined
 from inference.cancellation import CancelToken
-from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, Text, Thought, ToolCall, Turn
+from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Turn
+
+__all__ = ["FRAME_MS", "Frame", "Session", "SessionState"]
 
 log = logging.getLogger(__name__)
 
 FRAME_MS = 33
 JOIN_SECONDS = 20.0
 _TOKENS_TO_LEARN_FROM = 32  # a shorter prompt says more about overheads than about reading
+_CANCELLED = Done("cancelled", ReplyStats())
 
 
 class SessionState(Enum):
@@ -44,41 +51,20 @@ class SessionState(Enum):
     LOADING = "loading"
     READY = "ready"
     GENERATING = "generating"
+    """A question is under way, and others may wait; more can be submitted."""
     FAILED = "failed"
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """All that arrived of one reply since the last frame."""
+@dataclass(slots=True)
+class _Question:
+    """What was submitted and has not had its last frame."""
 
     turn: int
-    pieces: tuple[Text | Thought | ToolCall, ...] = ()
-    """In the order in which they came; neighbours of one kind are joined."""
-    prefill: Prefill | None = None
-    done: Done | None = None
-    error: str = ""
-    """A sentence for the user when the reply ended in an error."""
-
-    @property
-    def text(self) -> str:
-        """The visible text."""
-        return "".join(piece.text for piece in self.pieces if isinstance(piece, Text))
-
-    @property
-    def thought(self) -> str:
-        """What was thought."""
-        return "".join(piece.text for piece in self.pieces if isinstance(piece, Thought))
-
-    @property
-    def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The tools that were asked for."""
-        return tuple(piece for piece in self.pieces if isinstance(piece, ToolCall))
-
-    @property
-    def last(self) -> bool:
-        """Whether the reply is over."""
-        return self.done is not None or bool(self.error)
+    turns: tuple[Turn, ...]
+    options: ReplyOptions
+    background: bool
+    cancel: CancelToken = field(default_factory=CancelToken)
 
 
 class Session(QObject):
@@ -89,7 +75,7 @@ class Session(QObject):
     loading = Signal(str, float)
     """Carries what is being done to load the model, and how much of it lies behind, 0 to 1."""
     frame = Signal(object)
-    """Carries a :class:`Frame` of the reply under way, at most one per 33 ms."""
+    """Carries a :class:`Frame` of one reply, at most one per 33 ms of each."""
 
     def __init__(
         self, factory: EngineFactory, parent: QObject | None = None, *, events_at_most: int = EVENTS_AT_MOST
@@ -103,7 +89,9 @@ class Session(QObject):
         self._model: ModelInfo | None = None
         self._failure = ""
         self._turn = 0
-        self._cancel: CancelToken | None = None
+        self._line: list[_Question] = []
+        self._at_worker: dict[int, _Question] = {}
+        self._over: list[Frame] = []
         self._load: CancelToken | None = None
         self._prepared: CancelToken | None = None
         self._prefill_rate = 0.0
@@ -138,11 +126,20 @@ class Session(QObject):
         """Tokens of a prompt that this model reads in a second, as the last reply showed; 0 until one has."""
         return self._prefill_rate
 
+    @property
+    def idle(self) -> bool:
+        """Whether a model is loaded and a question would be begun at once."""
+        return self._state is SessionState.READY
+
     def load(self, path: Path | None) -> None:
-        """Load the model in ``path``; ``None`` is the default model. A reply under way is given up."""
+        """Load the model in ``path``; ``None`` is the default model.
+
+        The reply under way is stopped; questions that wait are for the new model.
+        """
         if self._state is SessionState.CLOSED:
             return
-        self.give_up()
+        for question in self._at_worker.values():
+            question.cancel.cancel()
         self._drop_prepared()
         self._prefill_rate = 0.0
         if not self._started:
@@ -153,7 +150,7 @@ class Session(QObject):
         self._failure = ""
         self._stop_loading()
         self._load = CancelToken()
-        self._submitted()
+        self._job_given()
         self._worker.open(path, self._load)
         self._set_state(SessionState.LOADING)
 
@@ -161,17 +158,35 @@ class Session(QObject):
         """Load the same folder again."""
         self.load(self._path)
 
-    def ask(self, turns: Sequence[Turn], options: ReplyOptions) -> int | None:
-        """Start a reply to ``turns`` and return its turn number; ``None`` when the session cannot take one now."""
-        if self._state is not SessionState.READY:
-            return None
-        self._drop_prepared()
+    def submit(self, turns: Sequence[Turn], options: ReplyOptions, *, background: bool = False) -> int:
+        """Ask for a reply to ``turns`` and return its number, which its frames carry.
+
+        It begins at once, or when those before it have ended and a model is loaded; a ``background`` one lets all
+        others go first, but is not interrupted by them. Frames come after this method has returned. The last one
+        holds ``done`` or ``error``, an error at once when there is no model and none is being loaded.
+        """
         self._turn += 1
-        self._cancel = CancelToken()
-        self._submitted()
-        self._worker.reply(self._turn, turns, options, self._cancel)
-        self._set_state(SessionState.GENERATING)
-        return self._turn
+        question = _Question(self._turn, tuple(turns), options, background)
+        if self._state in (SessionState.FAILED, SessionState.CLOSED):
+            self._end_soon(Frame(question.turn, error=self._no_model()))
+            return question.turn
+        self._line.append(question)
+        self._begin_next()
+        return question.turn
+
+    def withdraw(self, turn: int) -> None:
+        """Stop a reply, or take it out of the line. What was said of it still arrives, then its last frame."""
+        if turn in self._at_worker:
+            self._at_worker[turn].cancel.cancel()
+            self._begin_next()
+        elif any(question.turn == turn for question in self._line):
+            self._line = [question for question in self._line if question.turn != turn]
+            self._end_soon(Frame(turn, done=_CANCELLED))
+
+    def stop(self) -> None:
+        """Withdraw everything that was submitted."""
+        for turn in [*(question.turn for question in self._line), *self._at_worker]:
+            self.withdraw(turn)
 
     def prepare(self, turns: Sequence[Turn], options: ReplyOptions) -> None:
         """Let the engine read ahead while it has nothing else to do; dropped as soon as anything else is asked for."""
@@ -179,6 +194,42 @@ class Session(QObject):
             self._drop_prepared()
             self._prepared = CancelToken()
             self._worker.prepare(turns, options, self._prepared)
+
+    def close(self) -> bool:
+        """Stop everything, close the engine and wait for its thread. Return whether the thread has ended."""
+        if self._state is not SessionState.CLOSED:
+            self._drop_prepared()
+            self._stop_loading()
+            unfinished = sorted([*self._at_worker, *(question.turn for question in self._line)])
+            for question in self._at_worker.values():
+                question.cancel.cancel()
+            self._at_worker.clear()
+            self._line.clear()
+            self._timer.stop()
+            self._worker.close()
+            self._set_state(SessionState.CLOSED)
+            for turn in unfinished:
+                self.frame.emit(Frame(turn, done=_CANCELLED))
+        ended = self._worker.join(JOIN_SECONDS)
+        if not ended:
+            log.warning("The engine did not end within %.0f seconds", JOIN_SECONDS)
+        return ended
+
+    # --- how ---
+
+    def _begin_next(self) -> None:
+        """Give the worker the next question, if it has none that anybody still waits for."""
+        if self._state not in (SessionState.READY, SessionState.GENERATING) or not self._line:
+            return
+        if any(not question.cancel.cancelled for question in self._at_worker.values()):
+            return
+        question = min(self._line, key=lambda question: (question.background, question.turn))
+        self._line.remove(question)
+        self._at_worker[question.turn] = question
+        self._drop_prepared()
+        self._job_given()
+        self._worker.reply(question.turn, question.turns, question.options, question.cancel)
+        self._set_state(SessionState.GENERATING)
 
     def _stop_loading(self) -> None:
         if self._load is not None:
@@ -190,40 +241,19 @@ class Session(QObject):
             self._prepared.cancel()
             self._prepared = None
 
-    def stop(self) -> None:
-        """Ask for the end of the reply. What the engine has said so far still arrives, then a last frame."""
-        if self._cancel is not None:
-            self._cancel.cancel()
-            self._drain()
-
-    def give_up(self) -> None:
-        """Stop the reply and let nothing more of it arrive."""
-        if self._cancel is None:
-            return
-        self._cancel.cancel()
-        self._cancel = None
-        self._turn += 1
-        self._set_state(SessionState.READY)
-
-    def close(self) -> bool:
-        """Stop everything, close the engine and wait for its thread. Return whether the thread has ended."""
-        if self._state is not SessionState.CLOSED:
-            self._drop_prepared()
-            self._stop_loading()
-            if self._cancel is not None:
-                self._cancel.cancel()
-                self._cancel = None
-            self._timer.stop()
-            self._worker.close()
-            self._set_state(SessionState.CLOSED)
-        ended = self._worker.join(JOIN_SECONDS)
-        if not ended:
-            log.warning("The engine did not end within %.0f seconds", JOIN_SECONDS)
-        return ended
-
-    def _submitted(self) -> None:
+    def _job_given(self) -> None:
         self._jobs_under_way += 1
         self._timer.start()
+
+    def _end_soon(self, frame: Frame) -> None:
+        """Send a last frame when control is back in the event loop, so that whoever asked knows the number."""
+        self._over.append(frame)
+        QTimer.singleShot(0, self, self._send_over)
+
+    def _send_over(self) -> None:
+        over, self._over = self._over, []
+        for frame in over:
+            self.frame.emit(frame)
 
     def _set_state(self, state: SessionState) -> None:
         if state is not self._state:
@@ -232,36 +262,35 @@ class Session(QObject):
             self.state_changed.emit(state)
 
     def _drain(self) -> None:
-        """Take what is in the queue and send it on as one frame."""
-        mine: list[ReplyEvent] = []
-        done: Done | None = None
-        error = ""
+        """Take what is in the queue and send it on, as one frame of each reply."""
+        said: dict[int, list[ReplyEvent]] = {}
+        ends: dict[int, Ended | ReplyFailed] = {}
         opened: Opened | OpenFailed | None = None
         progress: Loading | None = None
         for event in self._arrived():
-            if isinstance(event, Loading):
-                progress = event
-                continue
-            if isinstance(event, Piece):
-                if event.turn == self._turn:
-                    mine.append(event.event)
-                continue
-            self._jobs_under_way -= 1
-            if isinstance(event, Opened | OpenFailed):
-                opened = event
-            elif event.turn == self._turn:
-                if isinstance(event, Ended):
-                    done = event.done
-                else:
-                    error = event.sentence or self._unexpected_reply()
+            match event:
+                case Loading():
+                    progress = event
+                case Piece(turn, piece):
+                    said.setdefault(turn, []).append(piece)
+                case Opened() | OpenFailed():
+                    self._jobs_under_way -= 1
+                    opened = event
+                case Ended() | ReplyFailed():
+                    self._jobs_under_way -= 1
+                    said.setdefault(event.turn, [])
+                    ends[event.turn] = event
         if self._jobs_under_way == 0:
             self._timer.stop()
         if progress is not None and self._state is SessionState.LOADING and self._jobs_under_way == 1:
             self.loading.emit(progress.step, progress.share)
+        for turn, events in said.items():
+            self._send(turn, events, ends.get(turn))
         if opened is not None and self._state is SessionState.LOADING and self._jobs_under_way == 0:
             self._finish_loading(opened)
-        if mine or done is not None or error:
-            self._send(mine, done, error)
+        self._begin_next()
+        if self._state is SessionState.GENERATING and not self._at_worker:
+            self._set_state(SessionState.READY)
 
     def _arrived(self) -> list[WorkerEvent]:
         events: list[WorkerEvent] = []
@@ -277,24 +306,23 @@ class Session(QObject):
         if isinstance(event, Opened):
             self._model = event.model
             self._set_state(SessionState.READY)
-        else:
-            self._failure = event.sentence or self._unexpected_load()
-            self._set_state(SessionState.FAILED)
+            return
+        self._failure = event.sentence or self._unexpected_load()
+        waited, self._line = self._line, []
+        self._set_state(SessionState.FAILED)
+        for question in waited:
+            self.frame.emit(Frame(question.turn, error=self._no_model()))
 
-    def _send(self, events: Sequence[ReplyEvent], done: Done | None, error: str) -> None:
-        frame = Frame(
-            turn=self._turn,
-            pieces=_joined(events),
-            prefill=next((event for event in reversed(events) if isinstance(event, Prefill)), None),
-            done=done,
-            error=error,
-        )
-        if frame.last:
-            self._cancel = None
+    def _send(self, turn: int, events: Sequence[ReplyEvent], end: Ended | ReplyFailed | None) -> None:
+        if turn not in self._at_worker:
+            return
+        done = end.done if isinstance(end, Ended) else None
+        error = (end.sentence or self._unexpected_reply()) if isinstance(end, ReplyFailed) else ""
+        prefill = next((event for event in reversed(events) if isinstance(event, Prefill)), None)
+        if end is not None:
+            del self._at_worker[turn]
             self._learn_prefill_rate(done)
-        self.frame.emit(frame)
-        if frame.last and self._state is SessionState.GENERATING and self._cancel is None:
-            self._set_state(SessionState.READY)
+        self.frame.emit(Frame(turn, joined(events), prefill, done, error))
 
     def _learn_prefill_rate(self, done: Done | None) -> None:
         if done is None or done.stats.time_to_first_token <= 0:
@@ -302,6 +330,11 @@ class Session(QObject):
         read = done.stats.prompt_tokens - done.stats.reused_tokens
         if read >= _TOKENS_TO_LEARN_FROM:
             self._prefill_rate = read / done.stats.time_to_first_token
+
+    def _no_model(self) -> str:
+        if self._state is SessionState.CLOSED:
+            return QCoreApplication.translate("Session", "Larimar is closing, so the model no longer answers.")
+        return self._failure
 
     @staticmethod
     def _unexpected_reply() -> str:
@@ -314,14 +347,3 @@ class Session(QObject):
         return QCoreApplication.translate(
             "Session", "Something went wrong inside Larimar while it was loading this model. Please try another folder."
         )
-
-
-def _joined(events: Sequence[ReplyEvent]) -> tuple[Text | Thought | ToolCall, ...]:
-    """Return what was said, with neighbouring pieces of one kind as one."""
-    joined: list[Text | Thought | ToolCall] = []
-    for kind, group in groupby((event for event in events if isinstance(event, Text | Thought | ToolCall)), key=type):
-        if kind is ToolCall:
-            joined.extend(group)
-        else:
-            joined.append(kind("".join(event.text for event in group if isinstance(event, Text | Thought))))
-    return tuple(joined)
