@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSocketNotifier, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.background import Background
@@ -122,7 +122,10 @@ class Larimar(QObject):
         self.actions.wipe_requested.connect(self.wipe_requested)
         self.actions.tray.show_requested.connect(self.window.come_back)
         self.actions.tray.new_chat_requested.connect(lambda: self.fulfil(Wishes(new_chat=True)))
-        self.actions.tray.quit_requested.connect(self.window.close)
+        self.actions.tray.quit_requested.connect(self.window.quit)
+        app.commitDataRequest.connect(lambda _: self.window.about_to_quit())  # the session of the desktop ends
+        if isinstance(app, Application):
+            app.quitting.connect(self.window.about_to_quit)
         self.actions.tray.stop_senses_requested.connect(self.senses.stop_all)
         self.senses.changed.connect(lambda: self.actions.tray.show_live(live_words(self.senses.live)))
 
@@ -139,7 +142,7 @@ class Larimar(QObject):
     def fulfil(self, wishes: Wishes) -> None:
         """Do what a start of the program wants; a question waits for the model."""
         if wishes.quit:
-            self.window.close()
+            self.window.quit()
             return
         self.window.come_back()
         if wishes.new_chat or wishes.ask:
@@ -195,7 +198,15 @@ class Larimar(QObject):
         ) -> Engine:
             settings = self.settings
             cache = self._options.paths.prefixes if settings.remember_state else None
-            return factory(path, progress=progress, cancel=cancel, provider=settings.provider, prefix_cache=cache)
+            return factory(
+                path,
+                progress=progress,
+                cancel=cancel,
+                provider=settings.provider,
+                prefix_cache=cache,
+                # asked on the engine's thread; a model that is loaded obeys the switch at once
+                prefix_cache_allowed=lambda: self.settings.remember_state,
+            )
 
         return open_with_settings
 
@@ -301,7 +312,7 @@ def _run_once(app: QApplication, options: Options, instance: SingleInstance, wis
     larimar = Larimar(app, options, open_engine, speaker=SystemSpeaker(app))
     wiping: list[bool] = []
     larimar.wipe_requested.connect(lambda: wiping.append(True))
-    larimar.wipe_requested.connect(larimar.window.close)
+    larimar.wipe_requested.connect(larimar.window.quit)
     instance.wished.connect(larimar.fulfil)
     with _quit_on_interrupt(app):
         larimar.start()
@@ -315,12 +326,24 @@ def _run_once(app: QApplication, options: Options, instance: SingleInstance, wis
     return status, bool(wiping)
 
 
+class Application(QApplication):
+    """Says that it was asked to quit before it closes its windows, which may otherwise stay in the tray."""
+
+    quitting = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        """Look at what is sent to the program itself."""
+        if event.type() is QEvent.Type.Quit:
+            self.quitting.emit()
+        return super().event(event)
+
+
 def make_qapplication(argv: list[str]) -> QApplication:
     """Return the QApplication with the program's names."""
     QCoreApplication.setOrganizationName("")  # Qt would put it into every path
     QCoreApplication.setApplicationName("larimar")
     QCoreApplication.setApplicationVersion(__version__)
-    app = QApplication(argv or ["larimar"])
+    app = Application(argv or ["larimar"])
     app.setApplicationDisplayName("Larimar")
     app.setDesktopFileName(APP_ID)
     return app
@@ -332,13 +355,21 @@ def open_engine(
     cancel: CancelToken | None = None,
     provider: ProviderChoice = "auto",
     prefix_cache: Path | None = None,
+    prefix_cache_allowed: Callable[[], bool] | None = None,
 ) -> Engine:
     """Load a model; runs on the engine thread, which also pays for the import."""
     # ONNX Runtime 1.29 and later report the machine to their maker unless this is set before the first import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from inference.engine import Engine as RealEngine
 
-    return RealEngine.open(path, provider=provider, prefix_cache=prefix_cache, progress=progress, cancel=cancel)
+    return RealEngine.open(
+        path,
+        provider=provider,
+        prefix_cache=prefix_cache,
+        prefix_cache_allowed=prefix_cache_allowed,
+        progress=progress,
+        cancel=cancel,
+    )
 
 
 class _quit_on_interrupt:  # noqa: N801 — used like a function
@@ -375,5 +406,4 @@ class _quit_on_interrupt:  # noqa: N801 — used like a function
             return
 
     def _quit(self, *_: object) -> None:
-        self._app.closeAllWindows()
-        self._app.quit()
+        self._app.quit()  # which closes the windows

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from PySide6.QtCore import QSettings
 
@@ -20,6 +21,8 @@ Language = Literal["system", "en", "de"]
 ProviderChoice = Literal["auto", "cpu", "cuda"]
 ZOOM_LEVELS: Final = (80, 90, 100, 110, 125, 150, 175, 200)
 """Sizes of text, in percent of the system's."""
+UNLOAD_MINUTES: Final = (-1, 0, 2, 5, 10, 15, 60)
+"""Minutes without a question after which the model is unloaded; -1 is never, 0 at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ class Settings:
     """Model folders elsewhere that the user named."""
     provider: ProviderChoice = "auto"
     """What to compute on."""
+    unload_after: int = 5
+    """One of ``UNLOAD_MINUTES``."""
+    hub_mirror: str = ""
+    """Address that is asked in place of the Hugging Face Hub; empty for the Hub, or what ``HF_ENDPOINT`` says."""
+    spoken_replies: bool = False
+    """Whether replies are read aloud as they come."""
     offline: bool = False
     """Whether no connection to another machine may be opened."""
     remember_state: bool = False
@@ -50,6 +59,12 @@ class Settings:
     """Whether to ask at the start if there is a newer version."""
     tray_icon: bool = True
     """Whether to show an icon in the tray, where there is one."""
+    close_to_tray: bool = False
+    """Whether the program goes on in the tray when its window is closed."""
+    tray_told: bool = False
+    """Whether the user was told once that it does."""
+    sidebar: bool = True
+    """Whether the list of conversations is shown where there is room for it."""
     demo_offer: bool = True
     """Whether to offer real models while the demo is loaded."""
     shortcuts: Mapping[str, str] = field(default_factory=dict)
@@ -138,6 +153,20 @@ def _keys(text: str) -> dict[str, str]:
     return found
 
 
+def web_address(text: str) -> str:
+    """Return ``text`` as an address of a web server, without a slash at its end; nothing for nothing.
+
+    Raises:
+        ValueError: it is none.
+    """
+    address = text.strip().rstrip("/")
+    parts = urlsplit(address)
+    whole = parts.scheme in ("http", "https") and parts.hostname and not any(each.isspace() for each in address)
+    if address and not whole:
+        raise ValueError(text)
+    return address
+
+
 def _said(switch: bool) -> str:
     return "true" if switch else "false"
 
@@ -167,10 +196,16 @@ _FORMS: Final = {
     "models_folder": _Form("model/downloads", _path, lambda path: str(path or "")),
     "added_models": _Form("model/added", _paths, lambda paths: json.dumps([str(path) for path in paths])),
     "provider": _Form("model/provider", _one_of(get_args(ProviderChoice))),
+    "unload_after": _Form("model/unload_after", _one_of(UNLOAD_MINUTES)),
+    "hub_mirror": _Form("model/hub_mirror", web_address),
+    "spoken_replies": _Form("chat/spoken_replies", _switch, _said),
     "offline": _Form("privacy/offline", _switch, _said),
     "remember_state": _Form("privacy/remember_state", _switch, _said),
     "check_updates": _Form("privacy/check_updates", _switch, _said),
     "tray_icon": _Form("window/tray_icon", _switch, _said),
+    "close_to_tray": _Form("window/close_to_tray", _switch, _said),
+    "tray_told": _Form("window/tray_told", _switch, _said),
+    "sidebar": _Form("window/sidebar", _switch, _said),
     "demo_offer": _Form("window/demo_offer", _switch, _said),
     "shortcuts": _Form("keys/changed", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
 }

@@ -61,6 +61,9 @@ class SettingsActions(QObject):
         window.menu.settings_requested.connect(self.open_settings)
         window.menu.log_requested.connect(self.open_log)
         window.menu.about_requested.connect(self.open_about)
+        window.sidebar_changed.connect(lambda shown: self._change(replace(self._settings, sidebar=shown)))
+        window.stays_in_tray = lambda: self._settings.close_to_tray and self.tray.shown
+        window.left_in_tray.connect(self._left_in_tray)
         window.offer.dismissed.connect(lambda: self._change(replace(self._settings, demo_offer=False)))
         window.update_notice.opened.connect(lambda address: self.open_link(QUrl(address)))
         self._apply(settings)
@@ -130,6 +133,7 @@ class SettingsActions(QObject):
             added_models=self._settings.added_models,
             conversation=self._settings.conversation,
             window_geometry=self._settings.window_geometry,
+            tray_told=self._settings.tray_told or settings.tray_told,
         )
         self._settings = settings
         self._apply(settings)
@@ -143,9 +147,16 @@ class SettingsActions(QObject):
         self._window.models.set_folders(settings.models_folder or self._paths.models, settings.added_models)
         self._window.offer.set_wanted(settings.demo_offer)
         self._window.status.show_offline(settings.offline)
+        self._window.set_sidebar(settings.sidebar)
         self.tray.set_shown(settings.tray_icon)
         NETWORK.offline = settings.offline
         _tell_hub(settings.offline)
+
+    def _left_in_tray(self) -> None:
+        """Say once where the program has gone."""
+        if not self._settings.tray_told:
+            self._change(replace(self._settings, tray_told=True))
+            self.tray.say(self.tr("Larimar goes on in the tray. Its icon brings the window back, and ends it."))
 
     # --- a newer version ---
 

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.paths import Paths
-from app.settings import ZOOM_LEVELS, Settings
+from app.settings import UNLOAD_MINUTES, ZOOM_LEVELS, Settings
 from app.settings_rows import Row, Section
 from app.shortcuts import Shortcuts
 from app.theme import GRID, Theme
@@ -150,6 +150,12 @@ class SettingsDialog(QDialog):
             self.tray = self._switch(
                 section, self.tr("Icon in the tray"), self.tr("Brings the window back with one click."), "tray_icon"
             )
+            self.close_to_tray = self._switch(
+                section,
+                self.tr("Go on in the tray when the window is closed"),
+                self.tr("The keys for dictation and the screen work as long as Larimar runs. Needs the icon."),
+                "close_to_tray",
+            )
 
     def _add_models(self) -> None:
         section = self._section(self.tr("Models"))
@@ -169,6 +175,13 @@ class SettingsDialog(QDialog):
                 "cuda": self.tr("The graphics card (CUDA)"),
             },
             "provider",
+        )
+        self.unload = self._choice(
+            section,
+            self.tr("Unload the model when nothing is asked"),
+            self.tr("Gives its memory back. The next question, or typing one, loads it again."),
+            {minutes: self._unload_words(minutes) for minutes in UNLOAD_MINUTES},
+            "unload_after",
         )
         button = self._button(self.tr("Choose…"), self._choose_models_folder, self.tr("Choose a folder for models"))
         self._folder_row = section.add(self.tr("Folder for downloaded models"), "", button)
@@ -241,6 +254,13 @@ class SettingsDialog(QDialog):
             self.key_fields[action.id] = keys
         self.reset_button = self._button(self.tr("Restore"), self._reset_keys, self.tr("Restore all default keys"))
         section.add(self.tr("Default keys"), "", self.reset_button)
+
+    def _unload_words(self, minutes: int) -> str:
+        if minutes < 0:
+            return self.tr("Never")
+        if minutes == 0:
+            return self.tr("At once")
+        return self.tr("After an hour") if minutes == 60 else self.tr("After {count} minutes").format(count=minutes)
 
     # --- what happens ---
 

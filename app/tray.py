@@ -34,6 +34,15 @@ class Tray(QObject):
         self._icon.setContextMenu(self.menu)
         self._icon.activated.connect(self._activated)
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is an icon with which the window can be brought back."""
+        return self.available and self._icon.isVisible()
+
+    def say(self, words: str) -> None:
+        """Show ``words`` beside the icon for a while."""
+        self._icon.showMessage("Larimar", words, self._icon.icon())
+
     def set_shown(self, shown: bool) -> None:
         """Show the icon, where there is a tray."""
         self._icon.setVisible(shown and self.available)

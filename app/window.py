@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
@@ -35,7 +37,11 @@ class MainWindow(QMainWindow):
     """Everything the user sees."""
 
     closing = Signal()
-    """The user closed the window; it is hidden already."""
+    """The user closed the window for good; it is hidden already."""
+    left_in_tray = Signal()
+    """The user closed the window, and the program goes on in the tray."""
+    sidebar_changed = Signal(bool)
+    """The user wants to see the list of conversations, or not."""
 
     def __init__(
         self,
@@ -58,7 +64,11 @@ class MainWindow(QMainWindow):
         self.history = HistoryPane(theme, self)
         self.offer = DemoOffer(session, theme, self)
         self.update_notice = UpdateNotice(theme, self)
-        self._history_wished: bool | None = None
+        self._sidebar = True
+        self._history_wished: bool | None = None  # for now, whatever the room
+        self.stays_in_tray: Callable[[], bool] = lambda: False
+        """Asked when the window is closed: whether the program goes on without it."""
+        self._leaving = False
         self.panes = QStackedWidget(self)
         self.chat = ChatPane(session, theme, store, background, speaker, self)
         self.webcam = WebcamPane(theme, self)
@@ -108,7 +118,7 @@ class MainWindow(QMainWindow):
         find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
         find.activated.connect(self.search_history)
         self.leave = QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self)
-        self.leave.activated.connect(self.close)
+        self.leave.activated.connect(self.quit)
         self.chat.composer.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def restore(self, geometry: bytes) -> None:
@@ -132,9 +142,28 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
+    def quit(self) -> None:
+        """Close the window and end the program, tray or not."""
+        self.about_to_quit()
+        self.close()
+
+    def about_to_quit(self) -> None:
+        """Know that the next closing is for good."""
+        self._leaving = True
+
+    def set_sidebar(self, shown: bool) -> None:
+        """Show the list of conversations where there is room for it, or not."""
+        self._sidebar = shown
+        self._place_history()
+
     def toggle_history(self) -> None:
-        """Show the list of conversations, or hide it."""
-        self._history_wished = not self.history.isVisible()
+        """Show the list of conversations, or hide it; remembered where there is room for it."""
+        shown = not self.history.isVisible()
+        if self._roomy:
+            self._sidebar, self._history_wished = shown, None
+            self.sidebar_changed.emit(shown)
+        else:
+            self._history_wished = shown
         self._place_history()
 
     def search_history(self) -> None:
@@ -151,13 +180,21 @@ class MainWindow(QMainWindow):
             self._history_wished = None
         self._place_history()
 
+    @property
+    def _roomy(self) -> bool:
+        return self.width() >= _ROOM_FOR_HISTORY
+
     def _place_history(self) -> None:
-        roomy = self.width() >= _ROOM_FOR_HISTORY
-        wished = roomy if self._history_wished is None else self._history_wished
+        wished = self._roomy and self._sidebar if self._history_wished is None else self._history_wished
         self.history.setVisible(wished and self.panes.currentWidget() is self.chat)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Vanish at once, then let the rest end in order."""
+        """Vanish at once, then let the rest end in order, unless the program is to go on in the tray."""
+        if not self._leaving and self.stays_in_tray():
+            event.ignore()
+            self.hide()
+            self.left_in_tray.emit()
+            return
         event.accept()
         self.hide()
         self.closing.emit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
@@ -126,6 +126,7 @@ class Engine:
         threads: int | None = None,
         prefix_cache: Path | None = None,
         prefix_cache_bytes: int | None = None,
+        prefix_cache_allowed: Callable[[], bool] | None = None,
         aside_bytes: int | None = None,
         half_cache: bool = False,
         progress: LoadProgress | None = None,
@@ -140,6 +141,7 @@ class Engine:
             prefix_cache: folder in which what was computed for conversations is kept for the next start of the
                 program. From it can be made out what was said; ``None``, the default, keeps nothing.
             prefix_cache_bytes: most bytes in that folder; ``None``: 2 GB.
+            prefix_cache_allowed: whether anything may still be written there, asked each time, on any thread.
             half_cache: keep keys and values in float16 even where the model computes in float32: half the memory for
                 long conversations, but each word takes longer, and answers may differ in the last digits.
             aside_bytes: most memory for conversations besides the one that was answered last; ``None``: 256 MB.
@@ -176,6 +178,7 @@ class Engine:
                 provider=provider,
                 threads=threads,
                 prefix_cache=prefix_cache,
+                prefix_cache_allowed=prefix_cache_allowed,
                 half_cache=half_cache,
                 progress=progress,
                 cancel=cancel,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,7 @@ class LanguageModel:
         threads: int | None = None,
         prefix_cache: Path | None = None,
         prefix_cache_bytes: int = DEFAULT_BYTES,
+        prefix_cache_allowed: Callable[[], bool] | None = None,
         aside_bytes: int = ASIDE_BYTES,
         half_cache: bool = False,
         progress: LoadProgress | None = None,
@@ -79,6 +80,7 @@ class LanguageModel:
             prefix_cache: folder in which conversations' keys and values are kept for the next start of the program;
                 ``None``: none are.
             prefix_cache_bytes: most bytes in that folder.
+            prefix_cache_allowed: whether anything may still be written there, asked each time.
             aside_bytes: most memory for conversations that are not worked on.
             half_cache: keep keys and values in float16 though the model computes in float32.
             progress: called with what is done and how much of the loading lies behind.
@@ -112,7 +114,8 @@ class LanguageModel:
             cache = decoder.cache
             windowed = any(spec.window is not None for spec in cache.specs.values())
             identity = f"{folder.fingerprint()} {decoder.provider} {onnxruntime.__version__} {cache.specs}"
-            store = PrefixStore(prefix_cache, identity, window if windowed else 0, prefix_cache_bytes)
+            window = window if windowed else 0
+            store = PrefixStore(prefix_cache, identity, window, prefix_cache_bytes, prefix_cache_allowed)
         model = cls(embedder, decoder, drafter, store=store, aside_bytes=aside_bytes)
         loading.report("Warming up", 0.97)
         model._warm_up(loading.cancel)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -55,9 +55,19 @@ class PrefixStore:
         identity: of everything that keys and values depend on: files of another identity are not read.
         window: of the sliding layers, 0 without any.
         max_bytes: of all files in the folder.
+        allowed: whether it may still be written, asked each time: the user may change their mind while a model is
+            loaded.
     """
 
-    def __init__(self, folder: Path, identity: str, window: int, max_bytes: int = DEFAULT_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        identity: str,
+        window: int,
+        max_bytes: int = DEFAULT_BYTES,
+        allowed: Callable[[], bool] | None = None,
+    ) -> None:
+        self._allowed = allowed or (lambda: True)
         self._root = folder
         self._folder = folder / blake2b(identity.encode(), digest_size=12).hexdigest()
         self._window = window
@@ -91,12 +101,12 @@ class PrefixStore:
         return snapshot
 
     def save(self, snapshot: Snapshot) -> bool:
-        """Write a snapshot, unless a file holds as much; return whether one does now.
+        """Write a snapshot, unless a file holds as much or that is no longer allowed; return whether one does now.
 
         Files of shorter versions of the same conversation are removed.
         """
         tokens = snapshot.tokens
-        if len(tokens) < _LEAST_TOKENS or snapshot.nbytes > self._max_bytes:
+        if len(tokens) < _LEAST_TOKENS or snapshot.nbytes > self._max_bytes or not self._allowed():
             return False
         if any(entry.tokens[: len(tokens)] == tokens for entry in self._entries):
             return True
@@ -107,6 +117,9 @@ class PrefixStore:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_room(snapshot.nbytes)
             _write(partial, snapshot)
+            if not self._allowed():  # any more: to write took a while
+                _remove(partial)
+                return False
             os.replace(partial, path)
         except OSError as error:
             _LOG.warning("a conversation cannot be saved: %s", error.strerror)

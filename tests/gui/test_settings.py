@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from app.application import Larimar
 from app.colours import DARK
 from app.paths import Paths
 from app.session import SessionState
-from app.settings import VERSION, VERSION_KEY, Settings, SettingsStore, migrated, settings_of, texts_of
+from app.settings import VERSION, VERSION_KEY, Settings, SettingsStore, migrated, settings_of, texts_of, web_address
 from app.settings_dialog import SettingsDialog
 from app.update_check import Release, UpdateCheckError
 from app.wipe import files_of, wipe
@@ -250,8 +251,64 @@ def test_nothing_is_asked_at_the_start_unless_the_user_wants_it(
     assert asked == [True]
 
 
+def test_the_sidebar_is_remembered_where_there_is_room(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    window = larimar.window
+    assert window.history.isVisible()
+    window.chat.header.history_button.click()
+    assert not larimar.settings.sidebar
+    window.search_history()  # brings it back for now
+    assert window.history.isVisible()
+    assert not larimar.settings.sidebar
+    window.resize(700, 600)
+    qtbot.waitUntil(lambda: not window.history.isVisible())
+    window.chat.header.history_button.click()  # a narrow window says nothing about wide ones
+    assert window.history.isVisible()
+    assert not larimar.settings.sidebar
+    window.resize(1080, 760)
+    qtbot.waitUntil(lambda: not window.history.isVisible())
+    window.close()
+    assert not make_app(FakeEngine()).window.history.isVisible()
+
+
+def test_the_program_goes_on_in_the_tray_and_says_so_once(
+    qtbot: QtBot, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    larimar = make_app(FakeEngine([words("ok")]))
+    tray, window = larimar.actions.tray, larimar.window
+    said: list[str] = []
+    monkeypatch.setattr(type(tray), "shown", True)
+    monkeypatch.setattr(tray, "say", said.append)
+    larimar.actions._change(dataclasses.replace(larimar.settings, close_to_tray=True))
+    for _ in range(2):
+        window.close()
+        assert not window.isVisible()
+        assert larimar.session.state is SessionState.READY
+        tray.show_requested.emit()
+        assert window.isVisible()
+    assert len(said) == 1
+    assert "tray" in said[0]
+    assert larimar.settings.tray_told
+    tray.quit_requested.emit()
+    assert larimar.session.state is SessionState.CLOSED
+
+
+def test_without_an_icon_closing_ends_the_program(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    larimar.actions._change(dataclasses.replace(larimar.settings, close_to_tray=True))
+    larimar.window.close()
+    assert larimar.session.state is SessionState.CLOSED
+
+
+@pytest.mark.parametrize("text", ["ftp://mirror.example", "mirror.example", "https://", "https://a b", "javascript:1"])
+def test_only_web_addresses_are_mirrors(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        web_address(text)
+
+
 def test_engines_are_opened_as_the_settings_say(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
     how: list[tuple[str, Path | None]] = []
+    allowed: list[Callable[[], bool]] = []
 
     def factory(
         path: Path | None,
@@ -259,8 +316,10 @@ def test_engines_are_opened_as_the_settings_say(qtbot: QtBot, make_app: MakeApp,
         cancel: object = None,
         provider: str = "",
         prefix_cache: Path | None = None,
+        prefix_cache_allowed: Callable[[], bool] = bool,
     ) -> FakeEngine:
         how.append((provider, prefix_cache))
+        allowed.append(prefix_cache_allowed)
         return FakeEngine()
 
     larimar = make_app(factory)
@@ -275,7 +334,9 @@ def test_engines_are_opened_as_the_settings_say(qtbot: QtBot, make_app: MakeApp,
     assert how[1] == ("cpu", prefixes)
     prefixes.mkdir(parents=True)
     (prefixes / "kept.npz").write_bytes(b"x")
+    assert allowed[-1]()
     dialog.remember.click()
+    assert not allowed[-1](), "the engine that is open must not write any more"
     qtbot.waitUntil(lambda: not prefixes.exists())
 
 

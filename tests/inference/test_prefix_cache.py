@@ -8,6 +8,7 @@ import random
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def make_snapshot(tokens: list[int], marks: tuple[int, ...] = ()) -> Snapshot:
     return cache.snapshot()
 
 
-def open_store(folder: Path, identity: str = "model", **settings: int) -> PrefixStore:
+def open_store(folder: Path, identity: str = "model", **settings: Any) -> PrefixStore:
     return PrefixStore(folder / "prefixes", identity, WINDOW, **settings)
 
 
@@ -191,3 +192,19 @@ def test_everything_can_be_forgotten(tmp_path: Path) -> None:
     clear_prefix_store(tmp_path / "prefixes")
     assert not files(tmp_path)
     clear_prefix_store(tmp_path / "nowhere")
+
+
+def test_nothing_is_written_once_it_is_forbidden(tmp_path: Path) -> None:
+    allowed = [True]
+    store = open_store(tmp_path, allowed=lambda: allowed[0])
+    assert store.save(make_snapshot(list(range(300))))
+    before = files(tmp_path)
+    allowed[0] = False
+    assert not store.save(make_snapshot(list(range(1000, 1300))))
+    assert files(tmp_path) == before
+
+
+def test_forbidding_while_a_file_is_written_leaves_none(tmp_path: Path) -> None:
+    answers = iter([True, False])
+    assert not open_store(tmp_path, allowed=lambda: next(answers)).save(make_snapshot(list(range(300))))
+    assert files(tmp_path) == []
