@@ -24,6 +24,7 @@ from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
 from app.live_senses import LiveSenses
 from app.logging_setup import close_logs, log_to, stop_logging_qt
+from app.models.conversions import Conversions
 from app.models.downloads import Downloads
 from app.paths import Paths
 from app.session import Session, SessionState
@@ -92,9 +93,17 @@ class Larimar(QObject):
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
         self.downloads = Downloads(hub or Hub(), self)
+        self.conversions = Conversions(self)
         self.senses = LiveSenses(self)
         self.window = MainWindow(
-            self.session, self.theme, self.conversations, self.background, self.downloads, self.speaker, self.senses
+            self.session,
+            self.theme,
+            self.conversations,
+            self.background,
+            self.downloads,
+            self.conversions,
+            self.speaker,
+            self.senses,
         )
         self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
         self.history.opened.connect(self._conversation_opened)
@@ -118,6 +127,7 @@ class Larimar(QObject):
         self.window.models.folder_added.connect(self._folder_added)
         self.window.models.folder_dropped.connect(self._folder_dropped)
         self.window.models.choose_folder = lambda: self._choose_folder(None)
+        self.window.models.choose_checkpoint = self._ask_for_checkpoint
         self.actions.changed.connect(self._settings_changed)
         self.actions.wipe_requested.connect(self.wipe_requested)
         self.actions.tray.show_requested.connect(self.window.come_back)
@@ -177,6 +187,7 @@ class Larimar(QObject):
         self.senses.stop_all()
         self.actions.close()
         self.downloads.close()
+        self.conversions.close()
         self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))
         self.speaker.close()
         self.session.close()
@@ -264,6 +275,11 @@ class Larimar(QObject):
     def _ask_for_folder(self, start: Path | None) -> Path | None:
         title = self.tr("Choose a model folder")
         chosen = QFileDialog.getExistingDirectory(self.window, title, str(start or Path.home()))
+        return Path(chosen) if chosen else None
+
+    def _ask_for_checkpoint(self) -> Path | None:
+        title = self.tr("Choose the folder of a checkpoint")
+        chosen = QFileDialog.getExistingDirectory(self.window, title, str(Path.home()))
         return Path(chosen) if chosen else None
 
 

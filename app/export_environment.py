@@ -17,6 +17,10 @@ from pathlib import Path
 
 from inference.errors import RuntimeSetupError
 
+SENTENCE = (
+    "Converting needs PyTorch and transformers, which are not part of this program: 1 to 4 GB to download, and up to "
+    "8 GB of room in {folder}."
+)
 FREE_BYTES = 8 << 30
 """What the packages may need on Linux, where PyTorch brings CUDA along."""
 
@@ -29,6 +33,18 @@ _STAMP = "larimar-stamp"
 def packaged_sources() -> Path | None:
     """Return where an installed program keeps its sources; ``None`` when this one runs from a checkout."""
     return Path(sys._MEIPASS) / "source" if getattr(sys, "frozen", False) else None  # type: ignore[attr-defined]
+
+
+def checkout_sources() -> Path | None:
+    """Return where the sources of a checkout are; ``None`` when they cannot make an environment."""
+    root = Path(__file__).resolve().parent.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "packaging" / "constraints.txt").is_file() else None
+
+
+def is_ready(sources: Path, folder: Path) -> bool:
+    """Return whether the environment for these sources is there already."""
+    python, stamp = _python(folder), folder / _STAMP
+    return python.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == _key(requirements(sources))
 
 
 def convert(
@@ -60,12 +76,10 @@ def requirements(sources: Path) -> list[str]:
 
 
 def _prepare(sources: Path, folder: Path, agreed: bool, ask: Callable[[str], str]) -> Path:
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = requirements(sources)
-    key = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
-    stamp = folder / _STAMP
-    if python.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+    python, stamp = _python(folder), folder / _STAMP
+    if is_ready(sources, folder):
         return python
+    wanted = requirements(sources)
     base = _find_python()
     parent = next(each for each in (folder, *folder.parents) if each.exists())
     if shutil.disk_usage(parent).free < FREE_BYTES:
@@ -89,8 +103,16 @@ def _prepare(sources: Path, folder: Path, agreed: bool, ask: Callable[[str], str
                 "PyTorch and transformers could not be installed; the reason is above. If it is the network, check the "
                 "connection and start again."
             )
-    stamp.write_text(key, encoding="utf-8")
+    stamp.write_text(_key(wanted), encoding="utf-8")
     return python
+
+
+def _python(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _key(wanted: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(wanted).encode()).hexdigest()
 
 
 def _agrees(folder: Path, ask: Callable[[str], str]) -> bool:

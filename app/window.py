@@ -15,6 +15,7 @@ from app.devices.speaker import Speaker
 from app.history.pane import HistoryPane
 from app.live_senses import LiveSenses
 from app.microphone.pane import MicrophonePane
+from app.models.conversions import Conversions
 from app.models.downloads import Downloads
 from app.models.pane import ModelsPane
 from app.session import Session
@@ -50,6 +51,7 @@ class MainWindow(QMainWindow):
         store: ConversationStore,
         background: Background,
         downloads: Downloads,
+        conversions: Conversions,
         speaker: Speaker | None = None,
         senses: LiveSenses | None = None,
     ) -> None:
@@ -60,7 +62,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(_SMALLEST)
         self.resize(_SIZE)
         self.rail = Rail(theme, self)
-        self.models = ModelsPane(session, theme, background, downloads, self)
+        self.models = ModelsPane(session, theme, background, downloads, conversions, self)
         self.history = HistoryPane(theme, self)
         self.offer = DemoOffer(session, theme, self)
         self.update_notice = UpdateNotice(theme, self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ def add_to(commands: Subparsers) -> None:
         help="in an installed Larimar: install PyTorch and transformers, which converting needs, without asking",
     )
     convert.add_argument("--fresh", action="store_true", help="do not go on with what an interrupted run left")
+    convert.add_argument("--report", action="store_true", help=argparse.SUPPRESS)  # for the window
     add_verbose_option(convert)
     convert.set_defaults(run=run)
 
@@ -63,16 +65,15 @@ def add_to(commands: Subparsers) -> None:
 def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Convert, and compare if asked to; an installed Larimar does it with an environment of its own."""
     from app import export_environment
+    from app.paths import Paths
     from app.terminal_output import ProgressLine
 
+    if options.report:
+        return _run_reporting(options)
     sources = export_environment.packaged_sources()
     if sources is not None:
-        from app.paths import Paths
-
-        following = options.command_line[options.command_line.index("convert") + 1 :]
-        rest = [each for each in following if each != "--install"]
         folder = Paths.of_user().data / "export-environment"
-        return export_environment.convert(rest, sources, folder, agreed=options.install)
+        return export_environment.convert(_rest(options), sources, folder, agreed=options.install)
 
     try:
         from inference.export.add_drafter import add_drafter
@@ -121,4 +122,53 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             print(f"{options.out} does not do what the checkpoint does: see “TOO FAR OFF”.", file=sys.stderr)
             return 1
     print(f"{options.out} is ready: start Larimar with --model to use it.", file=sys.stderr)
+    return 0
+
+
+def _rest(options: argparse.Namespace) -> list[str]:
+    """Return what the environment's own ``convert`` is told."""
+    following = options.command_line[options.command_line.index("convert") + 1 :]
+    return [each for each in following if each != "--install"]
+
+
+def _run_reporting(options: argparse.Namespace) -> int:
+    """Convert as a child of the window: say on standard output how far it is, and stop when standard input ends."""
+    from app import export_environment
+    from app.conversion_report import Failed, Needs, Reporter
+    from app.paths import Paths
+    from inference.errors import LarimarError
+
+    reporter = Reporter()
+    sources = export_environment.packaged_sources()
+    if sources is None and find_spec("torch") is None:
+        sources = export_environment.checkout_sources()
+    folder = Paths.of_user().data / "export-environment"
+    try:
+        if sources is not None:
+            if not options.install and not export_environment.is_ready(sources, folder):
+                reporter.say(Needs(export_environment.SENTENCE.format(folder=folder)))
+                return 1
+            if not export_environment.is_ready(sources, folder):
+                reporter.show("Installing PyTorch and transformers")
+            return export_environment.convert(_rest(options), sources, folder, agreed=True)
+        from inference.export.add_drafter import add_drafter
+        from inference.export.convert import convert_checkpoint
+        from inference.export.drafter_checkpoint import is_drafter
+
+        reporter.watch(sys.stdin)
+        if is_drafter(options.checkpoint):
+            add_drafter(options.checkpoint, options.out, reporter.show)
+        else:
+            precision = options.precision or "q4"
+            convert_checkpoint(options.checkpoint, options.out, precision, reporter.show, drafter=options.drafter)
+    except KeyboardInterrupt:
+        return 130
+    except LarimarError as error:
+        reporter.say(Failed(str(error)))
+        return 1
+    except ModuleNotFoundError as error:
+        if not lacks_export_extra(error):
+            raise
+        reporter.say(Failed(f"Converting needs {error.name}, which is not installed: {EXPORT_COMMAND}"))
+        return 1
     return 0

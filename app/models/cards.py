@@ -248,8 +248,8 @@ class CatalogueCard(Card):
             self._say(
                 self.tr(
                     "No folder that Larimar could download is published. Download {checkpoint} from the Hugging Face "
-                    "Hub, then convert it in a terminal: larimar convert CHECKPOINT {folder}"
-                ).format(checkpoint=self.model.checkpoint, folder=self.model.id)
+                    "Hub (hf download {checkpoint}), then choose “Convert a checkpoint…” above."
+                ).format(checkpoint=self.model.checkpoint)
             )
 
     def _memory(self, free: int | None) -> None:

@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollA
 
 from app.background import Background
 from app.models.cards import CatalogueCard, InstalledCard
+from app.models.conversion_card import ConversionCard
+from app.models.conversions import Conversions
 from app.models.downloads import Downloads
 from app.session import Session, SessionState
 from app.theme import GRID, Theme
@@ -41,6 +43,7 @@ class ModelsPane(QScrollArea):
         theme: Theme,
         background: Background,
         downloads: Downloads,
+        conversions: Conversions,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -53,10 +56,12 @@ class ModelsPane(QScrollArea):
         self._theme = theme
         self._background = background
         self._downloads = downloads
+        self._conversions = conversions
         self._ours = Path()
         self._added: Sequence[Path] = ()
         self._visit = 0
         self.choose_folder: Callable[[], Path | None] = lambda: None
+        self.choose_checkpoint: Callable[[], Path | None] = lambda: None
         self.open_link: Callable[[QUrl], object] = QDesktopServices.openUrl
         self.free_memory: Callable[[], int | None] = available_bytes
         self.models: Sequence[InstalledModel] = ()
@@ -77,6 +82,14 @@ class ModelsPane(QScrollArea):
         self.add_button.setAccessibleName(self.tr("Add a model folder"))
         self.add_button.setIcon(theme.icon("folder", theme.colours.muted, 18))
         self.add_button.clicked.connect(lambda _checked=False: self._add())
+        self.convert_button = QPushButton(self.tr("Convert a checkpoint…"), inside)
+        self.convert_button.setAccessibleName(self.tr("Convert a checkpoint to a model folder"))
+        self.convert_button.setIcon(theme.icon("wrench", theme.colours.muted, 18))
+        self.convert_button.clicked.connect(lambda _checked=False: self._convert())
+        self.conversion = ConversionCard(theme, background, conversions, inside)
+        self.conversion.choose_folder = lambda: self.choose_checkpoint()
+        self.conversion.converted.connect(lambda _: self.refresh())
+        self.conversion.closed.connect(lambda: self.convert_button.setFocus(Qt.FocusReason.OtherFocusReason))
         self.problem = QLabel(inside)
         self.problem.setObjectName("said")
         self.problem.setProperty("alarming", "yes")
@@ -102,7 +115,7 @@ class ModelsPane(QScrollArea):
 
     def stops(self) -> tuple[QWidget, ...]:
         """Return the places between which F6 moves."""
-        return (self.add_button,)
+        return (self.convert_button,)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look at the disk anew."""
@@ -124,6 +137,7 @@ class ModelsPane(QScrollArea):
                 models, self._catalogue, kept = found
                 names = {model.id: model.name for model in self._catalogue}
                 self.models = [replace(model, name=names.get(model.path.name, model.name)) for model in models]
+                self.conversion.set_models(ours, self.models)
                 self._show_installed()
                 self._show_catalogue(kept)
 
@@ -205,6 +219,14 @@ class ModelsPane(QScrollArea):
             self.folder_added.emit(folder)
             self.refresh()
 
+    def _convert(self) -> None:
+        if self._conversions.running is not None:
+            self.ensureWidgetVisible(self.conversion)
+            return
+        folder = self.choose_checkpoint()
+        if folder is not None:
+            self.conversion.show_checkpoint(folder)
+
     def _remove(self, model: InstalledModel) -> None:
         self.problem.hide()
         if model.origin == "added":
@@ -230,11 +252,14 @@ class ModelsPane(QScrollArea):
         words.addWidget(self._heading)
         words.addWidget(self._about)
         head.addLayout(words, 1)
+        head.addWidget(self.convert_button)
+        head.addSpacing(GRID)
         head.addWidget(self.add_button)
         column = QVBoxLayout()
         column.setSpacing(GRID)
         column.addLayout(head)
         column.addWidget(self.problem)
+        column.addWidget(self.conversion)
         for heading, cards in ((self._here, self._installed), (self._there, self._others)):
             cards.setSpacing(GRID)
             column.addSpacing(2 * GRID)
@@ -261,6 +286,7 @@ class ModelsPane(QScrollArea):
         self._about.setFont(self._theme.body_font)
         self.problem.setFont(self._theme.body_font)
         self.add_button.setIcon(self._theme.icon("folder", self._theme.colours.muted, 18))
+        self.convert_button.setIcon(self._theme.icon("wrench", self._theme.colours.muted, 18))
 
 
 def _empty(layout: QVBoxLayout) -> None:
