@@ -32,6 +32,7 @@ class X11Thread:
         self._reader.setblocking(False)
         self._thread: threading.Thread | None = None
         self._ends = False
+        self._closing = threading.Event()
         self.display: display.Display
 
     def start(self) -> None:
@@ -65,7 +66,8 @@ class X11Thread:
         return future
 
     def close(self) -> None:
-        """End the thread and the connection; from any other thread, more than once."""
+        """End the thread and the connection, and what waits there; from any other thread."""
+        self._closing.set()
         if self._thread is not None:
             self.post(self._end)
             self._thread.join(_QUIT_SECONDS)
@@ -86,11 +88,20 @@ class X11Thread:
     def tick(self) -> None:
         """Do what the time asks for."""
 
+    def ending(self) -> None:
+        """Put things in order before the connection is closed."""
+
     def lost(self) -> None:
         """The X server ended the connection."""
 
-    def wait_for(self, wanted: Callable[[Any], bool], seconds: float) -> Any | None:
-        """Handle events until there is one that is ``wanted``; return it, or ``None`` when the time is over."""
+    def wait_for(
+        self, wanted: Callable[[Any], bool], seconds: float, until: Callable[[], bool] | None = None
+    ) -> Any | None:
+        """Handle events until there is one that is ``wanted``; return it.
+
+        Returns ``None`` when the time is over, when ``until`` is true after an event, and at once when the thread is
+        to end.
+        """
         end = time.monotonic() + seconds
         while True:
             while self.display.pending_events():
@@ -98,14 +109,27 @@ class X11Thread:
                 if wanted(event):
                     return event
                 self.handle(event)
+                if until is not None and until():
+                    return None
             left = end - time.monotonic()
-            if left <= 0:
+            if left <= 0 or self._closing.is_set():
                 return None
-            select.select([self.display], [], [], left)
+            self._sleep(left)
 
     # --- the thread ---
 
+    def _sleep(self, seconds: float | None) -> None:
+        """Sleep until the X server or another thread has something."""
+        self.display.flush()
+        if self.display.pending_events():  # flushing has read them, so that the socket will not tell
+            return
+        select.select([self.display, self._reader], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            while self._reader.recv(256):
+                pass
+
     def _end(self) -> None:
+        self.ending()
         self._ends = True
 
     def _run(self) -> None:
@@ -137,12 +161,7 @@ class X11Thread:
             if self._ends:
                 return
         self.tick()
-        self.display.flush()
-        if not self.display.pending_events():
-            select.select([self.display, self._reader], [], [], self.until())
-            with contextlib.suppress(BlockingIOError):
-                while self._reader.recv(256):
-                    pass
+        self._sleep(self.until())
         while self.display.pending_events():
             self.handle(self.display.next_event())
 
