@@ -96,6 +96,7 @@ class FrameFeed(QObject):
                 self.failed.emit(words)
         else:
             self.release_seconds = run.release_seconds
+            run.thread.join(_JOIN_SECONDS)  # this was its last word
             self._run = None
             self.newest = None
             self.closed.emit()
