@@ -49,9 +49,9 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A video file."""
+    """A video: a file, or encoded bytes (what a camera showed; see :mod:`inference.media.clip`)."""
 
-    source: Path
+    source: Path | bytes
 
 
 @dataclass(frozen=True, slots=True)
