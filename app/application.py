@@ -22,6 +22,7 @@ from app.devices.speaker import Speaker, SystemSpeaker
 from app.engine_worker import Engine, EngineFactory
 from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
+from app.idle_unload import IdleUnload
 from app.live_senses import LiveSenses
 from app.logging_setup import close_logs, log_to, stop_logging_qt
 from app.models.conversions import Conversions
@@ -86,6 +87,7 @@ class Larimar(QObject):
         self._translators = speak(app, self.settings.language)
         self.theme = Theme(app, self.settings.colour_scheme)
         self._closed = False
+        self._spared = False
         self._forgets_at_end = False
         self._first_question = ""
         self.session = Session(self._with_settings(factory), self)
@@ -114,6 +116,7 @@ class Larimar(QObject):
         self.window.restore(self.settings.window_geometry)
         self.actions = SettingsActions(self.settings, self.window, self.theme, options.paths, self.background, self)
 
+        self.idle_unload = IdleUnload(self.session, self.settings.unload_after, self)
         self.session.state_changed.connect(self._spare_the_collector)
         self.session.state_changed.connect(lambda _: self._ask_first_question())
         self.window.chat.controller.busy_changed.connect(self._ask_first_question)
@@ -164,8 +167,7 @@ class Larimar(QObject):
             self._ask_first_question()
 
     def _ask_first_question(self) -> None:
-        loaded = self.session.state in (SessionState.READY, SessionState.GENERATING)
-        if self._first_question and loaded and not self.window.chat.controller.busy:
+        if self._first_question and self.session.takes_questions and not self.window.chat.controller.busy:
             question, self._first_question = self._first_question, ""
             self.window.chat.ask(question)
 
@@ -224,11 +226,15 @@ class Larimar(QObject):
     def _spare_the_collector(self, state: SessionState) -> None:
         """Let Python's garbage collector no longer look through what the start and the model brought.
 
-        That is most of all objects; to look through them takes longer than a frame, in the middle of a reply.
+        That is most of all objects; to look through them takes longer than a frame, in the middle of a reply. What
+        belonged to a model that is unloaded must be looked through once more, or some of it would stay.
         """
-        if state is SessionState.READY:
+        if state is SessionState.UNLOADED:
+            gc.unfreeze()
+            self._spared = False
+        elif state is SessionState.READY and not self._spared:
             gc.freeze()
-            self.session.state_changed.disconnect(self._spare_the_collector)
+            self._spared = True
 
     def _change(self, settings: Settings) -> None:
         self.settings = settings
@@ -237,6 +243,8 @@ class Larimar(QObject):
 
     def _settings_changed(self, settings: Settings) -> None:
         forgets = self.settings.remember_state and not settings.remember_state
+        if settings.unload_after != self.settings.unload_after:
+            self.idle_unload.set_minutes(settings.unload_after)
         self._change(settings)
         if forgets:
             self._forget_prefixes()

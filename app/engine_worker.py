@@ -2,7 +2,7 @@
 
 Jobs go in through an unbounded queue; what happened comes out through a bounded one, so that a window that lags
 slows the engine down instead of filling the memory. Every job ends in exactly one :class:`Opened`,
-:class:`OpenFailed`, :class:`Ended` or :class:`ReplyFailed`, unless the worker is closed meanwhile.
+:class:`OpenFailed`, :class:`Ended`, :class:`ReplyFailed` or :class:`Unloaded`, unless the worker is closed meanwhile.
 """
 
 from __future__ import annotations
@@ -120,7 +120,12 @@ class ReplyFailed:
     sentence: str
 
 
-WorkerEvent = Loading | Opened | OpenFailed | Piece | Ended | ReplyFailed
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """The engine is closed, and its memory given back."""
+
+
+WorkerEvent = Loading | Opened | OpenFailed | Piece | Ended | ReplyFailed | Unloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,11 @@ class _Prepare:
     cancel: CancelToken
 
 
+@dataclass(frozen=True, slots=True)
+class _Unload:
+    pass
+
+
 class EngineWorker:
     """One thread that owns one engine. All methods are for the thread that made the worker and return at once."""
 
@@ -151,7 +161,7 @@ class EngineWorker:
         self.events: queue.Queue[WorkerEvent] = queue.Queue(maxsize=events_at_most)
         self._factory = factory
         self._watchable = {"progress", "cancel"} <= inspect.signature(factory).parameters.keys()
-        self._jobs: queue.Queue[_Open | _Reply | _Prepare | None] = queue.Queue()
+        self._jobs: queue.Queue[_Open | _Reply | _Prepare | _Unload | None] = queue.Queue()
         self._closing = threading.Event()
         self._engine: Engine | None = None
         # A daemon, so that a driver that hangs for ever cannot keep the process alive; join() is the rule.
@@ -173,6 +183,10 @@ class EngineWorker:
         """Let the engine read ahead until ``cancel``; nothing is heard of it, whatever happens."""
         self._jobs.put(_Prepare(tuple(turns), options, cancel))
 
+    def unload(self) -> None:
+        """Close the engine and go on without one; ends in :class:`Unloaded`."""
+        self._jobs.put(_Unload())
+
     def close(self) -> None:
         """Ask the thread to close the engine and end. The reply under way must have been cancelled."""
         self._closing.set()
@@ -192,6 +206,9 @@ class EngineWorker:
                 self._do_open(job)
             elif isinstance(job, _Prepare):
                 self._do_prepare(job)
+            elif isinstance(job, _Unload):
+                self._close_engine()
+                self._put(Unloaded())
             else:
                 self._do_reply(job)
         self._close_engine()

@@ -29,6 +29,7 @@ from app.engine_worker import (
     OpenFailed,
     Piece,
     ReplyFailed,
+    Unloaded,
     WorkerEvent,
 )
 from app.reply_frame import Frame, joined
@@ -52,6 +53,8 @@ class SessionState(Enum):
     READY = "ready"
     GENERATING = "generating"
     """A question is under way, and others may wait; more can be submitted."""
+    UNLOADED = "unloaded"
+    """The model gave its memory back; the next question loads it again by itself."""
     FAILED = "failed"
     CLOSED = "closed"
 
@@ -76,6 +79,8 @@ class Session(QObject):
     """Carries what is being done to load the model, and how much of it lies behind, 0 to 1."""
     frame = Signal(object)
     """Carries a :class:`Frame` of one reply, at most one per 33 ms of each."""
+    used = Signal()
+    """Somebody wanted something of the model, now or soon."""
 
     def __init__(
         self, factory: EngineFactory, parent: QObject | None = None, *, events_at_most: int = EVENTS_AT_MOST
@@ -93,6 +98,7 @@ class Session(QObject):
         self._at_worker: dict[int, _Question] = {}
         self._over: list[Frame] = []
         self._load: CancelToken | None = None
+        self._waking = False
         self._prepared: CancelToken | None = None
         self._prefill_rate = 0.0
         self._jobs_under_way = 0
@@ -108,7 +114,7 @@ class Session(QObject):
 
     @property
     def model(self) -> ModelInfo | None:
-        """The loaded model, or ``None``."""
+        """The loaded model, or the one that was unloaded and comes back with the next question; or ``None``."""
         return self._model
 
     @property
@@ -131,6 +137,12 @@ class Session(QObject):
         """Whether a model is loaded and a question would be begun at once."""
         return self._state is SessionState.READY
 
+    @property
+    def takes_questions(self) -> bool:
+        """Whether there is a model that can be asked, even if it has to be loaded again for that."""
+        known = (SessionState.READY, SessionState.GENERATING, SessionState.UNLOADED)
+        return self._state in known or (self._state is SessionState.LOADING and self._waking)
+
     def load(self, path: Path | None) -> None:
         """Load the model in ``path``; ``None`` is the default model.
 
@@ -147,11 +159,31 @@ class Session(QObject):
             self._worker.start()
         self._path = path
         self._model = None
+        self._waking = False
+        self._begin_loading()
+
+    def unload(self) -> None:
+        """Give the model's memory back, if nobody is asking anything; see :attr:`SessionState.UNLOADED`."""
+        if self._state is not SessionState.READY or self._line or self._at_worker:
+            return
+        self._drop_prepared()
+        self._job_given()
+        self._worker.unload()
+        self._set_state(SessionState.UNLOADED)
+
+    def wake(self) -> None:
+        """Load a model again that was unloaded: a question is being written."""
+        self.used.emit()
+        if self._state is SessionState.UNLOADED:
+            self._waking = True
+            self._begin_loading()
+
+    def _begin_loading(self) -> None:
         self._failure = ""
         self._stop_loading()
         self._load = CancelToken()
         self._job_given()
-        self._worker.open(path, self._load)
+        self._worker.open(self._path, self._load)
         self._set_state(SessionState.LOADING)
 
     def retry(self) -> None:
@@ -171,6 +203,7 @@ class Session(QObject):
             self._end_soon(Frame(question.turn, error=self._no_model()))
             return question.turn
         self._line.append(question)
+        self.wake()
         self._begin_next()
         return question.turn
 
@@ -190,6 +223,7 @@ class Session(QObject):
 
     def prepare(self, turns: Sequence[Turn], options: ReplyOptions) -> None:
         """Let the engine read ahead while it has nothing else to do; dropped as soon as anything else is asked for."""
+        self.used.emit()
         if self._state is SessionState.READY:
             self._drop_prepared()
             self._prepared = CancelToken()
@@ -273,6 +307,8 @@ class Session(QObject):
                     progress = event
                 case Piece(turn, piece):
                     said.setdefault(turn, []).append(piece)
+                case Unloaded():
+                    self._jobs_under_way -= 1
                 case Opened() | OpenFailed():
                     self._jobs_under_way -= 1
                     opened = event
@@ -303,10 +339,12 @@ class Session(QObject):
         return events
 
     def _finish_loading(self, event: Opened | OpenFailed) -> None:
+        self._waking = False
         if isinstance(event, Opened):
             self._model = event.model
             self._set_state(SessionState.READY)
             return
+        self._model = None
         self._failure = event.sentence or self._unexpected_load()
         waited, self._line = self._line, []
         self._set_state(SessionState.FAILED)

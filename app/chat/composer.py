@@ -40,6 +40,8 @@ class Composer(QWidget):
     """The user sends what :attr:`parts` holds; it is never blank."""
     stop_requested = Signal()
     thinking_changed = Signal(bool)
+    begun = Signal()
+    """There is something in the draft; comes with each change of it."""
     draft_changed = Signal()
     """The draft rests for a moment, or has other attachments: time to read ahead."""
     recall_requested = Signal()
@@ -334,10 +336,14 @@ class Composer(QWidget):
     def _text_changed(self) -> None:
         self._typing.start()
         self._refresh()
+        if self.text:
+            self.begun.emit()
 
     def _attachments_changed(self) -> None:
         self._show_cost()
         self._refresh()
+        if self.attachments.items:
+            self.begun.emit()
         if not self.attachments.pending:
             if self._send_when_ready:
                 self._submit()

@@ -220,7 +220,7 @@ class ConversationController(QObject):
     # --- how ---
 
     def _free(self) -> bool:
-        return self._session.state in (SessionState.READY, SessionState.GENERATING) and not self.busy
+        return self._session.takes_questions and not self.busy
 
     def _ask(
         self, parts: tuple[Part, ...], parent: str | None, siblings: tuple[str, ...], options: ReplyOptions
@@ -325,7 +325,7 @@ class ConversationController(QObject):
         return None
 
     def _state_changed(self, state: SessionState) -> None:
-        if state not in (SessionState.READY, SessionState.GENERATING) and self._reply is not None:
+        if not self._session.takes_questions and self._reply is not None:
             self._abandon()
 
     def _abandon(self) -> None:

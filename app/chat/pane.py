@@ -181,6 +181,7 @@ class ChatPane(QWidget):
         self.composer.submitted.connect(self._submit)
         self.composer.stop_requested.connect(self._stop)
         self.composer.draft_changed.connect(self._prepare)
+        self.composer.begun.connect(session.wake)
         self.composer.recall_requested.connect(self._recall)
         self.attachments.pages_wanted.connect(self._choose_pages)
         self.greeting.chosen.connect(self.ask)
@@ -263,11 +264,13 @@ class ChatPane(QWidget):
     def _refresh(self) -> None:
         state = self._session.state
         generating = self.controller.busy
-        ready = state in (SessionState.READY, SessionState.GENERATING)
+        ready = self._session.takes_questions
         placeholder = {
             SessionState.LOADING: self.tr("The model is loading; you can already write"),
             SessionState.FAILED: self.tr("There is no model to ask yet"),
-        }.get(state, self.tr("Ask anything"))
+        }.get(state, "")
+        if ready or not placeholder:
+            placeholder = self.tr("Ask anything")
         model = self._session.model
         self.attachments.set_model(model.name if model else "", model.modalities if model else None)
         self.composer.set_costs(

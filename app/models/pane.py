@@ -170,6 +170,8 @@ class ModelsPane(QScrollArea):
             return ""
         if state is SessionState.LOADING:
             return self.tr("Loading …")
+        if state is SessionState.UNLOADED:
+            return self.tr("Unloaded to save memory")
         loaded = self._session.model
         provider = loaded.provider if loaded else ""
         return self.tr("Loaded, on {provider}").format(provider=provider) if provider else self.tr("Loaded")

@@ -110,6 +110,7 @@ class StatusLine(QFrame):
             SessionState.LOADING: (colours.accent, self.tr("Loading …")),
             SessionState.READY: (colours.good, self.tr("Ready")),
             SessionState.GENERATING: (colours.accent, self.tr("Reading …")),
+            SessionState.UNLOADED: (colours.muted, self.tr("Unloaded to save memory")),
             SessionState.FAILED: (colours.danger, self.tr("No model")),
             SessionState.CLOSED: (colours.muted, self.tr("Closed")),
         }[state]
