@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from app.error_report import describe
+from app.sound_stream import Heard, SoundStream
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError
-from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, Turn
+from inference.graphs.session import RunCancelled
+from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Turn
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +139,14 @@ class _Open:
 @dataclass(frozen=True, slots=True)
 class _Reply:
     turn: int
-    turns: tuple[Turn, ...]
+    turns: tuple[Turn, ...] | Heard
     options: ReplyOptions
     cancel: CancelToken
+
+
+@dataclass(frozen=True, slots=True)
+class _Hear:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,8 @@ class EngineWorker:
         self.events: queue.Queue[WorkerEvent] = queue.Queue(maxsize=events_at_most)
         self._factory = factory
         self._watchable = {"progress", "cancel"} <= inspect.signature(factory).parameters.keys()
-        self._jobs: queue.Queue[_Open | _Reply | _Prepare | _Unload | None] = queue.Queue()
+        self._jobs: queue.Queue[_Open | _Reply | _Hear | _Prepare | _Unload | None] = queue.Queue()
+        self._sounds: queue.SimpleQueue[SoundStream] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._engine: Engine | None = None
         # A daemon, so that a driver that hangs for ever cannot keep the process alive; join() is the rule.
@@ -175,9 +183,14 @@ class EngineWorker:
         """Load the model in ``path`` in place of the one that is loaded; ``None`` is the default model."""
         self._jobs.put(_Open(path, cancel))
 
-    def reply(self, turn: int, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> None:
+    def reply(self, turn: int, turns: Sequence[Turn] | Heard, options: ReplyOptions, cancel: CancelToken) -> None:
         """Answer ``turns``; the events carry the number ``turn``."""
-        self._jobs.put(_Reply(turn, tuple(turns), options, cancel))
+        self._jobs.put(_Reply(turn, turns if isinstance(turns, Heard) else tuple(turns), options, cancel))
+
+    def hear(self, stream: SoundStream) -> None:
+        """Encode what a stream has taken in, soon; for any thread. What goes wrong shows when it is asked about."""
+        self._sounds.put(stream)
+        self._jobs.put(_Hear())
 
     def prepare(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> None:
         """Let the engine read ahead until ``cancel``; nothing is heard of it, whatever happens."""
@@ -206,6 +219,8 @@ class EngineWorker:
                 self._do_open(job)
             elif isinstance(job, _Prepare):
                 self._do_prepare(job)
+            elif isinstance(job, _Hear):
+                self._encode_sound()
             elif isinstance(job, _Unload):
                 self._close_engine()
                 self._put(Unloaded())
@@ -234,15 +249,48 @@ class EngineWorker:
         try:
             if self._engine is None:
                 return
-            for event in self._engine.reply(job.turns, job.options, job.cancel):
+            turns = self._written(job)
+            if turns is None:
+                end = Ended(job.turn, Done("cancelled" if job.cancel.cancelled else "stop", ReplyStats()))
+                return
+            for event in self._engine.reply(turns, job.options, job.cancel):
                 if isinstance(event, Done):
                     end = Ended(job.turn, event)
                 else:
                     self._put(Piece(job.turn, event), job.cancel)
+                    self._encode_sound()
         except Exception as error:
             end = ReplyFailed(job.turn, _sentence(error))
         finally:
             self._put(end)
+
+    def _written(self, job: _Reply) -> Sequence[Turn] | None:
+        """Return the turns; ``None`` when there is nothing to ask about."""
+        if not isinstance(job.turns, Heard):
+            return job.turns
+        if job.cancel.cancelled:
+            return None
+        try:
+            recording = job.turns.stream.recording(self._engine, job.turns.whole, job.cancel)
+        except RunCancelled:
+            return None
+        return None if recording is None else job.turns.write(recording)
+
+    def _encode_sound(self) -> None:
+        """Encode all that was heard up to now."""
+        streams: dict[int, SoundStream] = {}
+        while not self._sounds.empty():
+            stream = self._sounds.get()
+            streams[id(stream)] = stream
+        for stream in streams.values():
+            if self._engine is None or self._closing.is_set():
+                return
+            try:
+                stream.encode(self._engine)
+            except RunCancelled:
+                continue
+            except Exception as error:
+                log.debug("Sound could not be encoded: %s", describe(error))
 
     def _do_prepare(self, job: _Prepare) -> None:
         if not isinstance(self._engine, PreparingEngine) or job.cancel.cancelled:

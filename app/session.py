@@ -33,6 +33,7 @@ from app.engine_worker import (
     WorkerEvent,
 )
 from app.reply_frame import Frame, joined
+from app.sound_stream import Heard, SoundStream
 from inference.cancellation import CancelToken
 from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Turn
 
@@ -64,7 +65,7 @@ class _Question:
     """What was submitted and has not had its last frame."""
 
     turn: int
-    turns: tuple[Turn, ...]
+    turns: tuple[Turn, ...] | Heard
     options: ReplyOptions
     background: bool
     cancel: CancelToken = field(default_factory=CancelToken)
@@ -190,15 +191,18 @@ class Session(QObject):
         """Load the same folder again."""
         self.load(self._path)
 
-    def submit(self, turns: Sequence[Turn], options: ReplyOptions, *, background: bool = False) -> int:
+    def submit(self, turns: Sequence[Turn] | Heard, options: ReplyOptions, *, background: bool = False) -> int:
         """Ask for a reply to ``turns`` and return its number, which its frames carry.
 
         It begins at once, or when those before it have ended and a model is loaded; a ``background`` one lets all
         others go first, but is not interrupted by them. Frames come after this method has returned. The last one
         holds ``done`` or ``error``, an error at once when there is no model and none is being loaded.
+
+        In place of turns may stand what a :meth:`listen` has heard, see :meth:`app.sound_stream.SoundStream.turns`;
+        when nothing was encoded by then, the answer is empty.
         """
         self._turn += 1
-        question = _Question(self._turn, tuple(turns), options, background)
+        question = _Question(self._turn, turns if isinstance(turns, Heard) else tuple(turns), options, background)
         if self._state in (SessionState.FAILED, SessionState.CLOSED):
             self._end_soon(Frame(question.turn, error=self._no_model()))
             return question.turn
@@ -206,6 +210,13 @@ class Session(QObject):
         self.wake()
         self._begin_next()
         return question.turn
+
+    def listen(self) -> SoundStream:
+        """Return what takes in sound and has it encoded while the engine has nothing else to do, or between words.
+
+        That a model cannot hear shows when it is asked about the sound.
+        """
+        return SoundStream(self._worker.hear)
 
     def withdraw(self, turn: int) -> None:
         """Stop a reply, or take it out of the line. What was said of it still arrives, then its last frame."""

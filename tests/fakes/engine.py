@@ -2,17 +2,64 @@
 
 from __future__ import annotations
 
+import io
 import threading
+import wave
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
-from inference.messages import Done, FinishReason, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Text, Thought, Turn
+from inference.messages import (
+    Audio,
+    Done,
+    FinishReason,
+    Prefill,
+    ReplyEvent,
+    ReplyOptions,
+    ReplyStats,
+    Text,
+    Thought,
+    Turn,
+)
 
 Script = Sequence[ReplyEvent | Exception | threading.Event]
 WAIT = 10.0  # seconds after which a held engine gives up, so that a broken test ends
+
+
+@dataclass
+class FakeSoundEncoder:
+    """Remembers what it was fed; its recordings are WAV files of just that."""
+
+    blocks: list[NDArray[np.float32]] = field(default_factory=list)
+    finished: bool = False
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        return np.concatenate([np.zeros(0, np.float32), *self.blocks])
+
+    @property
+    def recording(self) -> Audio:
+        content = io.BytesIO()
+        with wave.open(content, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes((np.clip(self.samples, -1, 1) * 32767).astype("<i2").tobytes())
+        return Audio(content.getvalue())
+
+    def feed(self, samples: NDArray[np.float32], cancel: CancelToken | None = None) -> None:
+        self.blocks.append(samples)
+
+    def so_far(self) -> Audio | None:
+        return self.recording if self.blocks else None
+
+    def finish(self, cancel: CancelToken | None = None) -> None:
+        self.finished = True
 
 
 @dataclass
@@ -33,6 +80,7 @@ class FakeEngine:
     prepared_to_the_end: int = 0
     slow_prepare: bool = False
     """Whether reading ahead goes on until it is cancelled."""
+    heard: list[FakeSoundEncoder] = field(default_factory=list)
     closed: bool = False
     gone: int = 0
     """How many events were yielded."""
@@ -84,6 +132,12 @@ class FakeEngine:
         if not cancel.cancelled:
             self.prepared_to_the_end += 1
             yield Prefill(8, 8)
+
+    def listen(self) -> FakeSoundEncoder:
+        encoder = FakeSoundEncoder()
+        self.heard.append(encoder)
+        self.threads.add(threading.current_thread().name)
+        return encoder
 
     def close(self) -> None:
         self.closed = True
