@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSocketNotifier, S
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.background import Background
+from app.devices.hotkeys import Hotkeys, make_hotkeys
 from app.devices.speaker import Speaker, SystemSpeaker
 from app.engine_worker import Engine, EngineFactory
+from app.global_keys import GlobalKeys
 from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
 from app.idle_unload import IdleUnload
@@ -41,6 +43,7 @@ from app.window import MainWindow
 from app.wipe import wipe
 from inference.cancellation import CancelToken
 from inference.hub import Hub, Source
+from inference.messages import Turn
 from inference.network import NETWORK
 from inference.version import __version__
 
@@ -78,6 +81,7 @@ class Larimar(QObject):
         choose_folder: Callable[[Path | None], Path | None] | None = None,
         speaker: Speaker | None = None,
         hub: Source | None = None,
+        hotkeys: Hotkeys | None = None,
     ) -> None:
         super().__init__(app)
         self._options = options
@@ -114,7 +118,12 @@ class Larimar(QObject):
         self.transfer.imported = self.history.refresh
         self.history.open_at_start(self.settings.conversation)
         self.window.restore(self.settings.window_geometry)
-        self.actions = SettingsActions(self.settings, self.window, self.theme, options.paths, self.background, self)
+        self.hotkeys = hotkeys or make_hotkeys(APP_ID, self)
+        self.global_keys = GlobalKeys(self.hotkeys, self.settings.global_keys, self)
+        self.global_keys.add("show", self.tr("Show Larimar"), "Ctrl+Alt+G", self.window.come_back)
+        self.actions = SettingsActions(
+            self.settings, self.window, self.theme, options.paths, self.background, self, global_keys=self.global_keys
+        )
 
         self.idle_unload = IdleUnload(self.session, self.settings.unload_after, self)
         self.session.state_changed.connect(self._spare_the_collector)
@@ -140,6 +149,7 @@ class Larimar(QObject):
         if isinstance(app, Application):
             app.quitting.connect(self.window.about_to_quit)
         self.actions.tray.stop_senses_requested.connect(self.senses.stop_all)
+        self.window.webcam.continue_requested.connect(self._continue_in_chat)
         self.senses.changed.connect(lambda: self.actions.tray.show_live(live_words(self.senses.live)))
 
     def start(self) -> None:
@@ -166,6 +176,13 @@ class Larimar(QObject):
             self._first_question = wishes.ask
             self._ask_first_question()
 
+    def _continue_in_chat(self, turns: Sequence[Turn]) -> None:
+        """Go on in the chat with what was said about the camera or the screen."""
+        self.window.come_back()
+        self.window.rail.choose(0)
+        self.window.chat.continue_with(turns)
+        self.history.refresh()
+
     def _ask_first_question(self) -> None:
         if self._first_question and self.session.takes_questions and not self.window.chat.controller.busy:
             question, self._first_question = self._first_question, ""
@@ -187,7 +204,9 @@ class Larimar(QObject):
             return
         self._closed = True
         self.senses.stop_all()
+        self.window.webcam.shut_down()
         self.actions.close()
+        self.hotkeys.close()
         self.downloads.close()
         self.conversions.close()
         self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))

@@ -46,6 +46,7 @@ class GlobalKeys(QObject):
         self._hotkeys = hotkeys
         self._changes = dict(changes)
         self._entries: dict[str, _Entry] = {}
+        self._passing: dict[str, Callable[[], object]] = {}
         hotkeys.pressed.connect(self._pressed)
         hotkeys.released.connect(self._released)
         hotkeys.failed.connect(self._failed)
@@ -150,9 +151,14 @@ class GlobalKeys(QObject):
         if changed:
             self.changed.emit()
 
+    def add_passing(self, action: str, pressed: Callable[[], object]) -> None:
+        """Add an action that is no setting and has keys only at times; see :meth:`while_it_lasts`."""
+        self._passing[action] = pressed
+
     def while_it_lasts(self, action: str, keys: str) -> None:
-        """Take keys for a while, for an action that is no setting, such as Esc while something runs; empty: let go."""
-        self._hotkeys.bind(action, keys)
+        """Take keys for a while, such as Esc while something runs, where the system allows that; empty lets go."""
+        if self._hotkeys.passing:
+            self._hotkeys.bind(action, keys)
 
     def _bind(self, action: str) -> None:
         entry = self._entries[action]
@@ -166,6 +172,8 @@ class GlobalKeys(QObject):
     def _pressed(self, action: str) -> None:
         if action in self._entries:
             self._entries[action].pressed()
+        elif action in self._passing:
+            self._passing[action]()
 
     def _released(self, action: str) -> None:
         entry = self._entries.get(action)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 ColourScheme = Literal["system", "light", "dark"]
 Language = Literal["system", "en", "de"]
 ProviderChoice = Literal["auto", "cpu", "cuda"]
+DictationMode = Literal["hold", "toggle"]
 ZOOM_LEVELS: Final = (80, 90, 100, 110, 125, 150, 175, 200)
 """Sizes of text, in percent of the system's."""
 UNLOAD_MINUTES: Final = (-1, 0, 2, 5, 10, 15, 60)
@@ -67,6 +68,18 @@ class Settings:
     """Whether the list of conversations is shown where there is room for it."""
     demo_offer: bool = True
     """Whether to offer real models while the demo is loaded."""
+    dictation: bool = True
+    """Whether keys in every program begin to listen, for text that goes into that program."""
+    dictation_mode: DictationMode = "hold"
+    """Whether it listens while the keys are held, or from one press to the next."""
+    dictation_space: bool = True
+    """Whether a space follows the inserted text."""
+    spoken_language: str = ""
+    """What is spoken to the microphone, such as ``"de"``; empty for whatever is heard."""
+    phrases: tuple[str, ...] = ()
+    """Names and terms that are to be spelled so."""
+    global_keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys in every program that differ from the default, by action; an empty text is none."""
     shortcuts: Mapping[str, str] = field(default_factory=dict)
     """Keys that differ from the default, by action; an empty text is none."""
 
@@ -140,6 +153,10 @@ def _paths(text: str) -> tuple[Path, ...]:
     return tuple(Path(each) for each in _list_of_texts(json.loads(text)))
 
 
+def _texts(text: str) -> tuple[str, ...]:
+    return tuple(_list_of_texts(json.loads(text)))
+
+
 def _list_of_texts(found: object) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(each, str) and each for each in found):
         raise ValueError
@@ -207,6 +224,12 @@ _FORMS: Final = {
     "tray_told": _Form("window/tray_told", _switch, _said),
     "sidebar": _Form("window/sidebar", _switch, _said),
     "demo_offer": _Form("window/demo_offer", _switch, _said),
+    "dictation": _Form("dictation/on", _switch, _said),
+    "dictation_mode": _Form("dictation/mode", _one_of(get_args(DictationMode))),
+    "dictation_space": _Form("dictation/space_after", _switch, _said),
+    "spoken_language": _Form("speech/language", str),
+    "phrases": _Form("speech/phrases", _texts, json.dumps),
+    "global_keys": _Form("keys/everywhere", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
     "shortcuts": _Form("keys/changed", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
 }
 assert _FORMS.keys() == {each.name for each in fields(Settings)}

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QDialog
 from app import update_check
 from app.about_dialog import AboutDialog
 from app.background import Background
+from app.global_keys import GlobalKeys
 from app.log_dialog import LogDialog
 from app.paths import Paths
 from app.settings import Settings
@@ -45,8 +46,11 @@ class SettingsActions(QObject):
         paths: Paths,
         background: Background,
         parent: QObject,
+        *,
+        global_keys: GlobalKeys | None = None,
     ) -> None:
         super().__init__(parent)
+        self._global_keys = global_keys
         self._settings = settings
         self._window = window
         self._theme = theme
@@ -93,6 +97,7 @@ class SettingsActions(QObject):
                 self._paths,
                 updates=self.update_allowed(),
                 tray=self.tray.available,
+                global_keys=self._global_keys,
                 parent=self._window,
             )
             dialog.changed.connect(self._change)

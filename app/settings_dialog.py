@@ -22,6 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.dictation_settings import DictationRows, GlobalKeyRows
+from app.global_keys import GlobalKeys
 from app.paths import Paths
 from app.settings import UNLOAD_MINUTES, ZOOM_LEVELS, Settings
 from app.settings_rows import Row, Section
@@ -53,6 +55,7 @@ class SettingsDialog(QDialog):
         *,
         updates: bool = True,
         tray: bool = True,
+        global_keys: GlobalKeys | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -95,8 +98,12 @@ class SettingsDialog(QDialog):
         self._key_rows: dict[str, Row] = {}
         self._add_appearance(tray)
         self._add_models()
+        if global_keys is not None:
+            self._add_dictation()
         self._add_privacy(updates)
         self._add_keys()
+        if global_keys is not None:
+            self._add_global_keys(global_keys)
         self._column.addStretch(1)
         self._arrange()
         self.list.setCurrentRow(0)
@@ -111,6 +118,12 @@ class SettingsDialog(QDialog):
     def settings(self) -> Settings:
         """The settings as they are shown."""
         return self._settings
+
+    def show_section(self, title: str) -> None:
+        """Begin with a section."""
+        for number, section in enumerate(self.sections):
+            if section.title == title:
+                self.list.setCurrentRow(number)
 
     def show_offline(self) -> None:
         """Say what the switch forbids."""
@@ -187,6 +200,14 @@ class SettingsDialog(QDialog):
         self._folder_row = section.add(self.tr("Folder for downloaded models"), "", button)
         self.folder_button = button
         self._show_models_folder()
+
+    def _add_dictation(self) -> None:
+        section = self._section(self.tr("Dictation"))
+        self.dictation = DictationRows(section, self._settings, self._change, self._switch, self._choice)
+
+    def _add_global_keys(self, keys: GlobalKeys) -> None:
+        section = self._section(self.tr("Keys in every program"))
+        self.global_keys = GlobalKeyRows(section, keys, self._shortcuts, self._change, self._button, self._inside)
 
     def _add_privacy(self, updates: bool) -> None:
         section = self._section(self.tr("Privacy"))

@@ -14,12 +14,15 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from PySide6.QtCore import QLockFile, QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 log = logging.getLogger(__name__)
 
+Deed = Literal["", "dictate", "dictate-start", "dictate-stop", "cancel", "paste-last", "ask-screen"]
+"""What a second start can have done without a word in the window; empty for nothing."""
 _LINE_AT_MOST = 1 << 20
 _PATIENCE_MS = 10_000
 """How long a second start waits for one that is just starting, or busy."""
@@ -36,6 +39,7 @@ class Wishes:
     ask: str = ""
     """A question to send; empty for none."""
     quit: bool = False
+    do: Deed = ""
 
     @property
     def line(self) -> bytes:
@@ -55,7 +59,10 @@ class Wishes:
         ask = said.get("ask", "")
         if not isinstance(ask, str):
             raise ValueError("ask is no text")
-        return cls(new_chat=said.get("new_chat") is True, ask=ask, quit=said.get("quit") is True)
+        do = said.get("do", "")
+        if do not in get_args(Deed):
+            raise ValueError("nothing that can be done")
+        return cls(new_chat=said.get("new_chat") is True, ask=ask, quit=said.get("quit") is True, do=do)
 
 
 class SingleInstance(QObject):

@@ -33,6 +33,9 @@ class Hotkeys(QObject):
     failed = Signal(str, str)
     """Carries an action and a sentence: its keys do not work after all, or no longer."""
 
+    passing = False
+    """Whether keys can be taken for a moment and without being asked about, such as Esc while something runs."""
+
     def __init__(self, reason: str = "", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._reason = reason

@@ -86,6 +86,8 @@ def virtual_key(keys: str) -> tuple[int, int]:
 class WindowsHotkeys(Hotkeys):
     """Keys that Windows reports to us alone."""
 
+    passing = True
+
     _went_down = Signal(str)
     _went_up = Signal(str)
 

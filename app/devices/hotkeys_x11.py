@@ -27,6 +27,8 @@ _LOOK_SECONDS: Final = 0.25
 class X11Hotkeys(Hotkeys):
     """Keys that the X server reports to us alone."""
 
+    passing = True
+
     _went_down = Signal(str)
     _went_up = Signal(str)
     _refused = Signal(str, str)
