@@ -39,7 +39,7 @@ class DictationRows(QObject):
             section,
             self.tr("Dictate into any program"),
             self.tr(
-                "With the keys below, in whatever program you are: what you say appears where the cursor is. "
+                "Press the keys, in whatever program you are, and what you say appears where the cursor is. "
                 "Nothing of it is stored; the last texts stay in memory until Larimar ends."
             ),
             "dictation",

@@ -206,7 +206,7 @@ class SettingsDialog(QDialog):
         self.dictation = DictationRows(section, self._settings, self._change, self._switch, self._choice)
 
     def _add_global_keys(self, keys: GlobalKeys) -> None:
-        section = self._section(self.tr("Keys in every program"))
+        section = self._section(self.tr("Global keys"))
         self.global_keys = GlobalKeyRows(section, keys, self._shortcuts, self._change, self._button, self._inside)
 
     def _add_privacy(self, updates: bool) -> None:
