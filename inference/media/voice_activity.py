@@ -94,6 +94,11 @@ class SpeechFinder:
         """Whether an utterance has begun and not ended."""
         return self._speaking
 
+    @property
+    def quiet(self) -> bool:
+        """Whether no utterance is under way, and none may be beginning."""
+        return not self._speaking and not self._voiced
+
     def push(self, samples: NDArray[np.float32]) -> list[SpeechEvent]:
         """Take float32 [n] at 16 kHz mono; return what happened."""
         samples = np.concatenate([self._rest, samples])

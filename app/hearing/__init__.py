@@ -1,0 +1,1 @@
+"""Listening: what the microphone pane, dictation and the spoken conversation share."""
