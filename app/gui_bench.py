@@ -155,6 +155,9 @@ def measure_gui(runs: int = 3) -> Iterator[Figure]:
                 _opening(larimar, long)
                 scrolled.append(_scrolling(larimar))
             yield _gap(f"{MESSAGES:,} messages: longest gap while scrolling", scrolled, 100)
+            jumps = [_jumping(larimar, long) for _ in range(runs)]
+            yield _figure(f"{MESSAGES:,} messages: jump to the first", [taken for taken, _ in jumps], 1000)
+            yield _gap(f"{MESSAGES:,} messages: longest gap on the way", [probe for _, probe in jumps], 100)
             resized = [_resizing(larimar) for _ in range(runs)]
             yield _gap(f"{MESSAGES:,} messages: longest gap while resizing", resized, 100)
             searched = [_searching(larimar) for _ in range(runs)]
@@ -275,6 +278,20 @@ def _scrolling(larimar: Larimar) -> GapProbe:
             bar.setValue(bar.value() - view.viewport().height())
             _turn()
     return probe
+
+
+def _jumping(larimar: Larimar, conversation_id: str) -> tuple[float, GapProbe]:
+    """Go to the first message from the last, as a search does; return the milliseconds, and the gaps on the way."""
+    first = larimar.conversations.path(conversation_id).result()[0].id
+    _opening(larimar, conversation_id)
+    view, model = larimar.window.chat.view, larimar.window.chat.model
+    begun = time.perf_counter()
+    with GapProbe() as probe:
+        larimar.history.open(conversation_id, first)
+        _until(lambda: view.currentIndex().isValid() and model.first_id == first)
+        _turn()
+        _turn()
+    return (time.perf_counter() - begun) * 1000, probe
 
 
 def _resizing(larimar: Larimar) -> GapProbe:

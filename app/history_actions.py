@@ -58,6 +58,7 @@ class HistoryActions(QObject):
         pane.undo_requested.connect(self.undo)
         pane.undo_expired.connect(self._purge)
         self._controller.opened.connect(self._shown)
+        self._controller.earlier_read.connect(lambda: QTimer.singleShot(0, self, self._go_to_message))
         self._controller.conversation_changed.connect(self._changed)
         self._controller.busy_changed.connect(self.refresh)
         self._read(store.ready(), lambda _: self.refresh(), self._unusable)
@@ -143,9 +144,11 @@ class HistoryActions(QObject):
     def _open_at(self, place: Place, message_id: str) -> None:
         self._wanted_message = message_id
         same = self._controller.conversation
-        if (same.id, same.leaf_id) == (place.conversation_id, place.leaf_id) and self._go_to_message():
-            return
-        self._controller.open(place.conversation_id, place.leaf_id, place.distance + _BEFORE_A_HIT)
+        back = place.distance + _BEFORE_A_HIT
+        if (same.id, same.leaf_id) != (place.conversation_id, place.leaf_id):
+            self._controller.open(place.conversation_id, place.leaf_id, back)
+        elif not self._go_to_message():
+            self._controller.read_back(back)
 
     def _go_to_message(self) -> bool:
         row = self._chat.model.row_of(self._wanted_message) if self._wanted_message else -1

@@ -8,7 +8,7 @@ the model only makes a question wait.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -23,6 +23,8 @@ from inference.errors import LarimarError
 from inference.messages import Part, ReplyOptions, Turn
 
 _Value = TypeVar("_Value")
+_PAGE_ON_THE_WAY = 200
+"""Messages that are read at once on the way to one that is far back."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class ConversationController(QObject):
     """A reply began or ended; see :attr:`busy`."""
     reply_ended = Signal(object)
     """Carries the finished :class:`~app.conversation.Message` of the conversation that is shown."""
+    earlier_read = Signal()
+    """As many messages are here as :meth:`read_back` was asked for."""
     failed = Signal(str)
     """Something could not be read or written; carries a sentence for the user."""
 
@@ -68,6 +72,7 @@ class ConversationController(QObject):
         self._reply: _Reply | None = None
         self._told: tuple[tuple[str, str, str, bool], tuple[Turn, ...]] | None = None
         self._reading_earlier = False
+        self._back = 0
         self._visit = 0
         session.frame.connect(self._frame_arrived)
         session.state_changed.connect(self._state_changed)
@@ -88,15 +93,15 @@ class ConversationController(QObject):
         """Begin another conversation."""
         self._visit += 1
         self._conversation, self._stored = Conversation(), False
-        self._reading_earlier = False
+        self._reading_earlier, self._back = False, 0
         self._model.clear()
         self.opened.emit()
 
-    def open(self, conversation_id: str, leaf_id: str | None = None, at_least: int = PAGE) -> None:
+    def open(self, conversation_id: str, leaf_id: str | None = None, back: int = 0) -> None:
         """Show a conversation of the store, from its end.
 
-        ``leaf_id`` is the branch that is shown from now on, if another one was; ``at_least`` the number of messages
-        that are wanted at once.
+        ``leaf_id`` is the branch that is shown from now on, if another one was; ``back`` the number of messages to
+        :meth:`read_back` then.
         """
         self._visit += 1
         visit = self._visit
@@ -106,14 +111,14 @@ class ConversationController(QObject):
                 if leaf_id is not None and leaf_id != conversation.leaf_id:
                     conversation = replace(conversation, leaf_id=leaf_id)
                     self._write(self._store.change(conversation))
-                pages = self._store.page(conversation.id, limit=max(PAGE, at_least))
-                self._read(pages, lambda page: page_read(conversation, page))
+                self._read(self._store.page(conversation.id), lambda page: page_read(conversation, page))
 
         def page_read(conversation: Conversation, page: Page) -> None:
             if visit == self._visit:
                 self._conversation, self._stored = conversation, True
                 self._show(page)
                 self.opened.emit()
+                self.read_back(back)
 
         self._read(self._store.conversation(conversation_id), conversation_read)
 
@@ -126,18 +131,39 @@ class ConversationController(QObject):
 
     def load_earlier(self) -> None:
         """Read the page before what is shown, if there is one."""
-        if not self._model.earlier or self._reading_earlier:
+        if not self._reading_earlier:
+            self._read_earlier(PAGE)
+
+    def read_back(self, count: int) -> None:
+        """Read pages until ``count`` messages of the path are here, or all; then :attr:`earlier_read` comes.
+
+        Page by page, so that the window answers meanwhile however far back that is.
+        """
+        self._back = max(self._back, count)
+        if not self._reading_earlier:
+            self._go_on_reading()
+
+    def _go_on_reading(self) -> None:
+        if self._back > self._model.rowCount() and self._model.earlier:
+            self._read_earlier(_PAGE_ON_THE_WAY)
+        elif self._back:
+            self._back = 0
+            self.earlier_read.emit()
+
+    def _read_earlier(self, limit: int) -> None:
+        if not self._model.earlier:
             return
         self._reading_earlier = True
         visit = self._visit
 
         def page_read(page: Page) -> None:
-            self._reading_earlier = False
             if visit == self._visit:
+                self._reading_earlier = False
                 self._model.prepend(page)
+                self._go_on_reading()
 
-        first = self._model.messages[0].id
-        self._read(self._store.page(self._conversation.id, first), page_read)
+        first = self._model.first_id
+        self._read(self._store.page(self._conversation.id, first, limit), page_read)
 
     def rename(self, title: str) -> None:
         """Give the conversation another title."""
@@ -153,6 +179,23 @@ class ConversationController(QObject):
         """Send a message of the user at the end of the path; return whether the session can answer it now."""
         last = self._model.last
         return self._ask(parts, last.id if last else None, (), options)
+
+    def adopt(self, turns: Sequence[Turn]) -> None:
+        """Begin a conversation with what was said elsewhere, questions and answers in turn, and keep it."""
+        self.new()
+        name = self._session.model.name if self._session.model else ""
+        for turn in turns:
+            last = self._model.last
+            answers = turn.role == "assistant"
+            message = Message(turn.role, turn.parts, last.id if last else None, model=name if answers else "")
+            if last is None:
+                self._conversation = replace(self._conversation, title=title_of(message))
+                self._stored = True
+                self._write(self._store.create(self._conversation))
+            self._append(message, ())
+        if turns:
+            self.conversation_changed.emit(self._conversation)
+            self.opened.emit()
 
     def edit(self, message_id: str, parts: tuple[Part, ...], options: ReplyOptions) -> bool:
         """Ask something else in the place of a question of the user; the old one stays as another branch."""
@@ -280,7 +323,7 @@ class ConversationController(QObject):
             path_read(self._model.messages)
 
     def _show(self, page: Page) -> None:
-        self._reading_earlier = False
+        self._reading_earlier, self._back = False, 0
         self._model.show_page(self._with_reply(page))
         self.busy_changed.emit()
 
@@ -361,6 +404,6 @@ class ConversationController(QObject):
         self._background.when_done(future, done, self._failed)
 
     def _failed(self, error: Exception) -> None:
-        self._reading_earlier = False
+        self._reading_earlier, self._back = False, 0
         known = isinstance(error, LarimarError)
         self.failed.emit(str(error) if known else self.tr("The conversation could not be read or written."))

@@ -46,6 +46,11 @@ class ChatModel(QAbstractListModel):
         return self._shown[-1].message if self._shown else None
 
     @property
+    def first_id(self) -> str:
+        """The id of the first message here; empty when there is none."""
+        return self._shown[0].id if self._shown else ""
+
+    @property
     def earlier(self) -> bool:
         """Whether the path has messages before the first one here."""
         return self._earlier
