@@ -10,7 +10,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +84,7 @@ def chat(thread: EngineThread, *, system: str | None, options: ReplyOptions) -> 
         if interactive:
             with contextlib.suppress(ImportError):  # not on every system; it gives line editing and a history
                 import readline  # noqa: F401
-            _say(f"{engine.name}. /help lists the commands, Ctrl+D leaves.")
+            say(f"{engine.name}. /help lists the commands, Ctrl+D leaves.")
         while (line := _read_line(interactive)) is not None:
             if not conversation.take(line):
                 break
@@ -115,16 +115,16 @@ class Conversation:
             return False
         if command == "/new":
             self._turns.clear()
-            _say("A new conversation.")
+            say("A new conversation.")
         elif command == "/think" and argument in ("", "on", "off"):
             thinking = argument == "on" if argument else not self._options.thinking
             self._options = replace(self._options, thinking=thinking)
-            _say("The model thinks first." if thinking else "The model answers at once.")
+            say("The model thinks first." if thinking else "The model answers at once.")
         elif command == "/system":
             self._system = argument or None
-            _say("The system prompt is set." if argument else "The system prompt is removed.")
+            say("The system prompt is set." if argument else "The system prompt is removed.")
         else:
-            _say(HELP)
+            say(HELP)
         return True
 
     def _answer(self, question: str) -> None:
@@ -134,7 +134,7 @@ class Conversation:
             reply.show()
         except LarimarError as error:
             self.failed = True
-            _say(str(error))
+            say(str(error))
             return
         # What was stopped before its first word leaves no trace; half an answer is kept as it stands.
         if reply.parts:
@@ -169,7 +169,7 @@ class Reply:
         thoughts = ThoughtPrinter(sys.stderr)
         cancel = CancelToken()
         events = contextlib.closing(self._engine.reply(self._turns, self._options, cancel))
-        with ProgressLine() as progress, _cancel_on_interrupt(cancel), events as stream:
+        with ProgressLine() as progress, cancel_on_interrupt(cancel), events as stream:
             try:
                 for event in stream:
                     if not isinstance(event, Prefill):
@@ -196,15 +196,15 @@ class Reply:
 
     def _say_how_it_ended(self) -> None:
         if self.reason == "cancelled":
-            _say("Stopped.")
+            say("Stopped.")
         elif self.reason == "length":
-            _say("The answer was cut off at the limit of tokens.")
+            say("The answer was cut off at the limit of tokens.")
         elif self.reason == "context":
-            _say("The answer was cut off: the model's context is full.")
+            say("The answer was cut off: the model's context is full.")
         elif not self._texts:
-            _say("The model gave no answer.")
+            say("The model gave no answer.")
         elif sys.stderr.isatty() and self.stats.tokens_per_second:
-            _say(f"{self.stats.generated_tokens} tokens, {self.stats.tokens_per_second:.1f} tokens/s")
+            say(f"{self.stats.generated_tokens} tokens, {self.stats.tokens_per_second:.1f} tokens/s")
 
 
 class EngineThread:
@@ -242,9 +242,20 @@ class EngineThread:
         """The model's display name."""
         return self._loaded().name
 
-    def reply(self, turns: Sequence[Turn], options: ReplyOptions, cancel: CancelToken) -> Generator[ReplyEvent]:
+    @property
+    def modalities(self) -> frozenset[str]:
+        """What the model takes besides text."""
+        return self._loaded().modalities
+
+    def call(self, work: Callable[[Engine], T]) -> T:
+        """Return what ``work`` makes of the engine, on its thread; raises what it raises."""
+        return _wait(self._executor.submit(work, self._loaded()))
+
+    def reply(
+        self, turns: Sequence[Turn], options: ReplyOptions | None = None, cancel: CancelToken | None = None
+    ) -> Generator[ReplyEvent]:
         """Yield the events of one reply; raises what the engine raises."""
-        engine = self._loaded()
+        engine, options, cancel = self._loaded(), options or ReplyOptions(), cancel or CancelToken()
         events: queue.SimpleQueue[ReplyEvent | None] = queue.SimpleQueue()
 
         def work() -> None:
@@ -256,7 +267,7 @@ class EngineThread:
 
         working = self._executor.submit(work)
         try:
-            while (event := _next(events)) is not None:
+            while (event := next_of(events)) is not None:
                 yield event
             _wait(working)
         except BaseException:
@@ -278,7 +289,8 @@ def _system_turn(system: str | None) -> list[Turn]:
     return [Turn.of("system", system)] if system else []
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """Write a remark to standard error."""
     dim, plain = ("\x1b[2m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     print(f"{dim}{sentence}{plain}", file=sys.stderr, flush=True)
 
@@ -301,7 +313,7 @@ def _read_line(interactive: bool) -> str | None:
 
 
 @contextlib.contextmanager
-def _cancel_on_interrupt(cancel: CancelToken) -> Iterator[None]:
+def cancel_on_interrupt(cancel: CancelToken) -> Iterator[None]:
     """Let the first Ctrl+C ask for a stop, and the second raise KeyboardInterrupt as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -327,7 +339,8 @@ def _wait(future: Future[T]) -> T:
     return future.result()
 
 
-def _next(events: queue.SimpleQueue[T]) -> T:
+def next_of(events: queue.SimpleQueue[T]) -> T:
+    """Return the next of ``events`` when it comes; Ctrl+C is heard meanwhile."""
     while True:
         with contextlib.suppress(queue.Empty):
             return events.get(timeout=WAIT_SECONDS)

@@ -257,7 +257,9 @@ class Listener(QObject):
 
     def _lost(self, recorder: Recorder, sentence: str) -> None:
         if recorder is self._recorder:
-            self._fail(sentence)
+            self._fail(
+                sentence or self.tr("Something went wrong inside Larimar while it was recording. Please try again.")
+            )
 
     def _closed(self, recorder: Recorder) -> None:
         self._senses.end(self._live.pop(recorder, 0))

@@ -1,42 +1,23 @@
-"""The audio thread: reads a source, finds speech in it, and tells what happened by signals."""
+"""A recording whose thread tells the window by signals."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.devices.audio_source import AudioSource
-from app.error_report import describe
-from inference.errors import LarimarError
-from inference.media.audio import SAMPLE_RATE
-from inference.media.voice_activity import Judge, SpeechFinder
-
-log = logging.getLogger(__name__)
-
-TAIL_SECONDS = 0.5
-"""How long it goes on after the end was asked for, so that the last word is not cut."""
-PEAK_SAMPLES = SAMPLE_RATE // 100
-"""Samples that are one value of a waveform: 10 ms."""
-
-_READ_SECONDS = 0.05
-_SILENCE_DB = -60.0  # what the meter shows as nothing
+from app.hearing.recording import Recording
+from inference.media.voice_activity import Judge, SpeechEvent
 
 
 class Recorder(QObject):
-    """One recording, on a thread of its own.
+    """One recording, see :class:`Recording`.
 
-    The signals come on that thread, so connect them to methods of objects that live on the GUI's. The first thing that
-    each carries is the recorder itself.
-
-    Args:
-        source: called on the thread, returns what to record from.
-        judge: called on the thread, returns what tells voices from other sounds.
+    The signals come on the audio thread, so connect them to methods of objects that live on the GUI's. The first thing
+    that each carries is the recorder itself.
     """
 
     opened = Signal(object, str)
@@ -46,7 +27,7 @@ class Recorder(QObject):
     speech = Signal(object, object)
     """Carries a list of :data:`inference.media.voice_activity.SpeechEvent`."""
     lost = Signal(object, str)
-    """The device cannot be used, or no longer; carries a sentence. What was said before has been told."""
+    """The device cannot be used, or no longer; carries a sentence, empty for an error that nobody foresaw."""
     closed = Signal(object)
     """The device is closed; the last signal, always."""
 
@@ -54,96 +35,28 @@ class Recorder(QObject):
         self, source: Callable[[], AudioSource], judge: Callable[[], Judge], parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._make_source = source
-        self._make_judge = judge
-        self._stop = threading.Event()
-        self._cut = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="larimar-microphone", daemon=True)
-
-    def start(self) -> None:
-        """Open the device and begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End in half a second, sooner when nobody speaks."""
-        self._stop.set()
-
-    def cut(self) -> None:
-        """End at once. What was said until now is still told."""
-        self._cut.set()
-        self._stop.set()
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end of the thread; return whether it came within ``timeout`` seconds."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    # --- everything below runs on the audio thread ---
-
-    def _run(self) -> None:
-        source: AudioSource | None = None
-        try:
-            source = self._make_source()
-            source.open()
-            self.opened.emit(self, source.name)
-            finder = SpeechFinder(self._make_judge())
-            try:
-                self._record(source, finder)
-            finally:
-                events = finder.finish()
-                if events:
-                    self.speech.emit(self, events)
-        except LarimarError as error:
-            self.lost.emit(self, str(error))
-        except Exception as error:
-            log.error("Unexpected while recording: %s", describe(error))
-            self.lost.emit(self, _unexpected())
-        finally:
-            if source is not None:
-                source.close()
-            self.closed.emit(self)
-
-    def _record(self, source: AudioSource, finder: SpeechFinder) -> None:
-        waveform = _Waveform()
-        until: float | None = None
-        while not self._cut.is_set():
-            samples = source.read(_READ_SECONDS)
-            if len(samples):
-                events = finder.push(samples)
-                if events:
-                    self.speech.emit(self, events)
-                peaks = waveform.push(samples)
-                if len(peaks):
-                    self.heard.emit(self, _loudness(samples), peaks)
-            if self._stop.is_set():
-                now = time.monotonic()
-                until = until or now + TAIL_SECONDS
-                if now >= until or (finder.quiet and now >= until - TAIL_SECONDS / 2):
-                    return
+        recording = self._recording = Recording(source, judge, _Teller(self))
+        self.start = recording.start
+        self.stop = recording.stop
+        self.cut = recording.cut
+        self.join = recording.join
 
 
-class _Waveform:
-    def __init__(self) -> None:
-        self._rest = np.zeros(0, np.float32)
+class _Teller:
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
-    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        samples = np.concatenate([self._rest, samples])
-        count = len(samples) // PEAK_SAMPLES
-        self._rest = samples[count * PEAK_SAMPLES :]
-        whole = samples[: count * PEAK_SAMPLES].reshape(count, PEAK_SAMPLES)
-        peaks: NDArray[np.float32] = np.abs(whole).max(axis=1, initial=0)
-        return np.minimum(peaks, np.float32(1))
+    def opened(self, name: str) -> None:
+        self._recorder.opened.emit(self._recorder, name)
 
+    def heard(self, level: float, peaks: NDArray[np.float32]) -> None:
+        self._recorder.heard.emit(self._recorder, level, peaks)
 
-def _loudness(samples: NDArray[np.float32]) -> float:
-    """Return 0 for silence to 1 for the loudest sound there is, in even steps of decibels."""
-    power = float(np.square(samples, dtype=np.float64).mean())
-    decibels = 10 * np.log10(max(power, 1e-12))
-    return float(np.clip(1 - decibels / _SILENCE_DB, 0, 1))
+    def speech(self, events: list[SpeechEvent]) -> None:
+        self._recorder.speech.emit(self._recorder, events)
 
+    def lost(self, sentence: str) -> None:
+        self._recorder.lost.emit(self._recorder, sentence)
 
-def _unexpected() -> str:
-    return QCoreApplication.translate(
-        "Recorder", "Something went wrong inside Larimar while it was recording. Please try again."
-    )
+    def closed(self) -> None:
+        self._recorder.closed.emit(self._recorder)
