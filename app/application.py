@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import logging
@@ -20,10 +21,15 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from app.background import Background
 from app.devices.hotkeys import Hotkeys, make_hotkeys
 from app.devices.speaker import Speaker, SystemSpeaker
+from app.devices.text_inserter import TextInserter, make_text_inserter
+from app.dictation.machine import State
+from app.dictation_actions import DictationActions
 from app.engine_worker import Engine, EngineFactory
 from app.global_keys import GlobalKeys
+from app.hearing.listener import Listener
 from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
+from app.hub_token import HubToken, HubTokenError
 from app.idle_unload import IdleUnload
 from app.live_senses import LiveSenses
 from app.logging_setup import close_logs, log_to, stop_logging_qt
@@ -81,7 +87,10 @@ class Larimar(QObject):
         choose_folder: Callable[[Path | None], Path | None] | None = None,
         speaker: Speaker | None = None,
         hub: Source | None = None,
+        keyring: object | None = None,
         hotkeys: Hotkeys | None = None,
+        inserter: TextInserter | None = None,
+        listener: Listener | None = None,
     ) -> None:
         super().__init__(app)
         self._options = options
@@ -98,7 +107,9 @@ class Larimar(QObject):
         self.background = Background(self)
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
-        self.downloads = Downloads(hub or Hub(), self)
+        self.token = HubToken(keyring)
+        self._hub = hub or Hub(self.settings.hub_mirror or None, self.token.read)
+        self.downloads = Downloads(self._hub, self)
         self.conversions = Conversions(self)
         self.senses = LiveSenses(self)
         self.window = MainWindow(
@@ -122,9 +133,27 @@ class Larimar(QObject):
         self.global_keys = GlobalKeys(self.hotkeys, self.settings.global_keys, self)
         self.global_keys.add("show", self.tr("Show Larimar"), "Ctrl+Alt+G", self.window.come_back)
         self.actions = SettingsActions(
-            self.settings, self.window, self.theme, options.paths, self.background, self, global_keys=self.global_keys
+            self.settings,
+            self.window,
+            self.theme,
+            options.paths,
+            self.background,
+            self,
+            global_keys=self.global_keys,
+            token=self.token,
         )
 
+        self.listener = listener or Listener(self.session, self.senses, self)
+        self.dictation = DictationActions(
+            self.listener,
+            inserter or make_text_inserter(APP_ID, self),
+            self.global_keys,
+            self.theme,
+            self.settings,
+            self,
+        )
+        self.deeds: dict[str, Callable[[], object]] = {}
+        """What other starts may ask for beside dictation; see :data:`~app.single_instance.Deed`."""
         self.idle_unload = IdleUnload(self.session, self.settings.unload_after, self)
         self.session.state_changed.connect(self._spare_the_collector)
         self.session.state_changed.connect(lambda _: self._ask_first_question())
@@ -148,13 +177,25 @@ class Larimar(QObject):
         app.commitDataRequest.connect(lambda _: self.window.about_to_quit())  # the session of the desktop ends
         if isinstance(app, Application):
             app.quitting.connect(self.window.about_to_quit)
+        for asks in (self.actions.tray, self.window.menu):
+            asks.dictation_requested.connect(self.dictation.coordinator.toggle)
+            asks.paste_requested.connect(self.dictation.coordinator.paste_last)
+        self.dictation.coordinator.state_changed.connect(
+            lambda state: self.actions.tray.show_dictating(state is State.RECORDING)
+        )
+        self.dictation.notify = self.actions.tray.say
+        self.dictation.tip_changed.connect(self.window.chat.greeting.show_tip)
+        self.window.chat.greeting.show_tip(self.dictation.tip)
         self.actions.tray.stop_senses_requested.connect(self.senses.stop_all)
         self.window.webcam.continue_requested.connect(self._continue_in_chat)
         self.senses.changed.connect(lambda: self.actions.tray.show_live(live_words(self.senses.live)))
 
-    def start(self) -> None:
-        """Show the window, then load the model behind it."""
-        self.window.show()
+    def start(self, *, minimised: bool = False) -> None:
+        """Show the window, or only its entry among the open ones; then load the model behind it."""
+        if minimised:
+            self.window.showMinimized()
+        else:
+            self.window.show()
         log.debug("The window is shown")
         folder = self._options.model
         if folder is None and not os.environ.get("LARIMAR_MODEL"):  # which the default model folder obeys
@@ -166,6 +207,10 @@ class Larimar(QObject):
         """Do what a start of the program wants; a question waits for the model."""
         if wishes.quit:
             self.window.quit()
+            return
+        if wishes.do:
+            if not self.dictation.do(wishes.do):
+                self.deeds.get(wishes.do, self.window.come_back)()
             return
         self.window.come_back()
         if wishes.new_chat or wishes.ask:
@@ -206,6 +251,8 @@ class Larimar(QObject):
         self.senses.stop_all()
         self.window.webcam.shut_down()
         self.actions.close()
+        self.dictation.close()
+        self.listener.close()
         self.hotkeys.close()
         self.downloads.close()
         self.conversions.close()
@@ -264,7 +311,10 @@ class Larimar(QObject):
         forgets = self.settings.remember_state and not settings.remember_state
         if settings.unload_after != self.settings.unload_after:
             self.idle_unload.set_minutes(settings.unload_after)
+        if isinstance(self._hub, Hub):
+            self._hub.endpoint = settings.hub_mirror or None
         self._change(settings)
+        self.dictation.apply(settings)
         if forgets:
             self._forget_prefixes()
 
@@ -340,6 +390,8 @@ def run(model: Path | None = None, data_dir: Path | None = None, wishes: Wishes 
                 return status
             close_logs()
             instance.close()
+            with contextlib.suppress(HubTokenError):
+                HubToken().delete()
             for path in wipe(options.paths):
                 print(f"{path} could not be deleted.", file=sys.stderr)
             wishes = Wishes()
@@ -358,7 +410,7 @@ def _run_once(app: QApplication, options: Options, instance: SingleInstance, wis
     larimar.wipe_requested.connect(larimar.window.quit)
     instance.wished.connect(larimar.fulfil)
     with _quit_on_interrupt(app):
-        larimar.start()
+        larimar.start(minimised=bool(wishes.do))
         if wishes != Wishes():
             larimar.fulfil(wishes)
         status = app.exec()

@@ -13,6 +13,7 @@ from app.dictation.coordinator import Coordinator, Hears
 from app.dictation.machine import State
 from app.dictation.overlay import Overlay
 from app.global_keys import GlobalKeys
+from app.hearing.listener import ListeningOptions
 from app.settings import Settings
 from app.shortcuts import shown
 from app.single_instance import Deed
@@ -37,8 +38,6 @@ class DictationActions(QObject):
         theme: Theme,
         settings: Settings,
         parent: QObject | None = None,
-        *,
-        translucent: bool = True,
     ) -> None:
         super().__init__(parent)
         self._listener = listener
@@ -46,7 +45,6 @@ class DictationActions(QObject):
         self._keys = keys
         self._theme = theme
         self._settings = settings
-        self._translucent = translucent
         self._overlay: Overlay | None = None
         self.notify: Callable[[str], object] | None = None
         """Shows a sentence where there can be no overlay."""
@@ -74,7 +72,7 @@ class DictationActions(QObject):
     def overlay(self) -> Overlay | None:
         """What is shown over other programs; made when it is first needed, and never where it would take the focus."""
         if self._overlay is None and can_float():
-            self._overlay = Overlay(self._theme, translucent=self._translucent)
+            self._overlay = Overlay(self._theme, translucent=is_composited())
             self._overlay.cancel_requested.connect(self.coordinator.cancel)
         return self._overlay
 
@@ -118,9 +116,7 @@ class DictationActions(QObject):
             self._overlay.deleteLater()
             self._overlay = None
 
-    def _options(self) -> object:
-        from app.hearing.listener import ListeningOptions
-
+    def _options(self) -> ListeningOptions:
         return ListeningOptions(language=self._settings.spoken_language, phrases=self._settings.phrases)
 
     def _tell_tip(self) -> None:

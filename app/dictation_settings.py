@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt
+from PySide6.QtCore import QLocale, QObject, Qt
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
 
 from app.global_keys import GlobalKeys
@@ -16,10 +16,10 @@ from app.shortcuts import Shortcuts
 from app.widgets.choice import Choice
 from app.widgets.key_field import KeyField
 from app.widgets.switch import Switch
-
-translate = QCoreApplication.translate  # the name that lupdate looks for
+from inference.transcription import LANGUAGES
 
 _LINES = 3
+_OWN = {"English": "English", "Spanish": "Español", "Chinese": "中文"}  # of which Qt knows only varieties
 
 
 class DictationRows(QObject):
@@ -140,22 +140,10 @@ class GlobalKeyRows(QObject):
 
 
 def languages() -> dict[str, str]:
-    """Return languages that people may speak to the microphone, by code, in the window's language."""
-    return {
-        "ar": translate("Languages", "Arabic"),
-        "zh": translate("Languages", "Chinese"),
-        "nl": translate("Languages", "Dutch"),
-        "en": translate("Languages", "English"),
-        "fr": translate("Languages", "French"),
-        "de": translate("Languages", "German"),
-        "hi": translate("Languages", "Hindi"),
-        "it": translate("Languages", "Italian"),
-        "ja": translate("Languages", "Japanese"),
-        "ko": translate("Languages", "Korean"),
-        "pl": translate("Languages", "Polish"),
-        "pt": translate("Languages", "Portuguese"),
-        "ru": translate("Languages", "Russian"),
-        "es": translate("Languages", "Spanish"),
-        "tr": translate("Languages", "Turkish"),
-        "uk": translate("Languages", "Ukrainian"),
-    }
+    """Return the languages that may be spoken to the microphone: English name to what its speakers call it."""
+    names = {}
+    for name in LANGUAGES:
+        language = getattr(QLocale.Language, {"Norwegian": "NorwegianBokmal"}.get(name, name), None)
+        own = _OWN.get(name, "") or (QLocale(language).nativeLanguageName() if language is not None else "")
+        names[name] = own[:1].upper() + own[1:] if own else name
+    return dict(sorted(names.items(), key=lambda item: item[1].casefold()))

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from PySide6.QtCore import QSettings
 
+from inference.transcription import LANGUAGES
+
 log = logging.getLogger(__name__)
 
 ColourScheme = Literal["system", "light", "dark"]
@@ -75,7 +77,7 @@ class Settings:
     dictation_space: bool = True
     """Whether a space follows the inserted text."""
     spoken_language: str = ""
-    """What is spoken to the microphone, such as ``"de"``; empty for whatever is heard."""
+    """English name of what is spoken to the microphone, such as ``"German"``; empty for whatever is heard."""
     phrases: tuple[str, ...] = ()
     """Names and terms that are to be spelled so."""
     global_keys: Mapping[str, str] = field(default_factory=dict)
@@ -227,7 +229,7 @@ _FORMS: Final = {
     "dictation": _Form("dictation/on", _switch, _said),
     "dictation_mode": _Form("dictation/mode", _one_of(get_args(DictationMode))),
     "dictation_space": _Form("dictation/space_after", _switch, _said),
-    "spoken_language": _Form("speech/language", str),
+    "spoken_language": _Form("speech/language", _one_of(("", *LANGUAGES))),
     "phrases": _Form("speech/phrases", _texts, json.dumps),
     "global_keys": _Form("keys/everywhere", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
     "shortcuts": _Form("keys/changed", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),

@@ -17,6 +17,7 @@ from app import update_check
 from app.about_dialog import AboutDialog
 from app.background import Background
 from app.global_keys import GlobalKeys
+from app.hub_token import HubToken
 from app.log_dialog import LogDialog
 from app.paths import Paths
 from app.settings import Settings
@@ -48,6 +49,7 @@ class SettingsActions(QObject):
         parent: QObject,
         *,
         global_keys: GlobalKeys | None = None,
+        token: HubToken | None = None,
     ) -> None:
         super().__init__(parent)
         self._global_keys = global_keys
@@ -56,6 +58,7 @@ class SettingsActions(QObject):
         self._theme = theme
         self._paths = paths
         self._background = background
+        self._token = token or HubToken()
         self._dialog: SettingsDialog | None = None
         self.newest_release: Callable[[], Release] = update_check.newest_release
         self.update_allowed: Callable[[], bool] = update_check.allowed
@@ -104,7 +107,10 @@ class SettingsActions(QObject):
             dialog.update_check_requested.connect(self._look_for_update)
             dialog.wipe_requested.connect(self.wipe_requested)
             dialog.log_requested.connect(self.open_log)
+            dialog.token_given.connect(self._keep_token)
+            dialog.token_removed.connect(self._forget_token)
             dialog.finished.connect(self._settings_closed)
+            self._background.run(self._token.read, lambda token: self._show_token(bool(token)))
             self._open(dialog)
         self._dialog.raise_()
         self._dialog.activateWindow()
@@ -162,6 +168,26 @@ class SettingsActions(QObject):
         if not self._settings.tray_told:
             self._change(replace(self._settings, tray_told=True))
             self.tray.say(self.tr("Larimar goes on in the tray. Its icon brings the window back, and ends it."))
+
+    # --- the token ---
+
+    def _keep_token(self, token: str) -> None:
+        self._background.run(
+            lambda: self._token.write(token),
+            lambda _: self._show_token(True),
+            lambda error: self._show_token(False, str(error)),
+        )
+
+    def _forget_token(self) -> None:
+        self._background.run(
+            self._token.delete,
+            lambda _: self._show_token(False),
+            lambda error: self._show_token(True, str(error)),
+        )
+
+    def _show_token(self, kept: bool, problem: str = "") -> None:
+        if self._dialog is not None:
+            self._dialog.show_token(kept, problem)
 
     # --- a newer version ---
 

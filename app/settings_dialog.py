@@ -25,16 +25,18 @@ from PySide6.QtWidgets import (
 from app.dictation_settings import DictationRows, GlobalKeyRows
 from app.global_keys import GlobalKeys
 from app.paths import Paths
-from app.settings import UNLOAD_MINUTES, ZOOM_LEVELS, Settings
+from app.settings import UNLOAD_MINUTES, ZOOM_LEVELS, Settings, web_address
 from app.settings_rows import Row, Section
 from app.shortcuts import Shortcuts
 from app.theme import GRID, Theme
 from app.widgets.choice import Choice
 from app.widgets.confirm import Confirm
 from app.widgets.key_field import KeyField
+from app.widgets.secret_field import SecretField
 from app.widgets.switch import Switch
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
+_FIELD_WIDTH = 220
 
 
 class SettingsDialog(QDialog):
@@ -45,6 +47,9 @@ class SettingsDialog(QDialog):
     update_check_requested = Signal()
     wipe_requested = Signal()
     log_requested = Signal()
+    token_given = Signal(str)
+    """The user's token for the Hugging Face Hub is to be kept."""
+    token_removed = Signal()
 
     def __init__(
         self,
@@ -134,6 +139,11 @@ class SettingsDialog(QDialog):
         self._update_row.say(words, alarming=alarming)
         self.update_button.setEnabled(not self._settings.offline)
 
+    def show_token(self, kept: bool, problem: str = "") -> None:
+        """Say whether a token is kept, or why it could not be."""
+        self.token.show_kept(kept)
+        self._token_row.say(problem or (self.tr("A token is kept.") if kept else ""), alarming=bool(problem))
+
     # --- sections ---
 
     def _add_appearance(self, tray: bool) -> None:
@@ -195,6 +205,24 @@ class SettingsDialog(QDialog):
             self.tr("Gives its memory back. The next question, or typing one, loads it again."),
             {minutes: self._unload_words(minutes) for minutes in UNLOAD_MINUTES},
             "unload_after",
+        )
+        self.token = SecretField(self.tr("Hugging Face token"), "hf_…", self._inside)
+        self.token.given.connect(self.token_given)
+        self.token.removed.connect(self.token_removed)
+        self._token_row = section.add(
+            self.tr("Hugging Face token"),
+            self.tr("For models whose terms you had to accept. It is kept in the system’s keyring."),
+            self.token,
+        )
+        self.mirror = QLineEdit(self._settings.hub_mirror, self._inside)
+        self.mirror.setAccessibleName(self.tr("Mirror of the Hugging Face Hub"))
+        self.mirror.setPlaceholderText("https://huggingface.co")
+        self.mirror.setFixedWidth(_FIELD_WIDTH)
+        self.mirror.editingFinished.connect(self._mirror_given)
+        self._mirror_row = section.add(
+            self.tr("Mirror of the Hugging Face Hub"),
+            self.tr("Address that is asked in its place, and gets the token too. Empty: the Hub itself."),
+            self.mirror,
         )
         button = self._button(self.tr("Choose…"), self._choose_models_folder, self.tr("Choose a folder for models"))
         self._folder_row = section.add(self.tr("Folder for downloaded models"), "", button)
@@ -302,6 +330,15 @@ class SettingsDialog(QDialog):
         folder = self._settings.models_folder or self._paths.models
         self._folder_row.about.setText(str(folder))
         self._folder_row.about.setVisible(True)
+
+    def _mirror_given(self) -> None:
+        try:
+            self._change(hub_mirror=web_address(self.mirror.text()))
+        except ValueError:
+            words = self.tr("This is no address of a web server: it begins with https:// or http://.")
+            self._mirror_row.say(words, alarming=True)
+        else:
+            self._mirror_row.say("")
 
     def _look_for_update(self) -> None:
         self.update_button.setEnabled(False)

@@ -65,6 +65,21 @@ class Wishes:
         return cls(new_chat=said.get("new_chat") is True, ask=ask, quit=said.get("quit") is True, do=do)
 
 
+def tell(folder: Path, wishes: Wishes) -> bool:
+    """Tell the one that runs, if one does, what is wanted; return whether it has taken it. Needs no application."""
+    socket = QLocalSocket()
+    socket.connectToServer(_socket_name(folder))
+    if not socket.waitForConnected(_TRY_MS):
+        return False
+    return _request(socket, wishes)
+
+
+def _request(socket: QLocalSocket, wishes: Wishes) -> bool:
+    socket.write(wishes.line)
+    socket.flush()
+    return socket.waitForReadyRead(_PATIENCE_MS) and bytes(socket.readLine().data()).strip() == b"ok"
+
+
 class SingleInstance(QObject):
     """Find out with :meth:`first` whether this is the first; if it is not, :meth:`hand_over`."""
 
@@ -97,11 +112,7 @@ class SingleInstance(QObject):
             socket = QLocalSocket()
             socket.connectToServer(self._name)
             if socket.waitForConnected(_TRY_MS):
-                socket.write(wishes.line)
-                socket.flush()
-                if socket.waitForReadyRead(_PATIENCE_MS):
-                    return bytes(socket.readLine().data()).strip() == b"ok"
-                return False
+                return _request(socket, wishes)
             if self._lock.tryLock(_TRY_MS):  # it has just ended; waits a moment when it has not
                 self._lock.unlock()
                 return False

@@ -17,6 +17,10 @@ class Tray(QObject):
     new_chat_requested = Signal()
     quit_requested = Signal()
     stop_senses_requested = Signal()
+    dictation_requested = Signal()
+    """The user wants to begin to dictate, or to end it."""
+    paste_requested = Signal()
+    """The user wants the last dictation again."""
 
     def __init__(self, icon: QIcon, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -24,6 +28,8 @@ class Tray(QObject):
         self.menu = QMenu()
         self.menu.addAction(self.tr("Show Larimar"), self.show_requested.emit)
         self.menu.addAction(self.tr("New chat"), self.new_chat_requested.emit)
+        self.dictate = self.menu.addAction(self.tr("Dictate"), self.dictation_requested.emit)
+        self.menu.addAction(self.tr("Paste last dictation"), self.paste_requested.emit)
         self.stop_senses = self.menu.addAction(self.tr("Stop"), self.stop_senses_requested.emit)
         self.stop_senses.setVisible(False)
         self.menu.addSeparator()
@@ -46,6 +52,10 @@ class Tray(QObject):
     def set_shown(self, shown: bool) -> None:
         """Show the icon, where there is a tray."""
         self._icon.setVisible(shown and self.available)
+
+    def show_dictating(self, dictating: bool) -> None:
+        """Offer to end what is being recorded, or to begin."""
+        self.dictate.setText(self.tr("Insert what was said") if dictating else self.tr("Dictate"))
 
     def show_live(self, words: str) -> None:
         """Say in ``words`` what of camera, microphone and screen is live, with a red dot; empty takes that back."""

@@ -30,6 +30,11 @@ class Greeting(QWidget):
         self._text.setObjectName("greeting_text")
         self._text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._text.setWordWrap(True)
+        self._tip = QLabel(self)
+        self._tip.setObjectName("hint")
+        self._tip.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._tip.setWordWrap(True)
+        self._tip.hide()
         grid = QGridLayout()
         grid.setSpacing(GRID + 4)
         grid.setColumnStretch(0, 1)
@@ -53,6 +58,8 @@ class Greeting(QWidget):
         column.addWidget(self._text)
         column.addSpacing(2 * GRID)
         column.addLayout(grid)
+        column.addSpacing(GRID)
+        column.addWidget(self._tip)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(3 * GRID, GRID, 3 * GRID, GRID)
         outside.addStretch(2)
@@ -72,6 +79,11 @@ class Greeting(QWidget):
         invitation = self.tr("Ask me something, or begin with one of these.")
         self._text.setText(invitation if ready else self.tr("One moment, the model is loading …"))
 
+    def show_tip(self, tip: str) -> None:
+        """Show a sentence under the questions; empty for none."""
+        self._tip.setText(tip)
+        self._tip.setVisible(bool(tip))
+
     def _questions(self) -> tuple[str, ...]:
         return (
             self.tr("Who are you?"),
@@ -86,6 +98,7 @@ class Greeting(QWidget):
         title.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(title)
         self._text.setFont(self._theme.body_font)
+        self._tip.setFont(self._theme.small_font)
 
 
 def stone_pixmap(theme: Theme, size: int) -> QPixmap:

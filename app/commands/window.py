@@ -15,6 +15,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     window.add_argument("--new-chat", action="store_true", help="begin another conversation")
     window.add_argument("--ask", metavar="TEXT", type=not_empty, help="ask this in a new conversation")
     window.add_argument("--quit", action="store_true", help="close the window that is open")
+    from_keys = parser.add_argument_group(
+        "from keys of the desktop", "What its keyboard settings can run; Larimar is told, and no window comes forward."
+    )
+    deeds = from_keys.add_mutually_exclusive_group()
+    for deed, words in (
+        ("dictate", "begin to dictate into the program in front, or end it and insert the text"),
+        ("dictate-start", "begin to dictate"),
+        ("dictate-stop", "end it and insert the text"),
+        ("cancel", "forget what is being dictated"),
+        ("paste-last", "insert the last dictation again"),
+        ("ask-screen", "ask about a part of the screen"),
+    ):
+        deeds.add_argument(f"--{deed}", dest="do", action="store_const", const=deed, default="", help=words)
     parser.set_defaults(run=run)
 
 
@@ -24,14 +37,28 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
     problem = window_problem()
     if problem is not None:
+        if options.do:
+            print(f"{problem} Larimar cannot be told anything from here.", file=sys.stderr)
+            return 1
         if options.ask:
             return talk.run_ask(parser.parse_args(["ask", options.ask], namespace=options), parser)
         print(f"{problem} The chat goes on here in the terminal.", file=sys.stderr)
         return talk.run_chat(parser.parse_args(["chat"], namespace=options), parser)
+    from app.single_instance import Wishes, tell
+
+    wishes = Wishes(options.new_chat, options.ask or "", options.quit, options.do)
+    if options.do:
+        # The keys should act at once: the program itself, which takes a moment to import, is not needed for it.
+        from app.paths import Paths
+
+        if tell(Paths.of_user().config, wishes):
+            return 0
+        if options.do in ("dictate-stop", "cancel", "paste-last"):
+            print("Larimar is not running.", file=sys.stderr)
+            return 0
     if sys.platform == "win32":
         # Qt brings an older C++ runtime; loaded first, it keeps ONNX Runtime's library from starting.
         import onnxruntime  # noqa: F401
     from app.application import run
-    from app.single_instance import Wishes
 
-    return run(options.model, wishes=Wishes(options.new_chat, options.ask or "", options.quit))
+    return run(options.model, wishes=wishes)

@@ -7,15 +7,13 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from app.devices.text_inserter import Insertion, TextInserter
 from app.dictation.machine import Do, Machine, Mode, State
-
-if TYPE_CHECKING:
-    from app.hearing.listener import ListeningOptions
+from app.hearing.listener import ListeningOptions
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +32,14 @@ class Hears(Protocol):
     finished: Any
     failed: Any
 
-    def start(self, options: ListeningOptions) -> None:
-        """Begin to listen."""
+    def start(self, options: ListeningOptions | None = None) -> bool:
+        """Begin to listen; ``finished`` comes once, after ``failed`` too. Returns whether that was possible."""
 
     def stop(self) -> None:
         """Listen no longer; ``finished`` brings the text."""
 
     def cancel(self) -> None:
-        """Listen no longer; no text is wanted."""
+        """Listen no longer, and tell nothing more."""
 
 
 class Coordinator(QObject):
@@ -50,7 +48,7 @@ class Coordinator(QObject):
     state_changed = Signal(object)
     """Carries the new :class:`~app.dictation.machine.State`."""
     partial = Signal(str)
-    """The text so far, of the recording under way."""
+    """All of the text so far, of the recording under way."""
     inserted = Signal(object)
     """A text is in the other program; carries the :class:`~app.devices.text_inserter.Insertion`."""
     said = Signal(str, str)
@@ -73,6 +71,7 @@ class Coordinator(QObject):
         self._machine = Machine()
         self._shown = State.IDLE
         self._heard: list[str] = []
+        self._problem = ""
         self._insertion: Insertion | None = None
         self._trailing_space = True
         self.texts: deque[str] = deque(maxlen=KEPT_TEXTS)
@@ -148,10 +147,7 @@ class Coordinator(QObject):
 
     def _do(self, what: Do | None) -> None:
         if what is Do.BEGIN:
-            self._heard = []
-            self._insertion = None
-            self._inserter.prepare()
-            self._listener.start(self._options())
+            self._begin()
         elif what is Do.END:
             self._listener.stop()
         elif what is Do.DROP:
@@ -162,6 +158,15 @@ class Coordinator(QObject):
         self._follow()
         if what is Do.GIVE_UP:
             self.said.emit(self.tr("No text came for too long; dictation has stopped waiting."), "problem")
+
+    def _begin(self) -> None:
+        self._heard, self._problem, self._insertion = [], "", None
+        self._follow()
+        self._inserter.prepare()
+        if not self._listener.start(self._options()):
+            self._machine.done()
+            self._follow()
+            self.said.emit(self.tr("The last words are still being written; try again in a moment."), "note")
 
     def _follow(self) -> None:
         """Set the clock for what is due next, and tell of another state."""
@@ -178,22 +183,30 @@ class Coordinator(QObject):
     # --- what the listener reports ---
 
     def _partial(self, text: str) -> None:
-        if self._machine.state is not State.IDLE:
+        if self._listens:
             self._machine.alive(self._clock())
             self._follow()
-            self.partial.emit(text)
+            self.partial.emit(" ".join([*self._heard, text.strip()]))
 
     def _utterance(self, utterance: Any) -> None:
-        if self._machine.state is not State.IDLE:
-            self._heard.append(str(utterance.text))
+        if self._listens:
+            text = str(utterance.translation or utterance.text).strip()
+            if text:
+                self._heard.append(text)
             self._machine.alive(self._clock())
+            self._follow()
+            self.partial.emit(" ".join(self._heard))
+
+    def _failed(self, sentence: str) -> None:
+        if self._listens:  # what was said before is still written
+            self._problem = sentence
+            self._machine.end(self._clock())
             self._follow()
 
     def _finished(self, text: str) -> None:
-        if self._machine.state is State.IDLE or self._insertion is not None:
-            return  # of a recording that was cancelled
-        if self._machine.state is State.RECORDING:  # it ended by itself, such as at the end of a file
-            self._machine.end(self._clock())
+        if not self._listens:
+            return
+        self._machine.end(self._clock())  # where it ended by itself, such as with its file
         text = text.strip()
         if text:
             self.texts.append(text)
@@ -202,28 +215,29 @@ class Coordinator(QObject):
             insertion = self._inserter.insert(text + self._space())
             if self._insertion is _ASKED:  # it may have ended at once
                 self._insertion = insertion
+            self._follow()
         else:
             self._machine.done()
-        self._follow()
-        if not text:
-            self.said.emit(self.tr("No words were heard."), "note")
+            self._follow()
+            self._say_problem(self.tr("No words were heard."))
 
-    def _failed(self, sentence: str) -> None:
-        if self._machine.state is State.IDLE or self._insertion is not None:
-            return
-        self._machine.done()
-        if self._rescue():
-            sentence = self.tr("{problem} What was understood so far: “Paste last dictation”.").format(problem=sentence)
-        self._follow()
-        self.said.emit(sentence, "problem")
+    @property
+    def _listens(self) -> bool:
+        """Whether what the listener says belongs to the dictation under way."""
+        return self._machine.state is not State.IDLE and self._insertion is None
 
-    def _rescue(self) -> bool:
-        """Keep what was understood before it went wrong; return whether there is any."""
-        text = " ".join(each.strip() for each in self._heard if each.strip())
-        if text:
-            self.texts.append(text)
-        self._heard = []
-        return bool(text)
+    def _say_problem(self, otherwise: str = "") -> None:
+        problem, self._problem = self._problem, ""
+        if problem:
+            self.said.emit(problem, "problem")
+        elif otherwise:
+            self.said.emit(otherwise, "note")
+
+    def _rescue(self) -> None:
+        """Keep what was understood before it went wrong."""
+        if self._heard:
+            self.texts.append(" ".join(self._heard))
+            self._heard = []
 
     # --- what the inserter reports ---
 
@@ -234,6 +248,7 @@ class Coordinator(QObject):
         log.debug("A text was inserted")
         self._over(insertion)
         self.inserted.emit(insertion)
+        self._say_problem()
 
     def _kept(self, insertion: Insertion, sentence: str) -> None:
         self._over(insertion)

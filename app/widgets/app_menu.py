@@ -15,6 +15,8 @@ class AppMenu(QMenu):
 
     settings_requested = Signal()
     colour_scheme_chosen = Signal(str)
+    dictation_requested = Signal()
+    paste_requested = Signal()
     models_requested = Signal()
     choose_model_requested = Signal()
     log_requested = Signal()
@@ -37,6 +39,9 @@ class AppMenu(QMenu):
             action.setData(scheme)
             self._schemes.addAction(action)
         self._schemes.triggered.connect(lambda action: self.colour_scheme_chosen.emit(action.data()))
+        self.addSeparator()
+        self.addAction(self.tr("Dictate"), self.dictation_requested.emit)
+        self.addAction(self.tr("Paste last dictation"), self.paste_requested.emit)
         self.addSeparator()
         self.addAction(self.tr("Models…"), self.models_requested.emit)
         self.addAction(self.tr("Choose a model folder…"), self.choose_model_requested.emit)

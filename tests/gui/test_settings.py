@@ -50,6 +50,12 @@ EVERYTHING = Settings(
     tray_told=True,
     sidebar=False,
     demo_offer=False,
+    dictation=False,
+    dictation_mode="toggle",
+    dictation_space=False,
+    spoken_language="German",
+    phrases=("Larimar", 'naïve [x], "y"'),
+    global_keys={"dictate": "Ctrl+Alt+J", "show": ""},
     shortcuts={"new_chat": "Ctrl+Shift+N", "quit": ""},
 )
 
@@ -159,7 +165,10 @@ def test_search_finds_settings_and_says_when_there_are_none(qtbot: QtBot, make_a
     everything = shown()
     dialog.search.setText("connection LEAVES")
     assert shown() == ["Offline"]
-    assert [dialog.list.item(n).isHidden() for n in range(4)] == [True, True, False, True]
+    assert [section.title for section in dialog.sections if section.isVisible()] == ["Privacy"]
+    assert [dialog.list.item(n).text() for n in range(dialog.list.count()) if not dialog.list.item(n).isHidden()] == [
+        "Privacy"
+    ]
     dialog.search.setText("keyboard")
     assert "Default keys" in shown()
     dialog.search.setText("xyzzy")
@@ -372,8 +381,8 @@ def test_after_wiping_the_program_begins_anew(tmp_path: Path) -> None:
         "from fakes.engine import FakeEngine\n"
         "application.open_engine = lambda path: FakeEngine()\n"
         "start = application.Larimar.start\n"
-        "def started(self):\n"
-        "    start(self)\n"
+        "def started(self, **options):\n"
+        "    start(self, **options)\n"
         "    print(self.settings.thinking, flush=True)\n"
         "    if self.settings.thinking:\n"
         "        QTimer.singleShot(0, self.wipe_requested.emit)\n"
