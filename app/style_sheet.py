@@ -127,6 +127,9 @@ def style_sheet(colours: Colours) -> str:
     QComboBox QAbstractItemView {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border};
                                    selection-background-color: {c.hover}; selection-color: {c.text}; outline: none; }}
 
+    #answers {{ background: transparent; border: 2px solid transparent; border-radius: 8px; }}
+    #answers:focus {{ border-color: {c.accent}; }}
+
     #hint, #room_text, #greeting_text, #notice_text {{ color: {c.muted}; }}
 
     QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border_strong}; border-radius: 8px;

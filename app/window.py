@@ -73,7 +73,7 @@ class MainWindow(QMainWindow):
         self._leaving = False
         self.panes = QStackedWidget(self)
         self.chat = ChatPane(session, theme, store, background, speaker, self)
-        self.webcam = WebcamPane(theme, self)
+        self.webcam = WebcamPane(session, theme, background, self.senses, self)
         self.microphone = MicrophonePane(theme, self)
         self.status = StatusLine(session, theme, self)
         self.live = LiveIndicator(self.senses, theme, self.status)
@@ -209,6 +209,8 @@ class MainWindow(QMainWindow):
             stops.extend(self.chat.stops())
         if self.panes.currentWidget() is self.models:
             stops.extend(self.models.stops())
+        if self.panes.currentWidget() is self.webcam:
+            stops.extend(self.webcam.stops())
         if not self.live.isHidden():
             stops.append(self.live)
         stops.append(self.status.model_button)

@@ -50,7 +50,7 @@ from app.theme import GRID, Theme
 from app.widgets.markdown import is_safe_link
 from app.widgets.message_edit import given_files
 from app.widgets.notice import Notice
-from inference.messages import Image, Part, ReplyOptions, Text
+from inference.messages import Image, Part, ReplyOptions, Text, Turn
 
 
 class ChatPane(QWidget):
@@ -118,6 +118,12 @@ class ChatPane(QWidget):
     def new_chat(self) -> None:
         """Begin another conversation; this one stays in the store."""
         self.controller.new()
+        self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def continue_with(self, turns: Sequence[Turn]) -> None:
+        """Go on here, in a conversation of its own, with what was said about the camera or the screen."""
+        self.controller.adopt(turns)
+        self.view.jump_to_latest()
         self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def stops(self) -> tuple[QWidget, ...]:

@@ -103,7 +103,7 @@ def _decode(value: Mapping[str, Any], path: Callable[[str], Path]) -> Part:
         return Image(source, None if detail is None else int(detail))
     if kind == "audio":
         return Audio(source)
-    if kind == "video" and isinstance(source, Path):
+    if kind == "video":
         return Video(source)
     raise ValueError(f"a part of the kind {kind!r} is not known")
 

@@ -22,7 +22,7 @@ class DocumentMaker:
         if block.kind is BlockKind.CODE:
             return self.plain(block.code, width, self._theme.code_font, line_height=128)
         document = self._empty(self._theme.body_font)
-        document.setDefaultStyleSheet(self._style())
+        document.setDefaultStyleSheet(self.style_sheet())
         document.setHtml(block.html)
         document.setTextWidth(width)
         return document
@@ -53,7 +53,8 @@ class DocumentMaker:
         document.setDefaultTextOption(option)
         return document
 
-    def _style(self) -> str:
+    def style_sheet(self) -> str:
+        """Return the style for HTML of :mod:`app.widgets.markdown`."""
         colours = self._theme.colours
         code_family = self._theme.code_font.family().replace("'", "")
         return f"""

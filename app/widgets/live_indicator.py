@@ -23,7 +23,7 @@ class LiveIndicator(QToolButton):
         self.setObjectName("live")
         self._senses = senses
         self._theme = theme
-        self.setText(self.tr("Stop"))
+        self.setText(" " + self.tr("Stop"))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
