@@ -80,10 +80,17 @@ class Source(Protocol):
 
 
 class Hub:
-    """The Hugging Face Hub, or the mirror that ``HF_ENDPOINT`` names. Methods block; not for the GUI thread."""
+    """The Hugging Face Hub, or a mirror of it. Methods block; not for the GUI thread.
 
-    def __init__(self, endpoint: str | None = None) -> None:
-        self._endpoint = endpoint
+    Args:
+        endpoint: address of the mirror; ``None``: what ``HF_ENDPOINT`` says, or the Hub itself.
+        token: called before each request for the user's token; ``None``, or one that returns it: what ``HF_TOKEN`` or
+            ``hf auth login`` say, if anything.
+    """
+
+    def __init__(self, endpoint: str | None = None, token: Callable[[], str | None] | None = None) -> None:
+        self.endpoint = endpoint
+        self._token = token or (lambda: None)
 
     def files(self, repository: str) -> Sequence[RemoteFile]:
         """Return all files of a repository.
@@ -95,7 +102,7 @@ class Hub:
         NETWORK.require()
         hub = _library()
         with _as_sentences(repository):
-            about = hub.HfApi(endpoint=self._endpoint, library_name="larimar").model_info(
+            about = hub.HfApi(endpoint=self.endpoint, token=self._token(), library_name="larimar").model_info(
                 repository, files_metadata=True, timeout=_SECONDS
             )
         return [
@@ -112,8 +119,9 @@ class Hub:
         """
         NETWORK.require()
         hub = _library()
-        address = hub.hf_hub_url(repository, file.path, endpoint=self._endpoint)
-        headers = dict(hub.utils.build_hf_headers(library_name="larimar"), **{"Accept-Encoding": "identity"})
+        address = hub.hf_hub_url(repository, file.path, endpoint=self.endpoint)
+        headers = hub.utils.build_hf_headers(token=self._token(), library_name="larimar")
+        headers["Accept-Encoding"] = "identity"
         if start:
             headers["Range"] = f"bytes={start}-"
         with (
@@ -356,8 +364,8 @@ def _translated(error: Exception, repository: str) -> LarimarError:
     log.info("The Hub could not be used: %s (status %s)", type(error).__name__, status)
     if status in (401, 403):
         return DownloadError(
-            f"The Hub does not give {repository} to everybody. Accept its terms on huggingface.co and sign in with "
-            "“hf auth login”, then try again."
+            f"The Hub does not give {repository} to everybody. Accept its terms on huggingface.co, put your token into "
+            "the settings under “Models”, then try again."
         )
     if status == 404:
         return DownloadError(f"The Hub has no {repository} any more. Choose another model.")

@@ -30,6 +30,8 @@ class HubServer(ThreadingHTTPServer):
         """By path, what must be set before the second half of an answer is sent."""
         self.asked: list[tuple[str, str]] = []
         """Path and range of every file that was asked for."""
+        self.token: str | None = None
+        """What must come with every request, if anything."""
 
     @property
     def endpoint(self) -> str:
@@ -44,6 +46,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = unquote(self.path.partition("?")[0])
+        wanted = self.server.token
+        if wanted is not None and self.headers.get("Authorization") != f"Bearer {wanted}":
+            self.send_error(401)
+            return
         if path == "/api/models/test/model":
             self._list()
         elif path.startswith("/test/model/resolve/main/"):

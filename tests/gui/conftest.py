@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes.engine import FakeEngine, opens
+from fakes.keyring import FakeKeyring
 from pytestqt.qtbot import QtBot
 
 from app.application import Larimar, Options
@@ -55,11 +56,20 @@ def make_app(qtbot: QtBot, qapp: object, tmp_path: Path) -> Iterator[Callable[..
         choose_folder: Callable[[Path | None], Path | None] | None = None,
         speaker: Speaker | None = None,
         hub: Source | None = None,
+        keyring: FakeKeyring | None = None,
         wait: bool = True,
     ) -> Larimar:
         factory = opens(engine) if isinstance(engine, FakeEngine) else engine
         options = Options(model, tmp_path)
-        larimar = Larimar(qapp, options, factory, choose_folder=choose_folder, speaker=speaker, hub=hub)  # type: ignore[arg-type]
+        larimar = Larimar(
+            qapp,  # type: ignore[arg-type]
+            options,
+            factory,
+            choose_folder=choose_folder,
+            speaker=speaker,
+            hub=hub,
+            keyring=keyring or FakeKeyring(),
+        )
         made.append(larimar)
         larimar.start()
         qtbot.waitExposed(larimar.window)
