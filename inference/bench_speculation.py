@@ -65,6 +65,11 @@ class StandIn:
         self._draw = random.Random(seed)
         self._place = 0
 
+    @property
+    def most_rows(self) -> int:
+        """See :attr:`LanguageModel.most_rows`."""
+        return self._model.most_rows
+
     def verify(self, tokens: Sequence[int], cancel: CancelToken) -> NDArray[np.float32] | None:
         """See :meth:`LanguageModel.verify`."""
         self._place = 0

@@ -30,6 +30,12 @@ ROLLBACK_MARGIN = 64
 """Positions kept behind a sliding window, so that drafts and the last few tokens can always be taken back."""
 _ROOM = 256
 """Positions that a sliding buffer takes in before the window moves to the front again."""
+_VIEW, _LEAST_VIEW = 128, 256
+"""Attention that is written out sees a multiple of so many rows, if few are computed. What is masked then adds only
+zeros behind the rest, in whole strides of the runtime’s sums, so that a row comes to the same bits however many rows
+run with it."""
+_FEW_ROWS = 16
+_VIEW_OF_MANY = 32
 _WINDOW_BYTES = 128 << 20
 """Most memory that the windows of marks may take; one is always kept."""
 _SNAPSHOT_WINDOWS = 3
@@ -105,6 +111,7 @@ class KVCache:
         self._marked: list[int] = []
         """Lengths that were marked, whose rows still lie in the sliding buffers."""
         self.buffers: dict[str, onnxruntime.OrtValue] = {}
+        self._views: dict[str, onnxruntime.OrtValue] = {}
         self.generation = 0
         """Rises when buffers are replaced: what is bound to them must be bound anew."""
         self.before_replacing: list[Callable[[], None]] = []
@@ -126,6 +133,31 @@ class KVCache:
     def sliding_length(self) -> int:
         """Number of valid positions in the buffers of sliding layers, at their front."""
         return len(self._tokens) - self._sliding_start
+
+    @property
+    def room(self) -> int:
+        """Tokens that can be appended before the windows of sliding layers move, which changes how sums are rounded."""
+        return self._sliding_capacity - self.sliding_length if self._sliding else self.context_length - len(self)
+
+    def view(self, name: str, count: int = 0) -> onnxruntime.OrtValue:
+        """Return the part of a buffer that holds valid rows and ``count`` more; the whole where a part is no less work.
+
+        The same object as long as the part is the same; bound in place like the buffer itself.
+        """
+        spec = self.specs[name]
+        sliding = spec.window is not None
+        capacity = self._sliding_capacity if sliding else self.capacity
+        valid = (self.sliding_length if sliding else len(self)) + count
+        few = count <= _FEW_ROWS
+        step = _VIEW if few else _VIEW_OF_MANY
+        rows = max(_LEAST_VIEW if few else 0, -(-valid // step) * step)
+        if self._device != "cpu" or spec.heads != 1 or rows >= capacity:
+            return self.buffers[name]
+        known = self._views.get(name)
+        if known is None or known.shape()[2] != rows:
+            known = onnxruntime.OrtValue.ortvalue_from_numpy(self.buffers[name].numpy()[:, :, :rows])
+            self._views[name] = known
+        return known
 
     @property
     def nbytes(self) -> int:
@@ -388,6 +420,7 @@ class KVCache:
         self.generation += 1
         for release in self.before_replacing:
             release()
+        self._views.clear()
         for name in names:
             spec = self.specs[name]
             try:

@@ -26,6 +26,7 @@ from inference.prefill_pace import PrefillPace
 from inference.prefix_pool import PrefixPool
 from inference.prefix_store import DEFAULT_BYTES, PrefixStore
 from inference.prompt import Prompt
+from inference.run_costs import MOST_ROWS
 
 ASIDE_BYTES = 256 << 20
 """Memory for conversations that are not worked on, unless the caller says otherwise."""
@@ -244,6 +245,15 @@ class LanguageModel:
         """
         row = self._row_of_last_run(len(self._decoder.cache))
         return None if self._last_run is None or row is None else self._last_run[2][None, row : row + 1]
+
+    @property
+    def most_rows(self) -> int:
+        """How many tokens :meth:`verify` may take, at least one, so that the logits are what :meth:`step` gives.
+
+        To the same bits, where attention is written out; elsewhere but for rounding.
+        """
+        # the run that finds no room moves the windows before it begins, however many rows it has
+        return min(self._decoder.cache.room or MOST_ROWS, MOST_ROWS)
 
     def verify(self, tokens: Sequence[int], cancel: CancelToken) -> NDArray[np.float32] | None:
         """Append tokens in one run; :meth:`roll_back` takes back those that turn out to be wrong.

@@ -21,8 +21,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-MOST_ROWS = 17
-"""Rows of one verification at most."""
+MOST_ROWS = 13
+"""Rows of one verification at most: so many come to the same bits as one by one, see
+:mod:`inference.graphs.folded_attention`."""
 
 _FIRST_SLOPE = 0.25
 """What a further row is taken to cost before anything was measured."""

@@ -3,8 +3,8 @@
 Guesses never change an answer. Each row that the model computed is sampled as in plain decoding, in order, and the next
 one counts only while the draw is what was guessed: so the tokens are drawn from exactly the distributions that plain
 decoding draws from, whatever the sampling, and one random number is used up by each, so that a seed gives the same
-answer with and without: up to rounding, which runs of one row and of several do not quite share (PERFORMANCE.md says
-where that shows).
+answer with and without. To the last bit, where rows round alike however many run together: on the CPU
+:mod:`inference.graphs.folded_attention` sees to that (PERFORMANCE.md says where it does not hold).
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ class SpeculativeModel(Protocol):
     @property
     def has_drafter(self) -> bool:
         """Whether the model can draft."""
+
+    @property
+    def most_rows(self) -> int:
+        """How many tokens a run may append and come to the same bits as one by one."""
 
     def verify(self, tokens: Sequence[int], cancel: CancelToken) -> NDArray[np.float32] | None:
         """Append tokens in one run and return the logits after each, or ``None`` when cancelled."""
@@ -136,7 +140,7 @@ class Speculation:
         for token in new:
             self._index.append(token)
         self._source, self._confidences, self._made = None, [], 0
-        most = min(room, self._most)
+        most = min(room, self._most, self._model.most_rows - 1)
         if not self._policy.begin(most):
             return []
         if forced := self._before_stop(sampler.forced())[:most]:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
-from inference.graphs.providers import why_not_cuda
+from inference.graphs.providers import CPU, wanted_providers, why_not_cuda
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
 
@@ -58,6 +59,12 @@ class Decoder:
         content = None if self.hidden_state == HIDDEN_STATE else with_hidden_state(path)
         if half_cache:
             content = with_half_cache(path.read_bytes() if content is None else content) or content
+        self.folds = False
+        """Whether attention is written out: see :mod:`inference.graphs.folded_attention`."""
+        if not half_cache and wanted_providers(provider) == [CPU]:
+            folded = with_folded_attention(path.read_bytes() if content is None else content)
+            self.folds = folded is not None
+            content = folded or content
         self._session = open_session(path, provider, threads, content, cancel)
         self.provider = provider_name(self._session)
         self.provider_reason = why_not_cuda() if self.provider == "CPU" and provider == "auto" else ""
@@ -90,7 +97,7 @@ class Decoder:
         self._hidden_dtype = _DTYPES[outputs[self.hidden_state].type]
         self._hidden_size = int(inputs["inputs_embeds"].shape[-1])
         self._binding = self._session.io_binding()
-        self._bound_generation = -1
+        self._bound: dict[str, onnxruntime.OrtValue] = {}
         self.cache.before_replacing.append(self._release_cache)
 
     def __call__(
@@ -123,8 +130,7 @@ class Decoder:
             OutOfMemoryError: the cache cannot grow; it holds what it held before.
         """
         self.cache.reserve(len(ids), expected)
-        if self._bound_generation != self.cache.generation:
-            self._bind_cache()
+        self._bind_cache(len(ids))
         start, stop = len(self.cache), len(self.cache) + len(ids)
         feeds: dict[str, NDArray[Any]] = {
             **{name: np.ascontiguousarray(value, self._row_dtype) for name, value in rows.items()},
@@ -163,13 +169,15 @@ class Decoder:
 
     def _release_cache(self) -> None:
         """Let the buffers go, which a binding would keep alive."""
+        self._bound.clear()
         self._binding.clear_binding_inputs()
         self._binding.clear_binding_outputs()
 
-    def _bind_cache(self) -> None:
-        """Bind past inputs and present outputs to the same buffers: attention then appends in place."""
-        self._release_cache()
-        self._bound_generation = self.cache.generation
+    def _bind_cache(self, count: int) -> None:
+        """Bind past inputs and present outputs to the same buffers: attention then appends ``count`` rows in place."""
         for name, buffer in self.cache.buffers.items():
-            self._binding.bind_ortvalue_input(name, buffer)
-            self._binding.bind_ortvalue_output(name.replace(_PAST, _PRESENT), buffer)
+            part = self.cache.view(name, count) if self.folds else buffer
+            if self._bound.get(name) is not part:
+                self._bound[name] = part
+                self._binding.bind_ortvalue_input(name, part)
+                self._binding.bind_ortvalue_output(name.replace(_PAST, _PRESENT), part)

@@ -6,10 +6,18 @@ and outputs alone, in one byte each: these are changed in the file's content, be
 
 from __future__ import annotations
 
-from inference.graphs.hidden_state import fields_of
+from inference.graphs.onnx_bytes import (
+    GRAPH_INPUT,
+    GRAPH_OUTPUT,
+    GRAPH_VALUE_INFO,
+    MODEL_GRAPH,
+    TYPE_TENSOR,
+    VALUE_NAME,
+    VALUE_TYPE,
+    fields_of,
+)
 
-# field numbers and values of onnx.proto
-_MODEL_GRAPH, _GRAPH_VALUES, _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR = 7, (11, 12, 13), 1, 2, 1
+# as in onnx.proto
 _ELEMENT_TYPE, _FLOAT, _FLOAT16 = 0x08, 1, 10
 _CACHES = (b"past_key_values.", b"present.", b"shared_kv.")
 _READS_CACHE_ITSELF = b"vision_block_ids"
@@ -26,16 +34,16 @@ def with_half_cache(content: bytes) -> bytes | None:
         return None
     changed = bytearray(content)
     for number, graph in fields_of(memoryview(changed)):
-        if number != _MODEL_GRAPH:
+        if number != MODEL_GRAPH:
             continue
         for kind, value in fields_of(graph):
-            if kind not in _GRAPH_VALUES:
+            if kind not in (GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO):
                 continue
             fields = dict(fields_of(value))
-            name = bytes(fields.get(_VALUE_NAME, b""))
+            name = bytes(fields.get(VALUE_NAME, b""))
             if not name.startswith(_CACHES) or name.endswith(b".length"):
                 continue
-            tensor = dict(fields_of(fields[_VALUE_TYPE]))[_TYPE_TENSOR]
+            tensor = dict(fields_of(fields[VALUE_TYPE]))[TYPE_TENSOR]
             if tensor[0] == _ELEMENT_TYPE and tensor[1] == _FLOAT:
                 tensor[1] = _FLOAT16
     return bytes(changed)

@@ -33,6 +33,7 @@ class TableModel:
         self.row_counts: list[int] = []
         self.during_run: Callable[[], None] = lambda: None
         self._drafted: list[int] = []
+        self.most_rows = 1000
 
     @property
     def has_drafter(self) -> bool:

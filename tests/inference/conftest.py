@@ -136,6 +136,7 @@ class ScriptedModel:
     provider = "CPU"
     vocab_size = 262_144
     has_drafter = False
+    most_rows = 13
 
     def __init__(self, *replies: Sequence[int], context_length: int = 4096, chunk: int = 8) -> None:
         self.context_length = context_length

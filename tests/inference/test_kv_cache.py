@@ -284,3 +284,32 @@ def test_conversations_of_every_kind(seed: int) -> None:
             tokens += drafts[: len(drafts) - rejected]
         assert_consistent(cache, tokens)
         history.append(tokens)
+
+
+def test_a_view_is_the_front_of_its_buffer_and_stays_the_same_object_while_it_reaches() -> None:
+    cache = windowed()
+    cache.reserve(2000, expected=2000)
+    first = cache.view(FULL, 1)
+    assert first.shape() == [1, 1, 256, 1]
+    first.numpy()[0, 0, 7, 0] = 42
+    assert cache.buffers[FULL].numpy()[0, 0, 7, 0] == 42, "what is bound in place of the buffer writes into it"
+    write(cache, list(range(255)))
+    assert cache.view(FULL, 1) is first
+    assert cache.view(FULL, 2).shape()[2] == 384, "a multiple of 128 rows, so that sums round alike"
+    assert cache.view(FULL, 40).shape()[2] == 320, "many rows at once see no more than they must"
+    assert cache.view(SLIDING, 1000) is cache.buffers[SLIDING], "nothing is saved where everything is seen"
+    cache.reserve(5000)
+    assert cache.view(FULL, 1).numpy()[0, 0, 7, 0] == 7, "views of buffers that were replaced are gone"
+    assert linear(5000).view(FULL, 1).shape()[2] == 512, "the rows of several heads do not lie together"
+
+
+def test_the_room_says_when_windows_move() -> None:
+    cache = windowed()
+    write(cache, list(range(100)))
+    room, held = cache.room, cache.sliding_length
+    write(cache, list(range(room)))
+    assert (cache.room, cache.sliding_length) == (0, held + room)
+    write(cache, [1])
+    assert cache.sliding_length < held + room, "moved"
+    assert cache.room > 1
+    assert linear(5000).room == 5000

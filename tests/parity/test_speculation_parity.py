@@ -41,6 +41,10 @@ class Interfering:
         self._guess = guess
         self._place = 0
 
+    @property
+    def most_rows(self) -> int:
+        return self._model.most_rows
+
     def verify(self, tokens: Sequence[int], cancel: CancelToken) -> Any:
         self._place = 0
         return self._model.verify(tokens, cancel)
@@ -192,26 +196,18 @@ def test_cancelled_anywhere_the_next_reply_is_a_fresh_engines(pair: Any, model: 
     fresh.close()
 
 
-@pytest.mark.parametrize("kind", ["e2b", "odd"])
-def test_rounding_decides_between_near_ties_only(drafted: Any, kind: str) -> None:
-    """Activations of q4 graphs are rounded to 8 bits, which makes much of the last bit.
-
-    ONNX Runtime's attention adds up in another order for one row than for several, so that drafts may turn the
-    choice between tokens that are as good as equal.
-    """
+@pytest.mark.parametrize("kind", ["e2b", "odd", "moe"])
+def test_quantised_graphs_say_the_same_with_drafts(drafted: Any, kind: str) -> None:
+    """Activations of q4 graphs are rounded to 8 bits, which makes much of the last bit: it must not differ at all."""
     pair = drafted(kind, "q4")
     model = LanguageModel.open(pair.folder, provider="cpu", threads=1)
     for index, prompt in enumerate(prompts(12)):
-        plain = generate(model, prompt, Sampler(0))
-        right = dict(enumerate(plain, len(prompt)))
-        guess: Guess = lambda position, drafted, right=right: right.get(position, drafted)  # type: ignore[misc] # noqa: E731
-        for drafts in (1, 4, 8):
-            speculator = Speculator(Interfering(model, guess), policy=FixedDrafts(drafts))
-            tokens = generate(model, prompt, Sampler(0), speculator)
-            if tokens != plain:
-                differs = next(place for place in range(NEW_TOKENS) if tokens[place] != plain[place])
-                for _ in model.prefill([*prompt, *plain[:differs]], CancelToken()):
-                    pass
-                leads = margin(model.logits)
-                assert leads < 0.05 * float(np.ptp(model.logits)), f"prompt {index}, token {differs}"
+        for temperature in (0.0, 1.0):
+            plain = generate(model, prompt, Sampler(temperature, seed=index))
+            right = dict(enumerate(plain, len(prompt)))
+            guess: Guess = lambda position, drafted, right=right: right.get(position, drafted)  # type: ignore[misc] # noqa: E731
+            for drafts in (1, 4, 8):
+                speculator = Speculator(Interfering(model, guess), policy=FixedDrafts(drafts))
+                tokens = generate(model, prompt, Sampler(temperature, seed=index), speculator)
+                assert tokens == plain, f"prompt {index}, temperature {temperature}, {drafts} drafts"
     model.close()

@@ -1,0 +1,215 @@
+"""Reads and writes the few parts of an ONNX file that we look at, so that no library for graphs is needed at run time.
+
+An ONNX file is a message in the format of protocol buffers: fields one after the other, each with a number, a kind and
+a content. In it a message that is followed by a second one of the same type is the two merged, lists one after the
+other. The field numbers are those of onnx.proto.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MODEL_GRAPH: Final = 7
+GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 5, 11, 12, 13
+VALUE_NAME, VALUE_TYPE, TYPE_TENSOR = 1, 2, 1
+NODE_INPUT, NODE_OUTPUT, NODE_OP_TYPE, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
+TENSOR_DIMS, TENSOR_NAME = 1, 8
+_NODE_NAME, _TENSOR_TYPE, _TENSOR_RAW = 3, 2, 9
+_ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS, _ATTRIBUTE_KIND = 1, 2, 3, 8, 20
+_KIND_FLOAT, _KIND_INT, _KIND_INTS = 1, 2, 7
+_ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+Attribute = int | float | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator of a graph."""
+
+    op_type: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    domain: str = ""
+
+
+def fields_of(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield number and content of each field with a length (messages, texts). Raises IndexError when it ends early."""
+    for number, content, _, _ in spans_of(message):
+        if isinstance(content, memoryview):
+            yield number, content
+
+
+def spans_of(message: memoryview) -> Iterator[tuple[int, memoryview | int, int, int]]:
+    """Yield number and content of each field, and where it begins and ends with its header.
+
+    The content of numbers is given as what their bytes are as an integer.
+
+    Raises:
+        IndexError: the message ends early.
+        ValueError: it is no message.
+    """
+    at = 0
+    while at < len(message):
+        start = at
+        key, at = _varint(message, at)
+        kind = key & 7
+        content: memoryview | int
+        if kind == _BYTES:
+            size, at = _varint(message, at)
+            content, at = message[at : at + size], at + size
+        elif kind == _VARINT:
+            content, at = _varint(message, at)
+        elif kind in (_FIXED32, _FIXED64):
+            size = 4 if kind == _FIXED32 else 8
+            content, at = int.from_bytes(message[at : at + size], "little"), at + size
+        else:
+            raise ValueError(f"wire type {kind}")
+        if at > len(message):
+            raise IndexError
+        yield key >> 3, content, start, at
+
+
+def strings_of(message: memoryview, wanted: int) -> list[str]:
+    """Return all texts in the fields of one number."""
+    return [bytes(part).decode() for number, part in fields_of(message) if number == wanted]
+
+
+def read_node(message: memoryview) -> Node:
+    """Return what a node says; attributes that are neither numbers nor lists of whole numbers are left out."""
+    inputs, outputs, attributes, op_type, domain = [], [], {}, "", ""
+    for number, part in fields_of(message):
+        if number == NODE_INPUT:
+            inputs.append(bytes(part).decode())
+        elif number == NODE_OUTPUT:
+            outputs.append(bytes(part).decode())
+        elif number == NODE_OP_TYPE:
+            op_type = bytes(part).decode()
+        elif number == NODE_DOMAIN:
+            domain = bytes(part).decode()
+        elif number == NODE_ATTRIBUTE:
+            name, value = _read_attribute(part)
+            if value is not None:
+                attributes[name] = value
+    return Node(op_type, inputs, outputs, attributes, domain)
+
+
+def read_shape(message: memoryview) -> tuple[int | None, ...]:
+    """Return the shape that a value of type tensor has, ``None`` for what is not known."""
+    shape: list[int | None] = []
+    tensor = dict(fields_of(dict(fields_of(message))[VALUE_TYPE]))[TYPE_TENSOR]
+    for number, dims in fields_of(tensor):
+        if number == 2:
+            for _, dim in fields_of(dims):
+                sizes = [content for which, content, _, _ in spans_of(dim) if which == 1 and isinstance(content, int)]
+                shape.append(sizes[0] if sizes else None)
+    return tuple(shape)
+
+
+def tensor_is_empty(message: memoryview) -> bool:
+    """Return whether an initializer has no elements."""
+    for number, content, _, _ in spans_of(message):
+        if number == TENSOR_DIMS:
+            if isinstance(content, int) and content == 0:
+                return True
+            if isinstance(content, memoryview) and 0 in bytes(content):  # packed; sizes up to 127 are one byte each
+                return 0 in _packed(content)
+    return False
+
+
+def write_field(number: int, content: bytes) -> bytes:
+    """Return a field with a length."""
+    return _write_varint(number << 3 | _BYTES) + _write_varint(len(content)) + content
+
+
+def write_node(node: Node) -> bytes:
+    """Return a node as a message."""
+    parts = [write_field(NODE_INPUT, name.encode()) for name in node.inputs]
+    parts += [write_field(NODE_OUTPUT, name.encode()) for name in node.outputs]
+    parts.append(write_field(_NODE_NAME, f"{node.outputs[0]}/{node.op_type}".encode()))
+    parts.append(write_field(NODE_OP_TYPE, node.op_type.encode()))
+    parts += [write_field(NODE_ATTRIBUTE, _write_attribute(*attribute)) for attribute in node.attributes.items()]
+    if node.domain:
+        parts.append(write_field(NODE_DOMAIN, node.domain.encode()))
+    return b"".join(parts)
+
+
+def write_tensor(name: str, values: NDArray[np.generic]) -> bytes:
+    """Return an initializer as a message; float32 or int64."""
+    dims = b"".join(_write_varint(TENSOR_DIMS << 3 | _VARINT) + _write_varint(size) for size in values.shape)
+    kind = _write_varint(_TENSOR_TYPE << 3 | _VARINT) + _write_varint(_ELEMENT_TYPES[values.dtype])
+    return dims + kind + write_field(TENSOR_NAME, name.encode()) + write_field(_TENSOR_RAW, values.tobytes())
+
+
+def _read_attribute(message: memoryview) -> tuple[str, Attribute | None]:
+    name, value, integers = "", None, []
+    kind = 0
+    found: dict[int, int] = {}
+    for number, content, _, _ in spans_of(message):
+        if number == _ATTRIBUTE_NAME and isinstance(content, memoryview):
+            name = bytes(content).decode()
+        elif number == _ATTRIBUTE_KIND and isinstance(content, int):
+            kind = content
+        elif number == _ATTRIBUTE_INTS:
+            integers += [content] if isinstance(content, int) else _packed(content)
+        elif isinstance(content, int):
+            found[number] = content
+    if kind == _KIND_FLOAT:
+        value = struct.unpack("<f", found.get(_ATTRIBUTE_FLOAT, 0).to_bytes(4, "little"))[0]
+    elif kind == _KIND_INT:
+        value = _signed(found.get(_ATTRIBUTE_INT, 0))
+    elif kind == _KIND_INTS:
+        return name, tuple(_signed(integer) for integer in integers)
+    return name, value
+
+
+def _write_attribute(name: str, value: Attribute) -> bytes:
+    message = write_field(_ATTRIBUTE_NAME, name.encode())
+    if isinstance(value, float):
+        kind, content = _KIND_FLOAT, _write_varint(_ATTRIBUTE_FLOAT << 3 | _FIXED32) + struct.pack("<f", value)
+    elif isinstance(value, int):
+        kind, content = _KIND_INT, _write_varint(_ATTRIBUTE_INT << 3 | _VARINT) + _write_varint(value % (1 << 64))
+    else:
+        kind = _KIND_INTS
+        each = (_write_varint(_ATTRIBUTE_INTS << 3 | _VARINT) + _write_varint(item % (1 << 64)) for item in value)
+        content = b"".join(each)
+    return message + content + _write_varint(_ATTRIBUTE_KIND << 3 | _VARINT) + _write_varint(kind)
+
+
+def _packed(content: memoryview) -> list[int]:
+    values, at = [], 0
+    while at < len(content):
+        value, at = _varint(content, at)
+        values.append(value)
+    return values
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, at
+
+
+def _write_varint(value: int) -> bytes:
+    written = bytearray()
+    while value > 127:
+        written.append(value & 127 | 128)
+        value >>= 7
+    written.append(value)
+    return bytes(written)
