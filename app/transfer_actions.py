@@ -9,18 +9,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths
+from PySide6.QtCore import QObject, QStandardPaths, QTimer
 from PySide6.QtWidgets import QFileDialog
 
 from app.background import Background
 from app.error_report import describe
 from app.history.pane import HistoryPane
 from app.history_store import Entry, HistoryStore, WholeConversation
+from app.transfer.course import Course, TransferCancelled
 from app.transfer.documents import file_name, title_words, unused
 from inference.errors import LarimarError
 
 log = logging.getLogger(__name__)
 
+_TICK_MS = 300
 _ENDINGS = {"markdown": ".md", "html": ".html", "pdf": ".pdf", "json": ".zip"}
 
 
@@ -37,6 +39,11 @@ class TransferActions(QObject):
         self.choose_target: Callable[[str, str], Path | None] = self._ask_for_target
         self.choose_folder: Callable[[], Path | None] = self._ask_for_folder
         self.choose_source: Callable[[], Path | None] = self._ask_for_source
+        self._course: Course | None = None
+        self._shown_after = QTimer(self)  # what is done at once needs no bar
+        self._shown_after.setInterval(_TICK_MS)
+        self._shown_after.timeout.connect(self._show_course)
+        pane.progress.cancel_requested.connect(self._cancel)
         pane.export_requested.connect(self.export)
         pane.import_requested.connect(self.import_archive)
 
@@ -84,10 +91,40 @@ class TransferActions(QObject):
             if target is None:
                 return
             targets = [target]
-        self._pane.say(self.tr("Exporting …"))
+        if self._course is not None:
+            self._pane.say(self.tr("Another export is under way."))
+            return
+        course = self._course = Course(sum(len(whole.messages) for whole in wholes))
+        self._shown_after.start()
         where = targets[0].name if len(targets) == 1 else str(targets[0].parent)
         done = self.tr("Exported to “{where}”").format(where=where)
-        self._background.run(lambda: _export(wholes, form, targets), lambda _: self._pane.say(done), self._failed)
+        self._background.run(
+            lambda: _export(wholes, form, targets, course), lambda _: self._exported(done), self._not_exported
+        )
+
+    def _exported(self, words: str) -> None:
+        self._end_course()
+        self._pane.say(words)
+
+    def _not_exported(self, error: Exception) -> None:
+        self._end_course()
+        if isinstance(error, TransferCancelled):
+            self._pane.say(self.tr("The export was stopped."))
+        else:
+            self._failed(error)
+
+    def _cancel(self) -> None:
+        if self._course is not None:
+            self._course.cancelled = True
+
+    def _show_course(self) -> None:
+        if self._course is not None:
+            self._pane.progress.show_share(self.tr("Exporting …"), self._course.done / max(1, self._course.total))
+
+    def _end_course(self) -> None:
+        self._course = None
+        self._shown_after.stop()
+        self._pane.progress.hide()
 
     def _imported(self, counts: tuple[int, int]) -> None:
         messages, conversations = counts
@@ -131,12 +168,12 @@ def _documents() -> str:
     return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
 
 
-def _export(wholes: Sequence[WholeConversation], form: str, targets: Sequence[Path]) -> None:
+def _export(wholes: Sequence[WholeConversation], form: str, targets: Sequence[Path], course: Course) -> None:
     """Write the files; on a background thread, which also pays for the imports."""
     if form == "json":
         from app.transfer.archive import export_archive
 
-        export_archive(wholes, targets[0])
+        export_archive(wholes, targets[0], course)
         return
     from app.transfer.html_export import export_html
     from app.transfer.markdown_export import export_markdown
@@ -144,7 +181,7 @@ def _export(wholes: Sequence[WholeConversation], form: str, targets: Sequence[Pa
 
     write = {"markdown": export_markdown, "html": export_html, "pdf": export_pdf}[form]
     for whole, target in zip(wholes, targets, strict=True):
-        write(whole, target)
+        write(whole, target, course)
 
 
 def _import(store: HistoryStore, source: Path) -> tuple[int, int]:

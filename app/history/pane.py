@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QTo
 
 from app.history.list_view import EXPORT_FORMATS, HistoryList, format_words
 from app.history.model import Heading, HistoryModel
+from app.history.progress_bar import ProgressFoot
 from app.history.undo_bar import UndoBar
 from app.history_store import Entry, Hit
 from app.theme import GRID, Theme
@@ -65,6 +66,7 @@ class HistoryPane(QFrame):
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.note.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.undo = UndoBar(theme, self)
+        self.progress = ProgressFoot(theme, self)
         self.message = QLabel(self)
         self.message.setObjectName("history_message")
         self.message.setWordWrap(True)
@@ -158,6 +160,7 @@ class HistoryPane(QFrame):
         below = QVBoxLayout()
         below.setSpacing(GRID // 2)
         below.setContentsMargins(GRID, GRID // 2, GRID, GRID)
+        below.addWidget(self.progress)
         below.addWidget(self.message)
         below.addWidget(self.undo)
         column = QVBoxLayout(self)

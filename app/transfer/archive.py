@@ -34,6 +34,7 @@ from app.conversation import Conversation, Message, MessageStatus
 from app.history_store import WholeConversation
 from app.store.media import MediaFiles, name_for, safe_name
 from app.store.parts import decode_parts, decode_stats, encode_parts, encode_stats
+from app.transfer.course import Course
 from app.transfer.documents import TransferError, write_whole
 from inference.messages import FinishReason, Role
 from inference.version import __version__
@@ -47,13 +48,14 @@ _CHUNK = 1 << 20
 Json = dict[str, Any]
 
 
-def export_archive(wholes: Sequence[WholeConversation], target: Path) -> None:
+def export_archive(wholes: Sequence[WholeConversation], target: Path, course: Course | None = None) -> None:
     """Write conversations with their media into the ZIP file ``target``.
 
     Raises:
+        TransferCancelled: ``course`` was.
         DiskSpaceError, TransferError: it cannot be written, or an attachment cannot be read.
     """
-    write_whole(target, lambda unfinished: _write(wholes, unfinished))
+    write_whole(target, lambda unfinished: _write(wholes, unfinished, course or Course()))
 
 
 def import_archive(source: Path, folder: Path) -> list[WholeConversation]:
@@ -83,22 +85,22 @@ def import_archive(source: Path, folder: Path) -> list[WholeConversation]:
 # --- writing ---
 
 
-def _write(wholes: Sequence[WholeConversation], file: Path) -> None:
+def _write(wholes: Sequence[WholeConversation], file: Path, course: Course) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         written: dict[Path | bytes, str] = {}
 
         def reference(source: Path | bytes) -> str:
             if source not in written:
-                written[source] = _add(archive, source, set(written.values()))
+                written[source] = _add(archive, source, set(written.values()), course)
             return written[source]
 
-        conversations = [_conversation(whole, reference) for whole in wholes]
+        conversations = [_conversation(whole, reference, course) for whole in wholes]
         index = {"format": FORMAT, "version": VERSION, "program": f"Larimar {__version__}"}
         text = json.dumps({**index, "conversations": conversations}, ensure_ascii=False, indent=1)
         archive.writestr(INDEX, text)
 
 
-def _add(archive: zipfile.ZipFile, source: Path | bytes, there: set[str]) -> str:
+def _add(archive: zipfile.ZipFile, source: Path | bytes, there: set[str], course: Course) -> str:
     digest = hashlib.sha256()
     if isinstance(source, bytes):
         digest.update(source)
@@ -116,11 +118,13 @@ def _add(archive: zipfile.ZipFile, source: Path | bytes, there: set[str]) -> str
                 out.write(source)
             else:
                 with source.open("rb") as file:
-                    shutil.copyfileobj(file, out, _CHUNK)
+                    while chunk := file.read(_CHUNK):
+                        course.check()
+                        out.write(chunk)
     return reference
 
 
-def _conversation(whole: WholeConversation, reference: Any) -> Json:
+def _conversation(whole: WholeConversation, reference: Any, course: Course) -> Json:
     conversation = whole.conversation
     return {
         "id": conversation.id,
@@ -129,7 +133,7 @@ def _conversation(whole: WholeConversation, reference: Any) -> Json:
         "created": conversation.created.isoformat(),
         "pinned": whole.pinned,
         "leaf": conversation.leaf_id,
-        "messages": [_message(message, reference) for message in whole.messages],
+        "messages": [_message(message, reference) for message in course.along(whole.messages)],
     }
 
 

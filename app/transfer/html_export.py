@@ -15,6 +15,7 @@ from app.chat.highlighting import highlight
 from app.colours import DARK, LIGHT, Colours
 from app.conversation import Message
 from app.history_store import WholeConversation
+from app.transfer.course import Course
 from app.transfer.documents import (
     date_words,
     end_note,
@@ -48,21 +49,22 @@ blockquote, .prompt, details { border-inline-start: 3px solid var(--border); mar
 """
 
 
-def export_html(whole: WholeConversation, target: Path) -> None:
+def export_html(whole: WholeConversation, target: Path, course: Course | None = None) -> None:
     """Write what is shown of a conversation into ``target``.
 
     Raises:
+        TransferCancelled: ``course`` was.
         DiskSpaceError, TransferError: it cannot be written, or an attachment cannot be read.
     """
 
     def write(unfinished: Path) -> None:
         with unfinished.open("w", encoding="utf-8", newline="\n") as out:
-            _page(whole, out)
+            _page(whole, out, course or Course())
 
     write_whole(target, write)
 
 
-def _page(whole: WholeConversation, out: TextIO) -> None:
+def _page(whole: WholeConversation, out: TextIO, course: Course) -> None:
     title = escape(title_words(whole))
     out.write('<!doctype html>\n<html>\n<head>\n<meta charset="utf-8">\n')
     out.write(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n')
@@ -73,7 +75,7 @@ def _page(whole: WholeConversation, out: TextIO) -> None:
     out.write(f'</style>\n</head>\n<body>\n<h1 dir="auto">{title}</h1>\n')
     if whole.conversation.system_prompt:
         out.write(f'<div class="prompt said" dir="auto">{escape(whole.conversation.system_prompt)}</div>\n')
-    for message in shown_path(whole):
+    for message in course.along(shown_path(whole)):
         when = escape(date_words(message))
         out.write(
             f'<section>\n<h2>{escape(speaker(message))}<time datetime="{message.created.isoformat()}">{when}</time>'

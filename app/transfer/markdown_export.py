@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from app.history_store import WholeConversation
+from app.transfer.course import Course
 from app.transfer.documents import (
     date_words,
     end_note,
@@ -24,19 +25,21 @@ from inference.messages import Audio, Image, Part, Text, Thought, ToolCall, Tool
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
 
 
-def export_markdown(whole: WholeConversation, target: Path) -> None:
+def export_markdown(whole: WholeConversation, target: Path, course: Course | None = None) -> None:
     """Write what is shown of a conversation into ``target``; attachments go into a folder called like it.
 
     Raises:
+        TransferCancelled: ``course`` was.
         DiskSpaceError, TransferError: it cannot be written.
     """
+    course = course or Course()
     folder = target.with_name(f"{target.stem} media")
     names: dict[Path | bytes, Path] = {}
     taken: set[Path] = set()
     lines = [f"# {_escaped(title_words(whole))}", ""]
     if whole.conversation.system_prompt:
         lines += [_quoted(whole.conversation.system_prompt), ""]
-    for message in shown_path(whole):
+    for message in course.along(shown_path(whole)):
         lines += [f"## {_escaped(speaker(message))}", "", f"*{date_words(message)}*", ""]
         for part in message.parts:
             if isinstance(part, Image | Audio | Video) and part.source not in names:
@@ -56,6 +59,7 @@ def export_markdown(whole: WholeConversation, target: Path) -> None:
     if names:
         folder.mkdir(exist_ok=True)
     for source, copy in names.items():
+        course.check()
         write_whole(copy, lambda unfinished, source=source: write_file(source, unfinished))  # type: ignore[misc]
     write_whole(target, lambda unfinished: _write(unfinished, text))
 

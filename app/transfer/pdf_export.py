@@ -11,6 +11,7 @@ from PySide6.QtGui import QFont, QFontDatabase, QImage, QPageLayout, QPageSize, 
 from app.colours import LIGHT
 from app.conversation import Message
 from app.history_store import WholeConversation
+from app.transfer.course import Course
 from app.transfer.documents import (
     TransferError,
     date_words,
@@ -33,16 +34,17 @@ _WIDEST = QSize(600, 680)  # of a picture, in dots
 _SHARPNESS = 2
 
 
-def export_pdf(whole: WholeConversation, target: Path) -> None:
+def export_pdf(whole: WholeConversation, target: Path, course: Course | None = None) -> None:
     """Write what is shown of a conversation into ``target``; of sound and video stands the name.
 
     Raises:
+        TransferCancelled: ``course`` was.
         DiskSpaceError, TransferError: it cannot be written.
     """
-    write_whole(target, lambda unfinished: _write(whole, unfinished))
+    write_whole(target, lambda unfinished: _write(whole, unfinished, course or Course()))
 
 
-def _write(whole: WholeConversation, file: Path) -> None:
+def _write(whole: WholeConversation, file: Path, course: Course) -> None:
     writer = QPdfWriter(str(file))
     writer.setTitle(title_words(whole))
     writer.setCreator(f"Larimar {__version__}")
@@ -57,20 +59,22 @@ def _write(whole: WholeConversation, file: Path) -> None:
     fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
     document.setDefaultStyleSheet(_style(fixed))
     pictures: dict[str, QImage] = {}
-    html = _document(whole, pictures)
+    html = _document(whole, pictures, course)
     for address, image in pictures.items():
         document.addResource(QTextDocument.ResourceType.ImageResource, QUrl(address), image)
+    course.check()
     document.setHtml(html)
+    course.check()
     document.print_(writer)
     if not file.exists() or file.stat().st_size == 0:
         raise TransferError(f"“{file.parent}” takes no files. Choose another folder.")
 
 
-def _document(whole: WholeConversation, pictures: dict[str, QImage]) -> str:
+def _document(whole: WholeConversation, pictures: dict[str, QImage], course: Course) -> str:
     html = [f"<h1>{escape(title_words(whole))}</h1>"]
     if whole.conversation.system_prompt:
         html.append(f'<p class="muted">{_lines(whole.conversation.system_prompt)}</p>')
-    for message in shown_path(whole):
+    for message in course.along(shown_path(whole)):
         html.append(
             f'<p class="who">{escape(speaker(message))} <span class="muted">{escape(date_words(message))}</span></p>'
         )

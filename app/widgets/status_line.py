@@ -1,4 +1,4 @@
-"""The line at the bottom: which model, on what, what it is doing, and how fast the last reply was."""
+"""The line at the bottom: which model, on what, and what it is doing. How fast it was stands under each reply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, Q
 
 from app.session import Frame, Session, SessionState
 from app.theme import GRID, Theme
-from inference.messages import ReplyStats
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 _DOT = 8
@@ -65,15 +64,12 @@ class StatusLine(QFrame):
         self.offline_label.setObjectName("offline")
         self.offline_label.setToolTip(self.tr("No connection leaves this computer; the settings have the switch"))
         self.offline_label.hide()
-        self.stats_label = QLabel(self)
         line = self._line = QHBoxLayout(self)
         line.setContentsMargins(2 * GRID, 5, 2 * GRID, 5)
         line.setSpacing(GRID)
         line.addWidget(self._dot)
         line.addWidget(self.state_label)
         line.addStretch(1)
-        line.addWidget(self.stats_label)
-        line.addSpacing(GRID)
         for widget in (self.offline_label, self.model_button, self.badge, self.provider_label):
             line.addWidget(widget)
         session.state_changed.connect(self._refresh)
@@ -103,7 +99,7 @@ class StatusLine(QFrame):
 
     def _refresh(self) -> None:
         state, colours = self._session.state, self._theme.colours
-        labels = (self.state_label, self.badge, self.provider_label, self.stats_label, self.offline_label)
+        labels = (self.state_label, self.badge, self.provider_label, self.offline_label)
         for widget in (self.model_button, *labels):
             widget.setFont(self._theme.small_font)
         dot, words = {
@@ -126,34 +122,16 @@ class StatusLine(QFrame):
         self.badge.setVisible(bool(model and model.demo))
         self.provider_label.setText(_PROVIDERS.get(model.provider, model.provider) if model else "")
         self.provider_label.setVisible(model is not None)
-        if model is None:
-            self.stats_label.clear()
 
     def _loading(self, step: str, share: float) -> None:
         self.state_label.setText(self.tr("Loading … {percent} %").format(percent=round(100 * share)))
         self.state_label.setToolTip(step)
 
     def _frame_arrived(self, frame: Frame) -> None:
-        if frame.done is not None:
-            self.stats_label.setText(stats_words(frame.done.stats))
-        elif frame.text or frame.tool_calls:
+        if frame.text or frame.tool_calls:
             self.state_label.setText(self.tr("Answering …"))
         elif frame.thought:
             self.state_label.setText(self.tr("Thinking …"))
         elif frame.prefill is not None and frame.prefill.total > 0:
             percent = 100 * frame.prefill.done // frame.prefill.total
             self.state_label.setText(self.tr("Reading … {percent} %").format(percent=percent))
-
-
-def stats_words(stats: ReplyStats) -> str:
-    """Return the speed of a reply in words; empty when nothing was generated."""
-    if not stats.generated_tokens:
-        return ""
-    parts = []
-    if stats.tokens_per_second:
-        digits = 0 if stats.tokens_per_second >= 10 else 1
-        speed = f"{stats.tokens_per_second:.{digits}f}"
-        parts.append(translate("StatusLine", "{speed} tokens/s").format(speed=speed))
-    first = f"{stats.time_to_first_token:.2f}"
-    parts.append(translate("StatusLine", "first token after {seconds} s").format(seconds=first))
-    return " · ".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 from fakes.engine import FakeEngine, words
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtPdf import QPdfDocument
 from pytestqt.qtbot import QtBot
 
@@ -21,6 +22,7 @@ from app.conversation import Conversation, Message, MessageStatus
 from app.history_store import WholeConversation
 from app.store.sqlite_store import SqliteStore
 from app.transfer.archive import INDEX, export_archive, import_archive
+from app.transfer.course import Course, TransferCancelled
 from app.transfer.documents import TransferError, file_name, unused, write_whole
 from app.transfer.html_export import export_html
 from app.transfer.markdown_export import export_markdown
@@ -303,3 +305,47 @@ def test_all_conversations_go_out_and_come_in(qtbot: QtBot, make_app: MakeApp, t
     pane.import_requested.emit()
     qtbot.waitUntil(lambda: "Nothing was imported" in pane.message.text())
     assert pane.message.property("alarming") == "yes"
+
+
+@pytest.mark.parametrize("form", ["markdown", "html", "pdf", "archive"])
+def test_a_stopped_export_leaves_nothing_behind(whole: WholeConversation, tmp_path: Path, form: str) -> None:
+    target = tmp_path / "out" / "file"
+    target.parent.mkdir()
+    write = {"markdown": export_markdown, "html": export_html, "pdf": export_pdf}.get(form)
+    course = Course(len(whole.messages))
+    course.cancelled = True
+    with pytest.raises(TransferCancelled):
+        write(whole, target, course) if write else export_archive([whole], target, course)
+    assert list(target.parent.iterdir()) == []
+    course = Course(len(whole.messages))
+    write(whole, target, course) if write else export_archive([whole], target, course)
+    assert course.done > 1
+    assert target.is_file()
+
+
+def test_a_long_export_shows_how_far_it_is_and_can_be_stopped(
+    qtbot: QtBot, make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, begun = threading.Event(), threading.Event()
+
+    def slow(wholes: object, target: Path, course: Course) -> None:
+        course.done = course.total // 2
+        begun.set()
+        while not course.cancelled:
+            held.wait(0.01)
+        course.check()
+
+    monkeypatch.setattr("app.transfer.archive.export_archive", slow)
+    monkeypatch.setattr("app.transfer_actions._TICK_MS", 1)
+    larimar = make_app(FakeEngine([words("ok")]))
+    larimar.window.chat.ask("question")
+    qtbot.waitUntil(lambda: larimar.window.chat.model.rowCount() == 2 and not larimar.window.chat.controller.busy)
+    larimar.transfer.choose_target = lambda name, ending: tmp_path / name
+    larimar.transfer.export("", "json")
+    qtbot.waitUntil(begun.is_set)
+    progress = larimar.window.history.progress
+    qtbot.waitUntil(progress.isVisible)
+    assert progress.bar.value() == 500
+    qtbot.mouseClick(progress.cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not progress.isVisible())
+    assert larimar.window.history.message.text() == "The export was stopped."
