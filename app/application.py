@@ -26,7 +26,7 @@ from app.dictation.machine import State
 from app.dictation_actions import DictationActions
 from app.engine_worker import Engine, EngineFactory
 from app.global_keys import GlobalKeys
-from app.hearing.listener import Listener
+from app.hearing.listener import Listener, ListeningOptions
 from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
 from app.hub_token import HubToken, HubTokenError
@@ -188,6 +188,9 @@ class Larimar(QObject):
         self.window.chat.greeting.show_tip(self.dictation.tip)
         self.actions.tray.stop_senses_requested.connect(self.senses.stop_all)
         self.window.webcam.continue_requested.connect(self._continue_in_chat)
+        self._show_listening()
+        self.window.microphone.options_changed.connect(self._listening_changed)
+        self.window.microphone.send_requested.connect(self._write_in_chat)
         self.senses.changed.connect(lambda: self.actions.tray.show_live(live_words(self.senses.live)))
 
     def start(self, *, minimised: bool = False) -> None:
@@ -228,6 +231,28 @@ class Larimar(QObject):
         self.window.chat.continue_with(turns)
         self.history.refresh()
 
+    def _write_in_chat(self, text: str) -> None:
+        """Put what was said into the question that is being written."""
+        self.window.rail.choose(0)
+        self.window.chat.composer.type(text.strip())
+
+    def _show_listening(self) -> None:
+        chosen = self.settings
+        self.window.microphone.set_options(
+            ListeningOptions(chosen.spoken_language, chosen.translate_to, chosen.phrases, chosen.microphone)
+        )
+
+    def _listening_changed(self, options: ListeningOptions) -> None:
+        changed = replace(
+            self.settings,
+            spoken_language=options.language,
+            translate_to=options.translate_to,
+            phrases=options.phrases,
+            microphone=options.device,
+        )
+        self._change(changed)
+        self.dictation.apply(changed)
+
     def _ask_first_question(self) -> None:
         if self._first_question and self.session.takes_questions and not self.window.chat.controller.busy:
             question, self._first_question = self._first_question, ""
@@ -250,6 +275,7 @@ class Larimar(QObject):
         self._closed = True
         self.senses.stop_all()
         self.window.webcam.shut_down()
+        self.window.microphone.shut_down()
         self.actions.close()
         self.dictation.close()
         self.listener.close()
@@ -315,6 +341,7 @@ class Larimar(QObject):
             self._hub.endpoint = settings.hub_mirror or None
         self._change(settings)
         self.dictation.apply(settings)
+        self._show_listening()
         if forgets:
             self._forget_prefixes()
 

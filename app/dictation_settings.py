@@ -6,20 +6,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QLocale, QObject, Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
 
 from app.global_keys import GlobalKeys
 from app.settings import Settings
 from app.settings_rows import Row, Section
 from app.shortcuts import Shortcuts
+from app.spoken_languages import languages
 from app.widgets.choice import Choice
 from app.widgets.key_field import KeyField
 from app.widgets.switch import Switch
-from inference.transcription import LANGUAGES
 
 _LINES = 3
-_OWN = {"English": "English", "Spanish": "Español", "Chinese": "中文"}  # of which Qt knows only varieties
 
 
 class DictationRows(QObject):
@@ -137,13 +136,3 @@ class GlobalKeyRows(QObject):
         self._keys.reset()
         self.refresh()
         self._change(global_keys=self._keys.changes)
-
-
-def languages() -> dict[str, str]:
-    """Return the languages that may be spoken to the microphone: English name to what its speakers call it."""
-    names = {}
-    for name in LANGUAGES:
-        language = getattr(QLocale.Language, {"Norwegian": "NorwegianBokmal"}.get(name, name), None)
-        own = _OWN.get(name, "") or (QLocale(language).nativeLanguageName() if language is not None else "")
-        names[name] = own[:1].upper() + own[1:] if own else name
-    return dict(sorted(names.items(), key=lambda item: item[1].casefold()))

@@ -80,6 +80,10 @@ class Settings:
     """English name of what is spoken to the microphone, such as ``"German"``; empty for whatever is heard."""
     phrases: tuple[str, ...] = ()
     """Names and terms that are to be spelled so."""
+    translate_to: str = ""
+    """English name of the language that the microphone's page translates into; empty for none."""
+    microphone: str = ""
+    """Name of the microphone; empty for the one that the system prefers."""
     global_keys: Mapping[str, str] = field(default_factory=dict)
     """Keys in every program that differ from the default, by action; an empty text is none."""
     shortcuts: Mapping[str, str] = field(default_factory=dict)
@@ -231,6 +235,8 @@ _FORMS: Final = {
     "dictation_space": _Form("dictation/space_after", _switch, _said),
     "spoken_language": _Form("speech/language", _one_of(("", *LANGUAGES))),
     "phrases": _Form("speech/phrases", _texts, json.dumps),
+    "translate_to": _Form("speech/translate_to", _one_of(("", *LANGUAGES))),
+    "microphone": _Form("speech/microphone", str),
     "global_keys": _Form("keys/everywhere", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
     "shortcuts": _Form("keys/changed", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
 }

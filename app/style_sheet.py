@@ -130,6 +130,11 @@ def style_sheet(colours: Colours) -> str:
     #answers {{ background: transparent; border: 2px solid transparent; border-radius: 8px; }}
     #answers:focus {{ border-color: {c.accent}; }}
 
+    #phrases {{ background: {c.surface}; border: 1px solid {c.border_strong}; border-radius: 8px; padding: 6px 8px;
+                selection-background-color: {c.selection}; }}
+    #phrases:focus {{ border: 2px solid {c.accent}; padding: 5px 7px; }}
+    #transcript {{ background: transparent; }}
+
     #hint, #room_text, #greeting_text, #notice_text {{ color: {c.muted}; }}
 
     QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border_strong}; border-radius: 8px;

@@ -74,7 +74,7 @@ class MainWindow(QMainWindow):
         self.panes = QStackedWidget(self)
         self.chat = ChatPane(session, theme, store, background, speaker, self)
         self.webcam = WebcamPane(session, theme, background, self.senses, self)
-        self.microphone = MicrophonePane(theme, self)
+        self.microphone = MicrophonePane(session, theme, background, self.senses, self)
         self.status = StatusLine(session, theme, self)
         self.live = LiveIndicator(self.senses, theme, self.status)
         self.status.show_live(self.live)
@@ -211,6 +211,8 @@ class MainWindow(QMainWindow):
             stops.extend(self.models.stops())
         if self.panes.currentWidget() is self.webcam:
             stops.extend(self.webcam.stops())
+        if self.panes.currentWidget() is self.microphone:
+            stops.extend(self.microphone.stops())
         if not self.live.isHidden():
             stops.append(self.live)
         stops.append(self.status.model_button)
