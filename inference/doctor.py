@@ -324,12 +324,14 @@ def _camera() -> list[Finding]:
     try:
         cv2 = importlib.import_module("cv2")
     except ImportError as error:
-        text = f"OpenCV cannot be loaded ({error})."
+        if (ffmpeg := _version("av")) is not None:  # as in the packages, which save OpenCV's size
+            return [Finding("Camera", "ok", f"FFmpeg reads cameras (av {ffmpeg})")]
+        text = f"Neither OpenCV nor FFmpeg can be loaded ({error})."
         return [Finding("Camera", "warning", text, _reinstall())]
     if _version("opencv-python") is not None:
         advice = "Its own Qt can break the window: pip uninstall -y opencv-python, then: " + _reinstall()
         return [Finding("Camera", "warning", "opencv-python is installed.", advice)]
-    return [Finding("Camera", "ok", f"OpenCV {cv2.__version__} reads pictures and videos")]
+    return [Finding("Camera", "ok", f"OpenCV {cv2.__version__} reads cameras")]
 
 
 def _conversion() -> list[Finding]:

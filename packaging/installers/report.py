@@ -32,7 +32,6 @@ def lines(bundle: Path) -> list[str]:
 
 def _part(path: Path) -> str:
     first = path.parts[0].removesuffix(".libs")
-    first = {"opencv_python_headless": "cv2"}.get(first, first)
     if path.parts[0] == "PySide6" and "lib" in path.parts:
         return "Qt libraries"
     if path.parts[0] == "resources" and len(path.parts) > 2:
