@@ -131,6 +131,9 @@ class Microphone:
             self._quiet.enter_context(_quiet_drivers())
         patience = _NEXT_SOUND if self._heard else _FIRST_SOUND
         if self._stream is not None and (self._ended.is_set() or now - self._last > patience):
+            rest, self._resampler = self._resampler.finish(), MonoResampler(16_000)
+            if len(rest):
+                return rest
             raise DeviceLost(f"The microphone “{self._name}” is gone: it was unplugged, switched off or taken over.")
         return np.zeros(0, np.float32)
 
