@@ -21,6 +21,8 @@ class Tray(QObject):
     """The user wants to begin to dictate, or to end it."""
     paste_requested = Signal()
     """The user wants the last dictation again."""
+    screen_requested = Signal()
+    """The user wants to ask about a part of the screen."""
 
     def __init__(self, icon: QIcon, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -30,6 +32,7 @@ class Tray(QObject):
         self.menu.addAction(self.tr("New chat"), self.new_chat_requested.emit)
         self.dictate = self.menu.addAction(self.tr("Dictate"), self.dictation_requested.emit)
         self.menu.addAction(self.tr("Paste last dictation"), self.paste_requested.emit)
+        self.menu.addAction(self.tr("Ask about the screen"), self.screen_requested.emit)
         self.stop_senses = self.menu.addAction(self.tr("Stop"), self.stop_senses_requested.emit)
         self.stop_senses.setVisible(False)
         self.menu.addSeparator()

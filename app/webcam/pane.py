@@ -200,6 +200,7 @@ class WebcamPane(QWidget):
         self.watch.toggled.connect(self._watch_toggled)
         self.question.submitted.connect(self.ask)
         self.question.stop_requested.connect(self.talk.stop)
+        self.question.escaped.connect(self._escape)
         self.to_chat.clicked.connect(lambda _checked=False: self.continue_requested.emit(self.talk.turns))
         self.save.clicked.connect(lambda _checked=False: self._save())
         self.forget.clicked.connect(lambda _checked=False: self.talk.clear())
@@ -225,12 +226,15 @@ class WebcamPane(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Stop the answer, then the watching, with Esc."""
         if event.key() == Qt.Key.Key_Escape:
-            if self.talk.busy:
-                self.talk.stop()
-            else:
-                self._stop_watching()
+            self._escape()
         else:
             super().keyPressEvent(event)
+
+    def _escape(self) -> None:
+        if self.talk.busy:
+            self.talk.stop()
+        else:
+            self._stop_watching()
 
     # --- the camera ---
 

@@ -17,6 +17,8 @@ class AppMenu(QMenu):
     colour_scheme_chosen = Signal(str)
     dictation_requested = Signal()
     paste_requested = Signal()
+    screen_requested = Signal()
+    """The user wants to ask about a part of the screen."""
     models_requested = Signal()
     choose_model_requested = Signal()
     log_requested = Signal()
@@ -42,6 +44,7 @@ class AppMenu(QMenu):
         self.addSeparator()
         self.addAction(self.tr("Dictate"), self.dictation_requested.emit)
         self.addAction(self.tr("Paste last dictation"), self.paste_requested.emit)
+        self.addAction(self.tr("Ask about the screen"), self.screen_requested.emit)
         self.addSeparator()
         self.addAction(self.tr("Models…"), self.models_requested.emit)
         self.addAction(self.tr("Choose a model folder…"), self.choose_model_requested.emit)

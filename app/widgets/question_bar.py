@@ -10,13 +10,13 @@ from app.widgets.message_edit import MessageEdit
 
 
 class QuestionBar(QFrame):
-    """Looks like the chat's field. Enter sends; Esc stops an answer that is under way."""
+    """Looks like the chat's field. Enter sends; what Esc does is for whoever uses it."""
 
     submitted = Signal(str)
     """The user asks; never blank."""
     stop_requested = Signal()
+    """The button was pressed while an answer is under way."""
     escaped = Signal()
-    """Esc was pressed where there was nothing to stop."""
 
     def __init__(self, theme: Theme, placeholder: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,7 +44,7 @@ class QuestionBar(QFrame):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.setFocusProxy(self.edit)
         self.edit.submitted.connect(self._submit)
-        self.edit.stopped.connect(self._escape)
+        self.edit.stopped.connect(self.escaped)
         self.edit.focused.connect(self._show_focus)
         self.edit.textChanged.connect(self._refresh)
         self.button.clicked.connect(lambda _checked=False: self._press())
@@ -67,12 +67,6 @@ class QuestionBar(QFrame):
         if text and self._ready:
             self.edit.clear()
             self.submitted.emit(text)
-
-    def _escape(self) -> None:
-        if self._busy:
-            self.stop_requested.emit()
-        else:
-            self.escaped.emit()
 
     def _show_focus(self, focused: bool) -> None:
         self.setProperty("focused", "yes" if focused else "no")
