@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
-from inference.errors import ContextFullError, LarimarError
+from inference.errors import ContextFullError, LarimarError, OutOfMemoryError
 from inference.graphs.decoder import Decoder
 from inference.graphs.drafter import GRAPH as DRAFTER
 from inference.graphs.drafter import Draft, Drafter, has_drafter
@@ -306,6 +306,11 @@ class LanguageModel:
         try:
             return self._drafter(embedding, state, cancel)
         except RunCancelled:
+            return None
+        except OutOfMemoryError as error:
+            # answers are the same without it, only slower
+            _LOG.warning("going on without the drafter: %s", error)
+            self._drafter = None
             return None
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from inference.cancellation import CancelToken
 from inference.draft_policy import AdaptiveDrafts, FixedDrafts
+from inference.errors import OutOfMemoryError
 from inference.generation import DecodeCounts, Token, generate_tokens
 from inference.graphs.drafter import Draft
 from inference.language_model import LanguageModel
@@ -210,4 +211,26 @@ def test_quantised_graphs_say_the_same_with_drafts(drafted: Any, kind: str) -> N
                 speculator = Speculator(Interfering(model, guess), policy=FixedDrafts(drafts))
                 tokens = generate(model, prompt, Sampler(temperature, seed=index), speculator)
                 assert tokens == plain, f"prompt {index}, temperature {temperature}, {drafts} drafts"
+    model.close()
+
+
+def test_without_memory_for_drafts_the_answer_goes_on(drafted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LanguageModel.open(drafted("e2b").folder, provider="cpu", threads=1)
+    prompt = prompts(1)[0]
+    plain = generate(model, prompt, Sampler(0))
+    calls = 0
+    whole = model._drafter
+    assert whole is not None
+
+    def draft(embedding: Any, state: Any, cancel: CancelToken) -> Draft:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise OutOfMemoryError("There is not enough memory.")
+        return whole(embedding, state, cancel)
+
+    monkeypatch.setattr(model, "_drafter", draft)
+    assert generate(model, prompt, Sampler(0), Speculator(model, policy=FixedDrafts(3))) == plain
+    assert calls == 6
+    assert not model.has_drafter, "it is not asked again"
     model.close()
