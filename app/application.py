@@ -36,6 +36,8 @@ from app.logging_setup import close_logs, log_to, stop_logging_qt
 from app.models.conversions import Conversions
 from app.models.downloads import Downloads
 from app.paths import Paths
+from app.screen.questions import ScreenQuestions
+from app.screen_actions import ScreenActions
 from app.session import Session, SessionState
 from app.settings import ColourScheme, ProviderChoice, Settings, SettingsStore
 from app.settings_actions import SettingsActions
@@ -44,6 +46,8 @@ from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
 from app.transfer_actions import TransferActions
 from app.translation import speak
+from app.voice.echo_canceller import voice_source
+from app.voice_actions import VoiceActions
 from app.widgets.live_indicator import live_words
 from app.window import MainWindow
 from app.wipe import wipe
@@ -88,6 +92,7 @@ class Larimar(QObject):
         speaker: Speaker | None = None,
         hub: Source | None = None,
         keyring: object | None = None,
+        voice_listener: Listener | None = None,
         hotkeys: Hotkeys | None = None,
         inserter: TextInserter | None = None,
         listener: Listener | None = None,
@@ -152,7 +157,10 @@ class Larimar(QObject):
             self.settings,
             self,
         )
-        self.deeds: dict[str, Callable[[], object]] = {}
+        self.screen = ScreenQuestions(self.session, self.theme, self.background, self.senses, APP_ID, self)
+        self.screen_actions = ScreenActions(self.screen, self.window, self.actions.tray, self.global_keys, self)
+        self.screen.continue_requested.connect(self._continue_in_chat)
+        self.deeds: dict[str, Callable[[], object]] = {"ask-screen": self.screen.ask}
         """What other starts may ask for beside dictation; see :data:`~app.single_instance.Deed`."""
         self.idle_unload = IdleUnload(self.session, self.settings.unload_after, self)
         self.session.state_changed.connect(self._spare_the_collector)
@@ -171,6 +179,19 @@ class Larimar(QObject):
         self.window.models.choose_checkpoint = self._ask_for_checkpoint
         self.actions.changed.connect(self._settings_changed)
         self.actions.wipe_requested.connect(self.wipe_requested)
+        self.voice = VoiceActions(
+            self.window.chat,
+            self.window.voice_bar,
+            self.speaker,
+            voice_listener or Listener(self.session, self.senses, self, source=voice_source),
+            self.global_keys,
+            self.background,
+            self.settings,
+            self,
+        )
+        self.voice.come_back = self._show_chat
+        self.voice.spoken_replies_changed.connect(self._spoken_replies_changed)
+        self.listener.state_changed.connect(self.voice.give_way)
         self.actions.tray.show_requested.connect(self.window.come_back)
         self.actions.tray.new_chat_requested.connect(lambda: self.fulfil(Wishes(new_chat=True)))
         self.actions.tray.quit_requested.connect(self.window.quit)
@@ -275,8 +296,10 @@ class Larimar(QObject):
         self._closed = True
         self.senses.stop_all()
         self.window.webcam.shut_down()
+        self.screen.close()
         self.window.microphone.shut_down()
         self.actions.close()
+        self.voice.close()
         self.dictation.close()
         self.listener.close()
         self.hotkeys.close()
@@ -341,6 +364,7 @@ class Larimar(QObject):
             self._hub.endpoint = settings.hub_mirror or None
         self._change(settings)
         self.dictation.apply(settings)
+        self.voice.apply(settings)
         self._show_listening()
         if forgets:
             self._forget_prefixes()
@@ -368,6 +392,14 @@ class Larimar(QObject):
     def _conversation_opened(self, conversation_id: str) -> None:
         if not self._closed:
             self._change(replace(self.settings, conversation=conversation_id))
+
+    def _show_chat(self) -> None:
+        self.window.come_back()
+        self.window.rail.choose(0)
+
+    def _spoken_replies_changed(self, aloud: bool) -> None:
+        self._change(replace(self.settings, spoken_replies=aloud))
+        self.voice.apply(self.settings)
 
     def _thinking_changed(self, thinking: bool) -> None:
         self._change(replace(self.settings, thinking=thinking))

@@ -63,6 +63,9 @@ def style_sheet(colours: Colours) -> str:
     #history_note[alarming="yes"] {{ color: {c.danger}; background: {c.danger_soft}; }}
     #history_message {{ background: {c.accent_soft}; border-radius: 8px; padding: 8px 12px; }}
     #history_message[alarming="yes"] {{ background: {c.danger_soft}; color: {c.danger}; }}
+    #voice {{ background: {c.accent_soft}; border: 1px solid {c.accent}; border-radius: 14px; }}
+    #voice[alarming="yes"] {{ background: {c.danger_soft}; border-color: {c.danger}; }}
+    #voice #hint {{ color: {c.text}; }}
     #undo {{ background: {c.accent_soft}; border-radius: 8px; }}
     #undo QPushButton {{ color: {c.accent}; }}
 

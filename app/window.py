@@ -20,6 +20,7 @@ from app.models.downloads import Downloads
 from app.models.pane import ModelsPane
 from app.session import Session
 from app.theme import Theme
+from app.voice.bar import VoiceBar
 from app.webcam.pane import WebcamPane
 from app.widgets.app_menu import AppMenu
 from app.widgets.demo_offer import DemoOffer
@@ -73,6 +74,8 @@ class MainWindow(QMainWindow):
         self._leaving = False
         self.panes = QStackedWidget(self)
         self.chat = ChatPane(session, theme, store, background, speaker, self)
+        self.voice_bar = VoiceBar(theme, self.chat)
+        self.chat.add_bar(self.voice_bar)
         self.webcam = WebcamPane(session, theme, background, self.senses, self)
         self.microphone = MicrophonePane(session, theme, background, self.senses, self)
         self.status = StatusLine(session, theme, self)

@@ -51,6 +51,9 @@ class ConversationController(QObject):
     """Carries the finished :class:`~app.conversation.Message` of the conversation that is shown."""
     earlier_read = Signal()
     """As many messages are here as :meth:`read_back` was asked for."""
+    reply_changed = Signal(object)
+    """Carries the :class:`~app.conversation.Message` of the reply under way in the conversation that is shown, with
+    more text than before, or finished."""
     failed = Signal(str)
     """Something could not be read or written; carries a sentence for the user."""
 
@@ -351,6 +354,8 @@ class ConversationController(QObject):
         prefill = (frame.prefill.done, frame.prefill.total) if frame.prefill else None
         if reply.conversation == self._conversation.id:
             self._model.replace(message, prefill)
+            if not frame.last and message.parts != before.parts:
+                self.reply_changed.emit(message)
         if frame.last:
             self._end(reply)
         elif message.parts != before.parts:
@@ -387,6 +392,7 @@ class ConversationController(QObject):
         self._reply = None
         self._write(self._store.finish(reply.message))
         if reply.conversation == self._conversation.id:
+            self.reply_changed.emit(reply.message)
             self.reply_ended.emit(reply.message)
         self.busy_changed.emit()
 

@@ -37,6 +37,14 @@ class ChatHeader(QFrame):
         self.history_button.setShortcut(QKeySequence("Ctrl+B"))
         self.history_button.setToolTip(self.tr("Show or hide the list of conversations (Ctrl+B)"))
         self.history_button.clicked.connect(lambda _checked=False: self.history_requested.emit())
+        self.aloud_button = QPushButton(self)
+        self.aloud_button.setCheckable(True)
+        self.aloud_button.setAccessibleName(self.tr("Read replies aloud"))
+        self.hands_free_button = QPushButton(self)
+        for icon_button in (self.aloud_button, self.hands_free_button):
+            icon_button.setProperty("kind", "flat")
+            icon_button.setIconSize(QSize(18, 18))
+        self._hands_free = False
         self.prompt_button = QPushButton(self)
         self.new_button = QPushButton(self)
         for button, words, pressed in (
@@ -54,9 +62,13 @@ class ChatHeader(QFrame):
         line.setContentsMargins(GRID, GRID, GRID + 4, GRID)
         line.addWidget(self.history_button)
         line.addWidget(self._title, 1)
+        line.addWidget(self.aloud_button)
+        line.addWidget(self.hands_free_button)
         line.addWidget(self.prompt_button)
         line.addWidget(self.new_button)
         theme.changed.connect(self._restyle)
+        self.show_aloud(False)
+        self.show_hands_free(False)
         self.show_conversation("", prompted=False)
         self._restyle()
 
@@ -78,6 +90,26 @@ class ChatHeader(QFrame):
         )
         self._restyle()
 
+    def show_voice(self, *, available: bool) -> None:
+        """Show what needs a voice, if there may be one."""
+        self.aloud_button.setVisible(available)
+
+    def show_aloud(self, aloud: bool) -> None:
+        """Show whether replies are read aloud."""
+        self.aloud_button.setChecked(aloud)
+        self.aloud_button.setToolTip(
+            self.tr("Replies are read aloud") if aloud else self.tr("Read replies aloud as they come")
+        )
+        self._restyle()
+
+    def show_hands_free(self, active: bool) -> None:
+        """Show whether a conversation without hands is going on."""
+        self._hands_free = active
+        words = self.tr("End the conversation without hands") if active else self.tr("Conversation without hands")
+        self.hands_free_button.setAccessibleName(words)
+        self.hands_free_button.setToolTip(words)
+        self._restyle()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Shorten the title to the room that there is."""
         super().resizeEvent(event)
@@ -96,6 +128,10 @@ class ChatHeader(QFrame):
         title.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(title)
         self.new_button.setIcon(self._theme.icon("new", colours.muted, 18))
+        aloud = colours.accent if self.aloud_button.isChecked() else colours.muted
+        self.aloud_button.setIcon(self._theme.icon("speaker", aloud, 18))
+        voice = colours.accent if self._hands_free else colours.muted
+        self.hands_free_button.setIcon(self._theme.icon("voice", voice, 18))
         self.history_button.setIcon(self._theme.icon("sidebar", colours.muted, 18))
         prompt = colours.accent if self._prompted else colours.muted
         self.prompt_button.setIcon(self._theme.icon("instructions", prompt, 18))

@@ -39,7 +39,6 @@ from app.chat.media_tiles import MediaTiles, name_of_part
 from app.chat.model import ChatModel
 from app.chat.pages_dialog import PagesDialog
 from app.chat.picture_dialog import PictureDialog, read_picture
-from app.chat.spoken import spoken_text
 from app.chat.system_prompt_dialog import SystemPromptDialog
 from app.chat.thumbnails import MediaPart, Thumbnails
 from app.chat.view import ChatView
@@ -47,6 +46,7 @@ from app.conversation import ConversationStore, Message, MessageStatus
 from app.devices.speaker import Speaker
 from app.session import Session, SessionState
 from app.theme import GRID, Theme
+from app.voice.spoken import spoken_text
 from app.widgets.markdown import is_safe_link
 from app.widgets.message_edit import given_files
 from app.widgets.notice import Notice
@@ -57,6 +57,8 @@ class ChatPane(QWidget):
     """One conversation with the loaded model."""
 
     choose_model_requested = Signal()
+    stopped = Signal()
+    """The user wants silence."""
 
     def __init__(
         self,
@@ -126,6 +128,13 @@ class ChatPane(QWidget):
         self.view.jump_to_latest()
         self.composer.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def add_bar(self, bar: QWidget) -> None:
+        """Show a bar over the message field."""
+        bar.setMaximumWidth(COLUMN_AT_MOST + 2 * GRID)
+        self._above_composer.addStretch(1)
+        self._above_composer.addWidget(bar, 1000)
+        self._above_composer.addStretch(1)
+
     def stops(self) -> tuple[QWidget, ...]:
         """Return the places between which F6 moves."""
         first: QWidget = self.view
@@ -165,6 +174,8 @@ class ChatPane(QWidget):
             self._pages.addWidget(page)
         self.composer.setMaximumWidth(COLUMN_AT_MOST + 2 * GRID)
         self.composer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self._above_composer = QHBoxLayout()
+        self._above_composer.setContentsMargins(SIDE - GRID, GRID, SIDE - GRID, 0)
         below = QHBoxLayout()
         below.setContentsMargins(SIDE - GRID, GRID, SIDE - GRID, GRID)
         below.addStretch(1)
@@ -175,6 +186,7 @@ class ChatPane(QWidget):
         column.setSpacing(0)
         column.addWidget(self.header)
         column.addWidget(self._pages, 1)
+        column.addLayout(self._above_composer)
         column.addLayout(below)
 
     def _connect(self, session: Session, theme: Theme) -> None:
@@ -252,6 +264,7 @@ class ChatPane(QWidget):
         if self._reading:
             self._speaker.stop()
             self._show_reading("")
+        self.stopped.emit()
         self.controller.stop()
 
     # --- what is shown ---
@@ -321,6 +334,7 @@ class ChatPane(QWidget):
             return
         row = self.model.row_of(message_id)
         if row >= 0:
+            self.stopped.emit()
             self._speaker.stop()
             self._speaker.say(spoken_text(self.model.messages[row].text))
             self._show_reading(message_id)

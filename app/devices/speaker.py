@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 
 from PySide6.QtCore import QObject, QThread, Signal
 
@@ -15,8 +16,10 @@ _QUIT_MS = 2000
 class Speaker(QObject):
     """Somebody who reads aloud; this one cannot."""
 
+    started = Signal()
+    """A voice can be heard from now on."""
     finished = Signal()
-    """What was to be said is over, was stopped, or could not be said."""
+    """All that was to be said is over, was stopped, or could not be said."""
 
     @property
     def available(self) -> bool:
@@ -24,10 +27,10 @@ class Speaker(QObject):
         return False
 
     def say(self, text: str) -> None:
-        """Begin to read ``text`` aloud, in place of what is being read."""
+        """Read ``text`` aloud, after what is being read and waits to be."""
 
     def stop(self) -> None:
-        """Be silent."""
+        """Be silent at once, and forget what waits."""
 
     def close(self) -> None:
         """Be silent for ever."""
@@ -46,6 +49,7 @@ class SystemSpeaker(Speaker):
         super().__init__(parent)
         self._voice: _Voice | None = None
         self._thread: QThread | None = None
+        self._said = 0
 
     @property
     def available(self) -> bool:
@@ -58,7 +62,7 @@ class SystemSpeaker(Speaker):
         return any(name != "mock" for name in QTextToSpeech.availableEngines())
 
     def say(self, text: str) -> None:
-        """Begin to read."""
+        """Begin to read, or let it wait."""
         if self._voice is None:
             voice = self._voice = _Voice()
             if sys.platform.startswith("linux"):
@@ -68,12 +72,18 @@ class SystemSpeaker(Speaker):
                 self._thread.start()
             self._say.connect(voice.say)
             self._stop.connect(voice.stop)
-            voice.finished.connect(self.finished)
+            voice.started.connect(self.started)
+            voice.finished.connect(self._over)
+        self._said += 1
         self._say.emit(text)
 
     def stop(self) -> None:
         """Be silent."""
         self._stop.emit()
+
+    def _over(self, said: int) -> None:
+        if said == self._said:  # else more was given meanwhile
+            self.finished.emit()
 
     def close(self) -> None:
         """Be silent and end the thread."""
@@ -89,16 +99,22 @@ class SystemSpeaker(Speaker):
 
 
 class _Voice(QObject):
-    finished = Signal()
+    started = Signal()
+    finished = Signal(int)
+    """Carries how many texts were given to it until now."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._given = 0
         self._engine: QObject | None = None
         self._tried = False
+        self._waiting: deque[str] = deque()
+        self._speaking = False
 
     def say(self, text: str) -> None:
         from PySide6.QtTextToSpeech import QTextToSpeech
 
+        self._given += 1
         if not self._tried:
             self._tried = True
             name = next((name for name in QTextToSpeech.availableEngines() if name != "mock"), "")
@@ -109,18 +125,34 @@ class _Voice(QObject):
             else:
                 log.info("There is no voice to read aloud with")
         if isinstance(self._engine, QTextToSpeech):
-            self._engine.say(text)
+            self._waiting.append(text)
+            if not self._speaking:
+                self._next()
         else:
-            self.finished.emit()
+            self.finished.emit(self._given)
 
     def stop(self) -> None:
         from PySide6.QtTextToSpeech import QTextToSpeech
 
-        if isinstance(self._engine, QTextToSpeech):
+        self._waiting.clear()
+        if isinstance(self._engine, QTextToSpeech) and self._speaking:
             self._engine.stop()
+
+    def _next(self) -> None:
+        from PySide6.QtTextToSpeech import QTextToSpeech
+
+        if isinstance(self._engine, QTextToSpeech) and self._waiting:
+            self._speaking = True
+            self._engine.say(self._waiting.popleft())
 
     def _state_changed(self, state: object) -> None:
         from PySide6.QtTextToSpeech import QTextToSpeech
 
-        if state in (QTextToSpeech.State.Ready, QTextToSpeech.State.Error):
-            self.finished.emit()
+        if state is QTextToSpeech.State.Speaking:
+            self.started.emit()
+        elif state is QTextToSpeech.State.Ready and self._waiting:
+            self._next()
+        elif state in (QTextToSpeech.State.Ready, QTextToSpeech.State.Error):
+            self._waiting.clear()
+            self._speaking = False
+            self.finished.emit(self._given)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.devices.audio_source import AudioSource, audio_source
@@ -15,6 +16,7 @@ from app.live_senses import LiveSenses, Sense
 from app.reply_frame import Frame
 from app.session import Session, SessionState
 from app.sound_stream import SoundStream
+from inference.media.log_mel import SAMPLE_RATE
 from inference.media.voice_activity import Judge, SpeechBegun, SpeechEnded, SpeechEvent, SpeechSound
 from inference.messages import Audio, Turn
 from inference.transcript import joined_text
@@ -31,6 +33,7 @@ __all__ = ["Listener", "ListenerState", "ListeningOptions", "Utterance"]
 PARTIAL_MS = 500
 """How often what is being said is written down, while the engine has time."""
 _JOIN_SECONDS = 5.0
+_KEPT_SECONDS = 0.5
 
 
 class ListenerState(Enum):
@@ -76,6 +79,10 @@ class _Said:
     shown: str = ""
     """What was told of it last."""
     done: bool = False
+    recent: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """The end of what was heard of it, float32 [n], 16 kHz."""
+    seconds: float = 0.0
+    """How much was heard of it."""
 
 
 class Listener(QObject):
@@ -106,6 +113,8 @@ class Listener(QObject):
     """What was understood so far of what is being said; replaces the one before."""
     utterance = Signal(object)
     """Carries an :class:`~inference.transcription.Utterance`: what was said between two pauses, in order."""
+    nothing_said = Signal()
+    """What sounded like speech had no words in it, or was not wanted."""
     finished = Signal(str)
     """All is written down; carries the whole text (the translation, where one was wanted)."""
     failed = Signal(str)
@@ -121,6 +130,8 @@ class Listener(QObject):
         judge: Callable[[], Judge] | None = None,
     ) -> None:
         super().__init__(parent)
+        self.accepts: Callable[[], bool] = lambda: True
+        """Asked while somebody speaks, and at the end: whether it is to be written down."""
         self._session = session
         self._senses = senses
         self._source = source
@@ -188,6 +199,18 @@ class Listener(QObject):
         """Stop recording at once, and write down what was said until now."""
         self._end(lambda recorder: recorder.cut())
 
+    def begin_anew(self) -> None:
+        """Forget what is being said but for the last half second: it was somebody else's."""
+        if self._recorder is None or not self._said or self._said[-1].whole:
+            return
+        old = self._said.pop()
+        start = old.utterance.start + old.seconds - len(old.recent) / SAMPLE_RATE
+        self._drop(old)
+        said = _Said(self._session.listen(), Utterance(start, start, ""))
+        said.stream.feed(old.recent)
+        said.seconds, said.recent = len(old.recent) / SAMPLE_RATE, old.recent
+        self._said.append(said)
+
     def cancel(self) -> None:
         """Stop at once and forget what was said and is not written down; nothing more is told."""
         if self._state is ListenerState.IDLE:
@@ -250,10 +273,20 @@ class Listener(QObject):
                         self._partials.start()
                     self.speech_started.emit()
                 case SpeechSound(samples):
-                    self._said[-1].stream.feed(np.ascontiguousarray(samples))
+                    said = self._said[-1]
+                    said.stream.feed(np.ascontiguousarray(samples))
+                    said.seconds += len(samples) / SAMPLE_RATE
+                    said.recent = np.concatenate([said.recent, samples])[-int(_KEPT_SECONDS * SAMPLE_RATE) :]
                 case SpeechEnded(end):
-                    self._ask_whole(self._said[-1], end)
+                    wanted = self.accepts()
+                    if wanted:
+                        self._ask_whole(self._said[-1], end)
+                    else:
+                        self._partials.stop()
+                        self._drop(self._said.pop())
                     self.speech_ended.emit()
+                    if not wanted:
+                        self.nothing_said.emit()
 
     def _lost(self, recorder: Recorder, sentence: str) -> None:
         if recorder is self._recorder:
@@ -272,7 +305,7 @@ class Listener(QObject):
     def _ask_partial(self) -> None:
         """Ask what was said so far, if nothing else is to be done."""
         said = self._said[-1] if self._said else None
-        if said is not None and not said.whole and not said.turn and self._session.idle:
+        if said is not None and not said.whole and not said.turn and self._session.idle and self.accepts():
             said.answer = ""
             said.turn = self._session.submit(
                 said.stream.turns(self._turns, whole=False), transcription_reply(self._options.transcription)
@@ -322,6 +355,8 @@ class Listener(QObject):
             if utterance.text or utterance.translation:
                 self._utterances.append(utterance)
                 self.utterance.emit(utterance)
+            else:
+                self.nothing_said.emit()
         self._finish_if_done()
 
     def _fail(self, sentence: str) -> None:

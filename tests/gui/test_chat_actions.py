@@ -18,10 +18,10 @@ from app.application import Larimar
 from app.chat.footer import stats_words
 from app.chat.layout import Action, PieceKind
 from app.chat.pane import ChatPane
-from app.chat.spoken import spoken_text
 from app.chat.system_prompt_dialog import SystemPromptDialog, presets
 from app.devices.speaker import Speaker
 from app.session import SessionState
+from app.voice.spoken import spoken_text
 from inference.messages import Done, Image, ReplyStats, Text, ToolCall
 
 MakeApp = Callable[..., Larimar]
