@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.engine import FakeEngine, opens
@@ -58,6 +59,7 @@ def make_app(qtbot: QtBot, qapp: object, tmp_path: Path) -> Iterator[Callable[..
         hub: Source | None = None,
         keyring: FakeKeyring | None = None,
         wait: bool = True,
+        **others: Any,
     ) -> Larimar:
         factory = opens(engine) if isinstance(engine, FakeEngine) else engine
         options = Options(model, tmp_path)
@@ -69,6 +71,7 @@ def make_app(qtbot: QtBot, qapp: object, tmp_path: Path) -> Iterator[Callable[..
             speaker=speaker,
             hub=hub,
             keyring=keyring or FakeKeyring(),
+            **others,
         )
         made.append(larimar)
         larimar.start()
