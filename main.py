@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from app.commands import bench, care, convert, hearing, talk, window
+from app.commands import bench, care, convert, describe, hearing, talk, window
 from app.commands.arguments import add_engine_options
 from inference.version import __version__
 
@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_engine_options(parser, top=True)
     window.add_options(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for group in (talk, hearing, convert, care, bench):
+    for group in (talk, describe, hearing, convert, care, bench):
         group.add_to(commands)
     return parser
 

@@ -41,6 +41,12 @@ def automatic_detail(picture: PilImage.Image) -> int:
     return DOCUMENT_DETAIL if drawn or _paper(grey) else DEFAULT_BUDGET
 
 
+def closer_detail(picture: PilImage.Image) -> int | None:
+    """Return the soft tokens for screenshots and documents, ``None`` for what the model's own default is enough for."""
+    detail = automatic_detail(picture)
+    return None if detail == DEFAULT_BUDGET else detail
+
+
 def picture_tokens(size: tuple[int, int], detail: int) -> int:
     """Return the soft tokens of a picture of ``size`` (width, height) at a detail."""
     width, height = size

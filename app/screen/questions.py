@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 from app.background import Background
 from app.devices.frame_screen import wayland
 from app.live_senses import LiveSenses, Sense
-from app.pictures import png_of, rgb_of
+from app.pictures import rgb_of
 from app.screen.ask_window import AskWindow
 from app.screen.capture import Region, Shot, shot_at, shots
 from app.screen.portal_picture import PortalPicture
@@ -18,7 +18,8 @@ from app.screen.region_picker import RegionPicker
 from app.screen.window_list import window_rectangles
 from app.session import Session
 from app.theme import Theme
-from app.visual_detail import automatic_detail
+from app.visual_detail import closer_detail
+from inference.media.image_encoding import png_of
 from inference.messages import Image
 
 _SETTLE_MS = 150
@@ -218,7 +219,7 @@ class ScreenQuestions(QObject):
             from PIL import Image as PilImage
 
             pixels = rgb_of(image)
-            return Image(png_of(pixels), automatic_detail(PilImage.fromarray(pixels)))
+            return Image(png_of(pixels), closer_detail(PilImage.fromarray(pixels)))
 
         def encoded(media: Image) -> None:
             if visit == self._visit and self.window is not None and self.window.isVisible():

@@ -24,7 +24,6 @@ from app.background import Background
 from app.devices.frame_source import Frame
 from app.live_senses import LiveSenses
 from app.picture_talk import PictureTalk
-from app.pictures import jpeg_of
 from app.session import Session, SessionState
 from app.theme import GRID, Theme
 from app.webcam.camera import Camera, CameraState
@@ -36,6 +35,7 @@ from app.widgets.leading import leading
 from app.widgets.notice import Notice
 from app.widgets.question_bar import QuestionBar
 from inference.media.clip import clip_of
+from inference.media.image_encoding import jpeg_of
 from inference.messages import Image, Video
 
 _COLUMN_AT_MOST = 980

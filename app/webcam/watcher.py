@@ -6,9 +6,9 @@ from PySide6.QtCore import QObject, Signal
 
 from app.background import Background
 from app.devices.frame_source import Frame as Still
-from app.pictures import jpeg_of
 from app.session import Frame, Session
 from app.webcam.scene import Signature, differs, signature
+from inference.media.image_encoding import jpeg_of
 from inference.messages import Image, ReplyOptions, Text, Turn
 
 PROMPT = "Describe the picture in one sentence."

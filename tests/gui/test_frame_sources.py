@@ -26,8 +26,9 @@ from app.devices.frame_opencv import OpenCVCamera
 from app.devices.frame_reader import FrameReader
 from app.devices.frame_screen import ScreenFrameSource
 from app.devices.frame_source import Frame, FrameSource
-from app.pictures import png_of, qimage_of, rgb_of
+from app.pictures import qimage_of, rgb_of
 from gui.scenes import film, scene
+from inference.media.image_encoding import png_of
 
 WAIT = 5.0
 

@@ -17,11 +17,12 @@ from pytestqt.qtbot import QtBot
 from app.application import APP_ID
 from app.background import Background
 from app.live_senses import LiveSenses
-from app.pictures import png_of, rgb_of
+from app.pictures import rgb_of
 from app.screen.portal_picture import PortalPicture
 from app.screen.questions import ScreenQuestions
 from app.session import Session
 from app.theme import Theme
+from inference.media.image_encoding import png_of
 
 if not sys.platform.startswith("linux") or shutil.which("dbus-daemon") is None:
     pytest.skip("needs Linux with dbus-daemon", allow_module_level=True)

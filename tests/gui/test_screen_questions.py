@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 from app.application import APP_ID, Larimar
 from app.background import Background
 from app.live_senses import LiveSenses, Sense
-from app.pictures import png_of, qimage_of, rgb_of
+from app.pictures import qimage_of, rgb_of
 from app.screen.ask_window import AskWindow, place_beside
 from app.screen.capture import Shot, shots
 from app.screen.questions import ScreenQuestions
@@ -26,6 +26,7 @@ from app.screen.region_picker import Cover, between
 from app.session import Session
 from app.theme import Theme
 from inference.media.image_decoding import load_image
+from inference.media.image_encoding import png_of
 from inference.messages import Image, Turn
 
 SEES = frozenset({"image"})
