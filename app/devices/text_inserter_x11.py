@@ -24,6 +24,7 @@ from app.devices.text_inserter import (
 )
 from app.devices.x11_keys import Keyboard
 from app.devices.x11_selections import Selections, Snapshot
+from app.error_report import describe
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +90,7 @@ class X11TextInserter(TextInserter):
 
     def close(self) -> None:
         """End it."""
-        if self._started:
-            self._thread.close()
+        self._thread.close()
 
     def _start(self) -> bool:
         if not self._started:
@@ -104,7 +104,7 @@ class X11TextInserter(TextInserter):
 
     def _check(self, insertion: Insertion, problem: BaseException | None) -> None:
         if problem is not None:
-            log.warning("A text could not be inserted: %s", type(problem).__name__)
+            log.warning("A text could not be inserted: %s", describe(problem))
             self._failed.emit(
                 insertion, translate("TextInserter", "The text could not be inserted: no X server answers.")
             )

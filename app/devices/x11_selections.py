@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from Xlib import X, Xatom
 from Xlib.protocol import event as x_event
+from Xlib.protocol import request
 
 from app.devices.x11_thread import X11Thread
 
@@ -122,7 +123,9 @@ class Selections(X11Thread):
         """Offer no longer."""
         offer = self._offers.pop(selection, None)
         if offer is not None:
-            self.display.set_selection_owner(X.NONE, selection, offer.taken_at)
+            request.SetSelectionOwner(
+                display=self.display.display, window=X.NONE, selection=selection, time=offer.taken_at
+            )
             self.display.flush()
 
     def restore(self, selection: int, snapshot: Snapshot) -> None:
@@ -231,8 +234,10 @@ class Selections(X11Thread):
         if event.type == X.SelectionRequest:
             self._answer(event)
         elif event.type == X.SelectionClear:
-            self._offers.pop(event.atom, None)
-            self.taken_away(event.atom)
+            offer = self._offers.get(event.atom)
+            if offer is not None and event.time >= offer.taken_at:  # an older one tells of what we gave up ourselves
+                del self._offers[event.atom]
+                self.taken_away(event.atom)
         elif event.type == X.PropertyNotify and event.state == X.PropertyDelete:
             delivery = self._deliveries.get((event.window.id, event.atom))
             if delivery is not None:
