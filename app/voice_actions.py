@@ -97,6 +97,7 @@ class VoiceActions(QObject):
             )
             return
         self._starting = True
+        self._speaker.prepare()
         self._background.run(self._find_device, self._found, lambda _: self._found(""))
 
     def end(self) -> None:
@@ -141,7 +142,9 @@ class VoiceActions(QObject):
 
     def _aloud_toggled(self, on: bool) -> None:
         if on != self._settings.spoken_replies:
-            if not on and not self.hands_free.active:
+            if on:
+                self._speaker.prepare()
+            elif not self.hands_free.active:
                 self.reply.stop()
             self.spoken_replies_changed.emit(on)
 

@@ -26,6 +26,9 @@ class Speaker(QObject):
         """Whether there may be a voice."""
         return False
 
+    def prepare(self) -> None:
+        """Find the voice, which may take seconds, since something will be said soon."""
+
     def say(self, text: str) -> None:
         """Read ``text`` aloud, after what is being read and waits to be."""
 
@@ -42,6 +45,7 @@ class SystemSpeaker(Speaker):
     On Linux the voice lives on a thread of its own: the first call may have to start a speech server and wait for it.
     """
 
+    _prepare = Signal()
     _say = Signal(str)
     _stop = Signal()
 
@@ -61,8 +65,8 @@ class SystemSpeaker(Speaker):
             return False
         return any(name != "mock" for name in QTextToSpeech.availableEngines())
 
-    def say(self, text: str) -> None:
-        """Begin to read, or let it wait."""
+    def prepare(self) -> None:
+        """Start the speech server, where there is one."""
         if self._voice is None:
             voice = self._voice = _Voice()
             if sys.platform.startswith("linux"):
@@ -70,10 +74,16 @@ class SystemSpeaker(Speaker):
                 self._thread.setObjectName("speaker")
                 voice.moveToThread(self._thread)
                 self._thread.start()
+            self._prepare.connect(voice.prepare)
             self._say.connect(voice.say)
             self._stop.connect(voice.stop)
             voice.started.connect(self.started)
             voice.finished.connect(self._over)
+            self._prepare.emit()
+
+    def say(self, text: str) -> None:
+        """Begin to read, or let it wait."""
+        self.prepare()
         self._said += 1
         self._say.emit(text)
 
@@ -107,23 +117,24 @@ class _Voice(QObject):
         super().__init__()
         self._given = 0
         self._engine: QObject | None = None
-        self._tried = False
         self._waiting: deque[str] = deque()
         self._speaking = False
+
+    def prepare(self) -> None:
+        from PySide6.QtTextToSpeech import QTextToSpeech
+
+        name = next((name for name in QTextToSpeech.availableEngines() if name != "mock"), "")
+        engine = QTextToSpeech(name, self) if name else None
+        if engine is not None and engine.state() is not QTextToSpeech.State.Error:
+            engine.stateChanged.connect(self._state_changed)
+            self._engine = engine
+        else:
+            log.info("There is no voice to read aloud with")
 
     def say(self, text: str) -> None:
         from PySide6.QtTextToSpeech import QTextToSpeech
 
         self._given += 1
-        if not self._tried:
-            self._tried = True
-            name = next((name for name in QTextToSpeech.availableEngines() if name != "mock"), "")
-            engine = QTextToSpeech(name, self) if name else None
-            if engine is not None and engine.state() is not QTextToSpeech.State.Error:
-                engine.stateChanged.connect(self._state_changed)
-                self._engine = engine
-            else:
-                log.info("There is no voice to read aloud with")
         if isinstance(self._engine, QTextToSpeech):
             self._waiting.append(text)
             if not self._speaking:
