@@ -281,3 +281,44 @@ def test_a_drafter_learns_what_its_target_says(model: Any, tmp_path: Path) -> No
     assert len(right) >= 1
     drafting.write(drafter, tmp_path / "drafter")
     assert (tmp_path / "drafter" / "config.json").is_file()
+
+
+# --- what soft tokens are to resemble
+
+
+def test_soft_tokens_that_look_like_the_words_cost_least(tokenizer: Tokenizer) -> None:
+    torch = pytest.importorskip("torch")
+    from resources.demo_model.training.pictures import naming, scenes
+    from resources.demo_model.training.pictures.targets import COLOURS, THINGS, targets
+
+    embeddings = torch.nn.functional.normalize(
+        torch.randn(VOCABULARY, 64, generator=torch.Generator().manual_seed(1)), dim=-1
+    )
+    tables = naming.word_tokens(tokenizer)
+    assert tables["things"].shape == (len(THINGS) + 1, VOCABULARY)
+    assert tables["colours"].shape == (len(COLOURS) + 1, VOCABULARY)
+    assert not any(table[0].any() for table in tables.values())
+    scene = scenes.one_thing(random.Random(3), 192, 192, emoji_share=0.0)
+    meant = targets(scene)
+    rows = torch.from_numpy(meant.things).flatten().clamp_min(0)
+    wanted = tables["things"][rows] + tables["colours"][torch.from_numpy(meant.colours).flatten().clamp_min(0)]
+    alike = wanted @ embeddings
+    other = alike.roll(1, 0)
+    low, high = (float(naming.naming_loss(soft, [scene], tables, embeddings)) for soft in (alike, other))
+    assert low < high
+
+
+def test_sounds_that_look_like_what_is_said_cost_least() -> None:
+    torch = pytest.importorskip("torch")
+    from resources.demo_model.training.audio.saying import saying_loss
+
+    embeddings = torch.randn(50, 32, generator=torch.Generator().manual_seed(2))
+    nothing = torch.zeros(32)
+    heard = torch.stack([nothing, embeddings[7], embeddings[7], nothing, embeddings[7], embeddings[9], nothing])[None]
+    heard[:, 0] = 1e-3  # no direction of any token
+    lengths = torch.tensor([7])
+    costs = [float(saying_loss(heard, lengths, [said], embeddings)) for said in ((7, 7, 9), (7, 9), (9, 7, 7))]
+    assert costs[0] == min(costs)
+    assert costs[0] < 0.1 < min(costs[1:])
+    assert float(saying_loss(heard, lengths, [(1,) * 9], embeddings)) == 0  # more than there is room for
+    assert float(saying_loss(torch.zeros(1, 7, 32), lengths, [()], embeddings)) < 0.3

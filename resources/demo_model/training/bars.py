@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 from PIL import Image as Pillow
 
 from inference.messages import Image, Part, ReplyOptions, Text, Turn
+from inference.model_folder import ModelFolder
 
+from .bars_of_senses import hearing, times, tokens_per_pass
 from .exchange import Exchange, State
 from .pictures import questions, scenes
 from .pictures.scenes import Scene, canvas
@@ -166,7 +168,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=MODEL)
     parser.add_argument("--each", type=int, default=200, help="trials of each task")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--only", help="part of a task's name")
+    parser.add_argument("--only", help="part of a task's name, or: hearing, drafter, times")
     parser.add_argument("--wrong", type=int, default=0, help="how many wrong answers to show of each task")
     options = parser.parse_args(arguments)
     engine = open_engine(options.folder)
@@ -180,6 +182,18 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"| {name} | {least:.0%} | {right / total:.1%} ({right} of {total}) |", flush=True)
         if options.wrong:
             print(f"  {(time.monotonic() - start) / total:.2f} s a trial", *wrong[: options.wrong], sep="\n  - ")
+    if "audio" in ModelFolder.open(options.folder).modalities and options.only in (None, "hearing"):
+        for row in hearing(engine, options.each, options.wrong):
+            print(row, flush=True)
+    if options.only in (None, "drafter"):
+        try:
+            saved = f"{tokens_per_pass(engine, options.each, options.seed):.2f}"
+        except ValueError as error:
+            saved = str(error)
+        print(f"| drafter: tokens per target pass at 4 drafts, greedy | 2.5 | {saved} |", flush=True)
+    engine.close()
+    if options.only in (None, "times"):
+        print(*times(options.folder), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Fifth stage: train the drafter on what the finished model thinks and says.
 
-``python -m resources.demo_model.training.drafting --run v1`` reads the run's checkpoint and writes the drafter's beside
+``python -m resources.demo_model.training.drafting --run v2`` reads the run's checkpoint and writes the drafter's beside
 it, for ``main.py convert CHECKPOINT FOLDER --drafter CHECKPOINT``. The drafter learns the tokens that the model would
 choose, one to four ahead, from the model's hidden states and from its keys and values, at every place at once.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from inference.export.reference_fixes import kv_sharing_fixed
 
 from . import clipping
 from .architecture import CONTEXT_LENGTH, FULL_HEAD_SIZE, HEAD_SIZE, HIDDEN_SIZE, VOCAB_SIZE, configuration
+from .audio.tower import speed_up
 from .checkpoint import load_state, save_state
 from .joint import outputs
 from .mixture import sources
 from .prepare import RUNS
 from .quantisation import rounded
 from .samples import Batch, stream
+from .workers import SharedGradients, run
 
 SIZE = 96
 CLUSTERS, CHOSEN = 64, 10
@@ -83,7 +86,16 @@ def new_drafter(embeddings: torch.Tensor, seed: int) -> Any:
                 parameter.fill_(parameter.numel() ** -0.25)
             elif name.endswith(("post_attention_layernorm.weight", "post_feedforward_layernorm.weight")):
                 parameter.fill_(0.5)
-        drafter.masked_embedding.token_ordering.copy_(ordering(embeddings))
+        order = ordering(embeddings)
+        drafter.masked_embedding.token_ordering.copy_(order)
+        # what it says begins with the main directions of the target's embeddings, and so does what it hears
+        main = torch.linalg.svd(embeddings - embeddings.mean(0), full_matrices=False).Vh[:SIZE]
+        own = embeddings @ main.T
+        own *= 0.06 / own.square().mean().sqrt()
+        drafter.lm_head.weight.copy_(own)
+        middles = own[order].view(CLUSTERS, -1, SIZE).mean(1)
+        drafter.masked_embedding.centroids.weight.copy_(middles * 0.06 / middles.square().mean().sqrt())
+        drafter.pre_projection.weight[:, :HIDDEN_SIZE] = main
     return drafter
 
 
@@ -158,68 +170,103 @@ def write(drafter: Any, folder: Path) -> None:
     drafter.save_pretrained(folder)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the stage."""
+def optimisers_of(drafter: torch.nn.Module) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices of the layers and AdamW for everything else."""
+    named = [(name, p) for name, p in drafter.named_parameters() if p.requires_grad]
+    inner = [p for name, p in named if ".layers." in name and p.ndim == 2]
+    chosen = {id(p) for p in inner}
+    rest = [p for _, p in named if id(p) not in chosen]
+    return [
+        torch.optim.Muon(inner, lr=0.0, momentum=0.95, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
+    ]
+
+
+def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
+    """Train from the newest state in ``folder`` for the steps that are left, as one of the workers."""
     from transformers import Gemma4ForConditionalGeneration
 
+    torch.set_num_threads(options.threads)
+    tokenizer = Tokenizer.from_file(str(options.tokenizer))
+    with kv_sharing_fixed():
+        target = Gemma4ForConditionalGeneration.from_pretrained(folder / "checkpoint", dtype=torch.float32).eval()
+        if target.model.audio_tower is not None:
+            speed_up(target.model.audio_tower)
+        clipping.switch(target, False)
+        drafter = new_drafter(target.get_input_embeddings().weight.detach(), options.seed).train()
+        optimisers = optimisers_of(drafter)
+        gradients = SharedGradients(drafter)
+        step, state_path = 0, folder / "drafter.pt"
+        if state_path.exists():
+            state = load_state(state_path)
+            drafter.load_state_dict(state["model"])
+            for each, before in zip(optimisers, state["optimisers"], strict=True):
+                each.load_state_dict(before)
+            step = state["step"]
+        tokens = options.batch_tokens // options.workers
+        batches = stream(sources(options.mix, tokenizer), options.seed, worker, step, tokens, 256)
+        shown_at, shown, rights = time.monotonic(), 0.0, [0.0] * AHEAD
+        started = time.monotonic()
+        while step < options.steps:
+            left = (options.steps - step) / options.fall
+            if options.minutes:
+                left = gradients.agree(1 - (time.monotonic() - started) / (options.minutes * 60)) * 2
+                if left <= 0:
+                    break
+            batch = next(batches)
+            gradients.clear()
+            with (
+                rounded(drafter) if left < 1 else nullcontext(),
+                torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16),
+            ):
+                loss, right = draft_losses(drafter, target, batch)
+                if loss.requires_grad:
+                    (loss * batch.learned).backward()
+            shown += gradients.average(loss.item() * batch.learned, batch.learned) / options.show_every
+            torch.nn.utils.clip_grad_norm_(drafter.parameters(), 1.0)
+            for each in optimisers:
+                for group in each.param_groups:
+                    group["lr"] = options.peak * min(1.0, (step + 1) / 30, left)
+                each.step()
+            step += 1
+            rights = [sum(pair) for pair in zip(rights, (*right, *[0.0] * AHEAD), strict=False)]
+            if step % options.show_every == 0 and worker == 0:
+                seconds = (time.monotonic() - shown_at) / options.show_every
+                shares = "  ".join(f"{share / options.show_every:.0%}" for share in rights)
+                minutes = (options.steps - step) * seconds / 60
+                print(
+                    f"step {step}/{options.steps}  loss {shown:.3f}  right {shares}  {minutes:.0f} min left", flush=True
+                )
+                shown_at, rights = time.monotonic(), [0.0] * AHEAD
+            if step % options.show_every == 0:
+                shown = 0.0
+            if step % options.save_every == 0 and worker == 0:
+                save_state(
+                    state_path, model=drafter.state_dict(), optimisers=[e.state_dict() for e in optimisers], step=step
+                )
+    if worker == 0:
+        write(drafter, folder / "drafter")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the stage."""
     parser = argparse.ArgumentParser(prog="drafting", description="Train the drafter of a finished run.")
-    parser.add_argument("--run", default="v1")
+    parser.add_argument("--run", default="v2")
     parser.add_argument("--tokenizer", type=Path, default=RUNS / "v0" / "tokenizer.json")
-    parser.add_argument("--mix", default="text=3,lessons=5,drills=1,styled=1,tools=1,pictures=1")
+    parser.add_argument("--mix", default="text=1,lessons=6,drills=2,styled=0.5,tools=0.5,sketches=2")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--peak", type=float, default=2e-3)
-    parser.add_argument("--fall", type=int, default=400)
-    parser.add_argument("--batch-tokens", type=int, default=2048)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--fall", type=int, default=400, help="last steps, with a falling rate and int4 weights")
+    parser.add_argument("--minutes", type=float, default=0, help="end by the clock, the second half with a fall")
+    parser.add_argument("--batch-tokens", type=int, default=3072)
+    parser.add_argument("--workers", type=int, default=2, help="processes that share each step")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--show-every", type=int, default=20)
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--float32", dest="bfloat16", action="store_false", help="no bfloat16 arithmetic")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    folder = RUNS / options.run
-    tokenizer = Tokenizer.from_file(str(options.tokenizer))
-    with kv_sharing_fixed():
-        target = Gemma4ForConditionalGeneration.from_pretrained(folder / "checkpoint", dtype=torch.float32).eval()
-        clipping.switch(target, False)
-        drafter = new_drafter(target.get_input_embeddings().weight, options.seed).train()
-        adam = torch.optim.AdamW(drafter.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-        step, state_path = 0, folder / "drafter.pt"
-        if state_path.exists():
-            state = load_state(state_path)
-            drafter.load_state_dict(state["model"])
-            adam.load_state_dict(state["optimiser"])
-            step = state["step"]
-        batches = stream(sources(options.mix, tokenizer), options.seed, 0, step, options.batch_tokens, 256)
-        shown_at, shown, rights = time.monotonic(), 0.0, [0.0] * AHEAD
-        while step < options.steps:
-            falling = step >= options.steps - options.fall
-            with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
-                if falling:
-                    with rounded(drafter):
-                        loss, right = draft_losses(drafter, target, next(batches))
-                        adam.zero_grad()
-                        loss.backward()
-                else:
-                    loss, right = draft_losses(drafter, target, next(batches))
-                    adam.zero_grad()
-                    loss.backward()
-            torch.nn.utils.clip_grad_norm_(drafter.parameters(), 1.0)
-            for group in adam.param_groups:
-                group["lr"] = options.peak * min(1.0, (step + 1) / 50, max(options.steps - step, 1) / options.fall)
-            adam.step()
-            step += 1
-            shown += loss.item() / options.show_every
-            rights = [sum(pair) for pair in zip(rights, (*right, *[0.0] * AHEAD), strict=False)]
-            if step % options.show_every == 0:
-                seconds = (time.monotonic() - shown_at) / options.show_every
-                shares = "  ".join(f"{share / options.show_every:.0%}" for share in rights)
-                left = (options.steps - step) * seconds / 60
-                print(f"step {step}/{options.steps}  loss {shown:.3f}  right {shares}  {left:.0f} min left", flush=True)
-                shown_at, shown, rights = time.monotonic(), 0.0, [0.0] * AHEAD
-            if step % options.save_every == 0 or step == options.steps:
-                save_state(state_path, model=drafter.state_dict(), optimiser=adam.state_dict(), step=step)
-    write(drafter, folder / "drafter")
+    run(options.workers, train, RUNS / options.run, options)
 
 
 if __name__ == "__main__":

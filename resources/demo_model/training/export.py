@@ -1,6 +1,6 @@
 """Fourth stage: write a joint run as a Hugging Face checkpoint, which ``main.py convert`` makes a model folder.
 
-``python -m resources.demo_model.training.export --run v1``
+``python -m resources.demo_model.training.export --run v2``
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def look(model: Any, tokenizer: Tokenizer, mix: str, samples: int) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the stage."""
     parser = argparse.ArgumentParser(prog="export", description="Write the checkpoint of a joint run.")
-    parser.add_argument("--run", default="v1")
+    parser.add_argument("--run", default="v2")
     parser.add_argument("--tokenizer", type=Path, default=RUNS / "v0" / "tokenizer.json")
     parser.add_argument("--mix", default="pictures=1", help="sources of the media that set the clipping bounds")
     parser.add_argument("--samples", type=int, default=40)

@@ -1,6 +1,6 @@
 """Third stage: train the language model, the eyes and the ears together.
 
-``python -m resources.demo_model.training.joint --run v1 --mix text=1`` starts from the state in ``--start`` and goes on
+``python -m resources.demo_model.training.joint --run v2 --mix text=1`` starts from the state in ``--start`` and goes on
 where it stopped when it is called again. Data are made while training, each worker with a stream of its own.
 """
 
@@ -19,11 +19,13 @@ from torch.nn.functional import cross_entropy
 
 from . import clipping
 from .architecture import new_media_model
+from .audio.saying import saying_loss
 from .audio.tower import speed_up
 from .checkpoint import load_state, save_state
 from .fast_forward import hidden_states_at, places_of
 from .mixture import sources
 from .pictures.heads import WEIGHTS, Heads, losses
+from .pictures.naming import naming_loss, word_tokens
 from .pictures.scenes import Scene
 from .prepare import RUNS
 from .quantisation import rounded
@@ -32,6 +34,8 @@ from .special_tokens import PAD
 from .workers import SharedGradients, run
 
 PATCH = 16
+NAMING = 3.0
+"""Weight of the loss of names beside those of the heads."""
 
 
 def patches(pictures: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,9 +49,12 @@ def patches(pictures: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def encode_pictures(
-    model: Any, pictures: list[Scene], heads: Heads | None = None
+    model: Any, pictures: list[Scene], heads: Heads | None = None, names: dict[str, torch.Tensor] | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return the soft tokens of all pictures, one after the other: [n, hidden size], and the loss of the heads."""
+    """Return the soft tokens of all pictures, one after the other: [n, hidden size], and the loss of the heads.
+
+    With ``names``, of :func:`word_tokens`, the loss has a part that wants soft tokens to resemble the words for things.
+    """
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index, picture in enumerate(pictures):
         by_shape.setdefault(picture.pixels.shape, []).append(index)
@@ -59,14 +66,23 @@ def encode_pictures(
         soft = model.embed_vision(inputs_embeds=states)
         if heads is not None:
             found = losses(heads(states.view(len(indices), -1, states.shape[-1])), some)
-            extra += sum(WEIGHTS[name] * value for name, value in found.items()) * len(indices) / len(pictures)
+            share = len(indices) / len(pictures)
+            extra += sum(WEIGHTS[name] * value for name, value in found.items()) * share
+            if names is not None:
+                embeddings = model.get_input_embeddings().weight
+                extra += NAMING * naming_loss(soft.flatten(0, -2), some, names, embeddings) * share
         for index, one in zip(indices, soft.view(len(indices), -1, soft.shape[-1]), strict=True):
             tokens[index] = one
     return torch.cat(tokens), extra
 
 
-def encode_sounds(model: Any, sounds: list[np.ndarray]) -> torch.Tensor:
-    """Return the soft tokens of all sounds, one after the other: [n, hidden size]."""
+def encode_sounds(
+    model: Any, sounds: list[np.ndarray], said: list[tuple[int, ...]] | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the soft tokens of all sounds, one after the other: [n, hidden size].
+
+    With what is ``said``, also the loss of :func:`saying_loss`.
+    """
     longest = -(-max(len(sound) for sound in sounds) // 48) * 48
     features = torch.zeros(len(sounds), longest, sounds[0].shape[1])
     mask = torch.zeros(len(sounds), longest, dtype=torch.bool)
@@ -74,17 +90,20 @@ def encode_sounds(model: Any, sounds: list[np.ndarray]) -> torch.Tensor:
         features[row, : len(sound)] = torch.from_numpy(sound)
         mask[row, : len(sound)] = True
     output = model.audio_tower(features, mask)
-    soft: torch.Tensor = model.embed_audio(inputs_embeds=output.last_hidden_state)[output.attention_mask]
-    return soft
+    soft: torch.Tensor = model.embed_audio(inputs_embeds=output.last_hidden_state)
+    extra = None
+    if said is not None:
+        extra = saying_loss(soft, output.attention_mask.sum(-1), said, model.get_input_embeddings().weight)
+    return soft[output.attention_mask], extra
 
 
 def embedded(
-    model: Any, batch: Batch, heads: Heads | None = None
+    model: Any, batch: Batch, heads: Heads | None = None, names: dict[str, torch.Tensor] | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """Return what the language model reads of a batch, media in their places as in transformers.
 
     That is embeddings [B, S, H], the token's part of the per-layer inputs [B, S, layers, P], and with ``heads`` also
-    the loss of what they say about the pictures, if there are any.
+    the loss of what they say about the pictures and sounds, if there are any.
     """
     inner, config = model.model, model.config
     ids = torch.from_numpy(batch.ids)
@@ -95,10 +114,13 @@ def embedded(
     per_layer = inner.language_model.get_per_layer_inputs(text_ids, embeddings)
     extra = None
     if batch.pictures:
-        soft, extra = encode_pictures(inner, batch.pictures, heads)
+        soft, extra = encode_pictures(inner, batch.pictures, heads, names)
         embeddings = embeddings.masked_scatter(vision.unsqueeze(-1).expand_as(embeddings), soft.to(embeddings.dtype))
     if batch.sounds:
-        soft = encode_sounds(inner, batch.sounds)
+        known = heads is not None and len(batch.said) == len(batch.sounds)
+        soft, more = encode_sounds(inner, batch.sounds, batch.said if known else None)
+        if more is not None:
+            extra = more if extra is None else extra + more
         embeddings = embeddings.masked_scatter(audio.unsqueeze(-1).expand_as(embeddings), soft.to(embeddings.dtype))
     return embeddings, per_layer, extra
 
@@ -112,13 +134,13 @@ def outputs(model: Any, batch: Batch) -> Any:
 
 
 def batch_loss(
-    model: Any, batch: Batch, bfloat16: bool, heads: Heads | None = None
+    model: Any, batch: Batch, bfloat16: bool, heads: Heads | None = None, names: dict[str, torch.Tensor] | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the mean cross entropy (nats) of the tokens to be learned, and the loss of the heads; float32 scalars."""
     targets = torch.from_numpy(batch.labels[:, 1:])
     wanted, real = places_of(targets != -100)
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        embeddings, per_layer, extra = embedded(model, batch, heads)
+        embeddings, per_layer, extra = embedded(model, batch, heads, names)
         hidden = hidden_states_at(model.model.language_model, embeddings, per_layer, wanted)
         logits = model.lm_head(hidden[real]).float()
     cap = model.config.text_config.final_logit_softcapping
@@ -210,6 +232,7 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
         load_start(model, heads, options.start)
     first, last = options.first if options.first is not None else step, options.steps
     mix = sources(options.mix, tokenizer)
+    names = word_tokens(tokenizer)
     batches = stream(mix, options.seed, worker, step, options.batch_tokens // options.workers, options.pool)
 
     def save() -> None:
@@ -229,7 +252,7 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
         batch = next(batches)
         gradients.clear()
         with rounded(model.model.language_model) if left < options.int4 else nullcontext():
-            loss, extra = batch_loss(model, batch, options.bfloat16, heads if options.heads else None)
+            loss, extra = batch_loss(model, batch, options.bfloat16, heads if options.heads else None, names)
             total = loss if extra is None else loss + options.heads * extra
             (total * batch.learned).backward()
         shown_loss += gradients.average(loss.item() * batch.learned, batch.learned) / options.show_every
@@ -258,7 +281,7 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the stage."""
     parser = argparse.ArgumentParser(prog="joint", description="Train text, eyes and ears together.")
-    parser.add_argument("--run", default="v1", help="name of the folder under training/runs")
+    parser.add_argument("--run", default="v2", help="name of the folder under training/runs")
     parser.add_argument("--start", action="append", default=[], metavar="KIND:FILE", help="weights of earlier stages")
     parser.add_argument("--tokenizer", type=Path, default=RUNS / "v0" / "tokenizer.json")
     parser.add_argument("--mix", default="text=1", help="sources and their shares of the samples, e.g. text=2,scenes=1")

@@ -13,6 +13,8 @@ from .pictures.conversations import picture_sample, video_sample
 from .rendering import encode, encode_lesson
 from .samples import Sample, Source
 
+PEOPLE = 0.6
+"""Share of the sounds in which people say digits."""
 LEFT_OUT = "jackson"
 """The speaker whom no training hears, so that the evaluation can tell what a new voice makes of it."""
 
@@ -33,7 +35,7 @@ def _text(
 def _sounds(tokenizer: Tokenizer) -> Source:
     from .audio.examples import Clips, source
 
-    return source(tokenizer, clips=Clips(leave_out=LEFT_OUT))
+    return source(tokenizer, clips=Clips(people=PEOPLE, leave_out=LEFT_OUT), questions=0.1)
 
 
 def sources(mix: str, tokenizer: Tokenizer) -> list[tuple[Source, float]]:

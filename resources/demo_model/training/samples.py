@@ -24,6 +24,8 @@ class Sample:
     """In the order of the prompt (frames of videos too); sides are multiples of 48 pixels."""
     sounds: tuple[NDArray[np.float32], ...] = ()
     """Log-mel features [frames, 128] each."""
+    said: tuple[tuple[int, ...], ...] = ()
+    """What each sound says, as tokens; empty where nobody speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Batch:
     labels: NDArray[np.int64]
     pictures: list[Scene] = field(default_factory=list)
     sounds: list[NDArray[np.float32]] = field(default_factory=list)
+    said: list[tuple[int, ...]] = field(default_factory=list)
 
     @property
     def learned(self) -> int:
@@ -58,6 +61,7 @@ def batch_of(samples: Sequence[Sample]) -> Batch:
         labels,
         [picture for sample in samples for picture in sample.pictures],
         [sound for sample in samples for sound in sample.sounds],
+        [tokens for sample in samples for tokens in sample.said],
     )
 
 

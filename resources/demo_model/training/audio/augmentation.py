@@ -30,12 +30,20 @@ class Conditions:
     """How often everything above about 4 kHz is lost, as on a telephone."""
     margins: tuple[float, float] = (0.05, 0.45)
     """Seconds of no speech before and after."""
+    waiting: float = 0.15
+    """How often there are up to three times as many seconds before, and likewise after."""
 
 
 TRAINING: Final = Conditions()
-QUIET: Final = Conditions((1.0, 1.0), (35.0, 45.0), (-26.0, -20.0), room=0.0, narrow=0.0, margins=(0.15, 0.3))
+PEOPLE: Final = Conditions(speed=(0.8, 1.25))
+"""For few people, who must stand for all the others."""
+QUIET: Final = Conditions(
+    (1.0, 1.0), (35.0, 45.0), (-26.0, -20.0), room=0.0, narrow=0.0, margins=(0.15, 0.3), waiting=0.0
+)
 """A good microphone in a quiet place."""
-NOISY: Final = Conditions((1.0, 1.0), (12.0, 20.0), (-30.0, -18.0), room=1.0, narrow=0.0, margins=(0.15, 0.3))
+NOISY: Final = Conditions(
+    (1.0, 1.0), (12.0, 20.0), (-30.0, -18.0), room=1.0, narrow=0.0, margins=(0.15, 0.3), waiting=0.0
+)
 """A room with an echo, and something that hums or rustles."""
 
 
@@ -51,7 +59,10 @@ def recorded_in_place(
     speed = rng.uniform(*conditions.speed)
     if speed != 1.0:
         voice = np.interp(np.arange(0, len(voice) - 1, speed), np.arange(len(voice)), voice).astype(np.float32)
-    before, after = (int(rng.uniform(*conditions.margins) * SAMPLE_RATE) for _ in range(2))
+    before, after = (
+        int(rng.uniform(*conditions.margins) * (3 if rng.random() < conditions.waiting else 1) * SAMPLE_RATE)
+        for _ in range(2)
+    )
     padded = np.concatenate([np.zeros(before, np.float32), voice, np.zeros(after, np.float32)])
     changed = _through_room_and_microphone(padded, rng, conditions)
     power = float(np.mean(voice**2)) if len(voice) else 1.0
@@ -60,6 +71,13 @@ def recorded_in_place(
     noise = _noise(len(changed), rng)
     changed += noise * np.float32(level * 10 ** (-rng.uniform(*conditions.signal_to_noise) / 20))
     return np.clip(changed, -1, 1).astype(np.float32), before, before + len(voice)
+
+
+def nothing(rng: np.random.Generator, conditions: Conditions = TRAINING) -> Samples:
+    """Return float32 [m] at 16 kHz: half a second to three seconds of a room in which nobody speaks."""
+    noise = _noise(int(rng.uniform(0.5, 3.0) * SAMPLE_RATE), rng)
+    level = rng.uniform(*conditions.level) - rng.uniform(*conditions.signal_to_noise)
+    return np.clip(noise * np.float32(10 ** (level / 20)), -1, 1).astype(np.float32)
 
 
 def _through_room_and_microphone(sound: Samples, rng: np.random.Generator, conditions: Conditions) -> Samples:

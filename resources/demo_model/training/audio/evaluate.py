@@ -9,74 +9,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from inference.media.log_mel import log_mel
 from inference.messages import Audio, ReplyOptions, Text, Turn
 
 from ..checkpoint import load_state
-from .augmentation import NOISY, QUIET, Conditions, recorded
+from .augmentation import NOISY, QUIET, Conditions
 from .batches import stacked
-from .corpus import FOLDER, Corpus
+from .corpus import FOLDER
 from .examples import transcription_turns, wav_bytes
-from .recordings import DigitSpeakers, spoken_digits
 from .tower import Ears
 from .transcripts import greedy_text, word_error_rate
-
-SEED = 71
-Samples = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class TestClip:
-    """Sound with what it says."""
-
-    __test__ = False
-
-    samples: Samples
-    """float32 [n], 16 kHz."""
-    written: str
-    answer: str
-
-
-ROWS = {
-    "digits, unseen recordings": "digits_seen",
-    "digits, speaker left out": "digits_left_out",
-    "commands, unseen voice": "commands_unseen_voice",
-    "commands, unseen espeak voices": "commands_unseen_espeak",
-    "commands, trained voices": "commands_seen_voices",
-    "questions, unseen voice": "questions_unseen_voice",
-}
-"""Name in the table, and which clips; no wording and no recording was trained."""
-
-
-def rows(left_out: str | None) -> dict[str, str]:
-    """Return the rows that can be asked for when ``left_out``, or nobody, was kept from training."""
-    return {row: name for row, name in ROWS.items() if left_out or name != "digits_left_out"}
-
-
-def clips(name: str, count: int, conditions: Conditions, left_out: str | None) -> Iterator[TestClip]:
-    """Yield the first ``count`` clips of a set; the same ones whenever it is asked."""
-    rng = np.random.default_rng((SEED, sum(name.encode())))
-    if name.startswith("digits"):
-        wanted = name == "digits_left_out"
-        kept = [one for one in spoken_digits() if wanted == (one.speaker == left_out) and (wanted or one.is_test)]
-        people = DigitSpeakers(kept)
-        for _ in range(count):
-            text = "".join(map(str, rng.integers(0, 10, rng.integers(1, 8))))
-            yield TestClip(recorded(people.say(text, rng), rng, conditions), text, "")
-        return
-    corpus = Corpus(FOLDER, name)
-    for index in range(min(count, len(corpus))):
-        sentence = corpus.lines[index].sentence
-        yield TestClip(recorded(corpus.samples(index), rng, conditions), sentence.written, sentence.answer)
+from .unheard import TestClip, clips, rows
 
 
 @torch.no_grad()

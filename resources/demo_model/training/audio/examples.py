@@ -22,9 +22,10 @@ from inference.messages import Audio, Text, Turn
 
 from ..rendering import learned, render
 from ..samples import Sample, Source
-from .augmentation import TRAINING, Conditions, recorded
+from .augmentation import PEOPLE, TRAINING, Conditions, masked, nothing, recorded
 from .corpus import FOLDER, Corpus
 from .recordings import DigitSpeakers, spoken_digits
+from .sentences import vocabulary
 
 _FORMAT = (
     "Follow these specific instructions for formatting the answer:\n"
@@ -38,14 +39,19 @@ TRANSCRIBE_ORIGINAL = f"Transcribe the following speech segment in its original 
 """Its documented variant for any language."""
 
 _TRANSCRIBE = (
-    (TRANSCRIBE, 0.5), (TRANSCRIBE_ORIGINAL, 0.14), ("Transcribe this.", 0.08), ("Transcribe the audio.", 0.08),
-    ("What does the recording say?", 0.06), ("Write down what you hear.", 0.07), ("What did I say?", 0.07),
+    (TRANSCRIBE, 0.36), (TRANSCRIBE_ORIGINAL, 0.36), ("Transcribe this.", 0.06), ("Transcribe the audio.", 0.06),
+    ("What does the recording say?", 0.05), ("Write down what you hear.", 0.05), ("What did I say?", 0.06),
 )  # fmt: skip
 _ANSWER = (
     ("", 0.7), ("Answer the question.", 0.1), ("Answer the spoken question.", 0.1), ("Please answer.", 0.1),
 )  # fmt: skip
+PHRASES = 0.15
+"""How often the documented prompt comes with names and terms, and how to spell them, as the app asks it to."""
 AUDIO_FIRST = 0.2
 """How often the sound comes before the text; Gemma 4's documentation puts it after."""
+
+SILENT = 0.03
+"""How often nobody speaks, and the transcription is empty."""
 
 Clip = tuple[NDArray[np.float32], str, str]
 """Samples float32 [n] at 16 kHz, the transcription, and the answer (empty where there is nothing to answer)."""
@@ -78,18 +84,26 @@ class Clips:
         conditions: Conditions = TRAINING,
         folder: Path = FOLDER,
     ) -> None:
-        """Open the data; ``people`` is the share of clips by people. Raises ``FileNotFoundError``."""
+        """Open the data; ``people`` is the share of digits, mostly by people. Raises ``FileNotFoundError``."""
         self._corpus = Corpus(folder, "training")
         self._speakers = DigitSpeakers([one for one in spoken_digits() if not one.is_test and one.speaker != leave_out])
         self._questions = [at for at, line in enumerate(self._corpus.lines) if line.sentence.answer]
+        self._digits = [at for at, line in enumerate(self._corpus.lines) if line.sentence.kind == "digits"]
         self._people, self._conditions = people, conditions
 
     def transcription(self, rng: random.Random) -> Clip:
         """Return something to write down."""
         noise = np.random.default_rng(rng.getrandbits(64))
+        if rng.random() < SILENT:
+            return nothing(noise, self._conditions), "", ""
         if rng.random() < self._people:
-            text = "".join(rng.choices("0123456789", k=rng.randint(1, 8)))
-            return recorded(self._speakers.say(text, noise), noise, self._conditions), text, ""
+            if rng.random() < 0.15:
+                return self._said(rng.choice(self._digits), noise)
+            text = "".join(
+                rng.choices("0123456789", k=rng.randint(1, 8) if rng.random() < 0.85 else rng.randint(9, 12))
+            )
+            conditions = PEOPLE if self._conditions is TRAINING else self._conditions
+            return recorded(self._speakers.say(text, noise), noise, conditions), text, ""
         return self._said(rng.randrange(len(self._corpus)), noise)
 
     def question(self, rng: random.Random) -> Clip:
@@ -103,9 +117,19 @@ class Clips:
 
 
 def encode_clip(
-    samples: NDArray[np.float32], text: str, answer: str, tokenizer: Tokenizer, *, audio_first: bool
+    samples: NDArray[np.float32],
+    text: str,
+    answer: str,
+    tokenizer: Tokenizer,
+    *,
+    audio_first: bool,
+    written: str | None = None,
+    blot: np.random.Generator | None = None,
 ) -> Sample:
-    """Return one exchange: the user sends ``text`` (perhaps empty) with the sound, the model says ``answer``."""
+    """Return one exchange: the user sends ``text`` (perhaps empty) with the sound, the model says ``answer``.
+
+    ``written`` is the transcription where the answer is another; ``blot`` blots out parts of the sound, at random.
+    """
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     parts.insert(0 if audio_first else len(parts), {"type": "audio"})
     messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": answer}]
@@ -114,7 +138,9 @@ def encode_clip(
     )
     ids = tokenizer.encode(prompt, add_special_tokens=False).ids
     features, mask = log_mel(samples)
-    return Sample(ids, learned(ids, tokenizer.token_to_id("model"), last_only=False), sounds=(features[mask],))
+    heard = masked(features[mask], blot) if blot else features[mask]
+    said = tuple(tokenizer.encode(answer if written is None else written, add_special_tokens=False).ids)
+    return Sample(ids, learned(ids, tokenizer.token_to_id("model"), last_only=False), sounds=(heard,), said=(said,))
 
 
 def source(tokenizer: Tokenizer, *, questions: float = 0.2, clips: Clips | None = None) -> Source:
@@ -124,9 +150,14 @@ def source(tokenizer: Tokenizer, *, questions: float = 0.2, clips: Clips | None 
 
 def _sample(rng: random.Random, tokenizer: Tokenizer, clips: Clips, questions: float) -> Sample:
     if rng.random() < questions:
-        samples, _, answer = clips.question(rng)
+        samples, written, answer = clips.question(rng)
         text = rng.choices([text for text, _ in _ANSWER], [share for _, share in _ANSWER])[0]
     else:
-        samples, answer, _ = clips.transcription(rng)
+        samples, written, _ = clips.transcription(rng)
+        answer = written
         text = rng.choices([text for text, _ in _TRANSCRIBE], [share for _, share in _TRANSCRIBE])[0]
-    return encode_clip(samples, text, answer, tokenizer, audio_first=rng.random() < AUDIO_FIRST)
+        if text in (TRANSCRIBE, TRANSCRIBE_ORIGINAL) and rng.random() < PHRASES:
+            terms = rng.choices(vocabulary(), k=rng.randint(1, 6))
+            text += f"\n* These names and terms may occur; spell them like this: {', '.join(terms)}."
+    first, blot = rng.random() < AUDIO_FIRST, np.random.default_rng(rng.getrandbits(64)) if rng.random() < 0.7 else None
+    return encode_clip(samples, text, answer, tokenizer, audio_first=first, written=written, blot=blot)

@@ -81,7 +81,7 @@ class DigitSpeakers:
     ) -> tuple[NDArray[np.float32], list[tuple[str, float, float]]]:
         """Return the same as :meth:`say`, and each digit's word with its beginning and end, 0 to 1 of the whole."""
         voice = self._by_speaker[speaker or str(rng.choice(self.speakers))]
-        longest = float(rng.choice((0.06, 0.2, 0.5)))
+        longest = float(rng.choice((0.06, 0.2, 0.5, 1.0)))
         pieces: list[NDArray[np.float32]] = []
         places: list[tuple[str, int, int]] = []
         at = 0

@@ -53,9 +53,9 @@ INTENTS = [
             "[can|does] [larimar|this app|the app] [use|listen to|work with|have] [my|the|a] [microphone|mic|voice]?", "[explain|tell me about] the [microphone|mic|microphone pane]", "microphone?", "is there a [microphone|mic]?", "what can I do with the [microphone|mic]?", "can I use my voice?", "[do|does] [you|it|the app] [have|support] voice input?", "which microphone [do you|does it|does the app] use?",
         ],
         [
-            "The microphone pane takes your voice, so that you can ask by speaking. A real Gemma 4 model understands speech; I cannot hear.",
+            "The microphone pane writes down what you say, and the microphone in the chat asks with it. I know spoken digits and a few words; a real Gemma 4 model understands speech.",
         ],
-        _THOUGHT, weight=1.3, brief="It takes your voice for a real model.",
+        _THOUGHT, weight=1.3, brief="It writes down what you say.",
     ),
     talk(
         "dictation",
@@ -63,7 +63,7 @@ INTENTS = [
             "what is dictation?", "how [do|can] I dictate[ text| a text| a message| something| a letter|]?", "how does dictation work?", "[can|could] [I|you|larimar|the app] [dictate|take dictation|write down what I say|type what I say]?", "how do I [use|start|turn on] dictation?", "[explain|tell me about] dictation", "dictation?", "where is dictation?", "[is there|do you have] dictation?", "can you [turn|change|convert] [my|] speech [to|into] text?", "how do I turn [my|] speech into text?", "[can|does] [it|the app|larimar] [transcribe|write down] [speech|my voice|what I say]?", "[can|could] you transcribe [audio|a recording|my voice|speech]?",
         ],
         [
-            "With dictation you speak and Larimar writes down what you say. It needs a real Gemma 4 model that understands speech; load one under Models.",
+            "With dictation you hold a key, speak, and Larimar types what you said where your cursor is. I only know digits and a few words; a real Gemma 4 model knows all.",
         ],
         _THOUGHT, weight=1.2, brief="You speak and Larimar writes.",
     ),
@@ -136,10 +136,10 @@ INTENTS = [
             "can you [see|hear|look at|watch|recognize|recognise] [me|this|it|anything|pictures|images|videos|photos|my voice|sounds|faces|my screen|colours]?", "can you see?", "can you hear?", "what do you see?", "what [can|do] you [see|hear][ now| here| right now|]?", "[describe|explain|look at|analyse|analyze] [the|this|my|that] [picture|image|photo|photograph|video|screenshot|screen|drawing|recording]", "what is [in|on] [the|this|my] [picture|image|photo|video|screen|screenshot]?", "[what|who] is [this|that|it] in the [picture|image|photo]?", "what am I [holding|wearing|showing you|doing]?", "how many [people|things|fingers|objects] [do you see|can you see|are in the picture|am I holding up]?", "what [colour|color] is my [shirt|hair|wall|jacket]?", "[do|can] you understand [pictures|images|speech|audio|videos|voice]?", "listen to [this|me|my voice|this recording]", "can you speak[ aloud|]?", "can you talk[ aloud|]?", "read [this|the] [text|document|sign|page] [in the picture|on the photo|on my screen]", "read [this|it|that] aloud", "what [did|do] I say[ in the recording|]?",
         ],
         [
-            "There is no picture here yet. Attach one: I know simple shapes, their colours, places and number. I cannot hear.",
+            "There is no picture or sound here yet. Attach one: I know simple shapes, some things, and spoken digits.",
         ],
-        "[The user wants me to see or hear.|This needs a picture.] There is none, and I say so.",
-        weight=2.0, brief="There is no picture, and I cannot hear.",
+        "[The user wants me to see or hear.|This needs a picture or a sound.] There is none, and I say so.",
+        weight=2.0, brief="There is no picture and no sound.",
     ),
     talk(
         "languages",

@@ -119,7 +119,7 @@ INTENTS = [
             "what [can|does] [this app|larimar|the app] [do|offer]?", "what can I do [here|with this app|with larimar|in this app]?", "[can|could] you [explain|describe] [this app|larimar|the app|this program]?", "how does [this app|larimar|this program|the app] work?", "[give me|I need] an overview of [the|this] app", "larimar?", "what are the features of [larimar|this app|the app]?",
         ],
         [
-            "Larimar is a desktop assistant that runs Gemma 4 wholly on your own machine: it has a chat, a webcam pane and a microphone pane. It is named after a blue stone.",
+            "Larimar is a desktop assistant that runs Gemma 4 wholly on your own machine: it has a chat, dictation, and panes for webcam, microphone and screen. It is named after a blue stone.",
         ],
         "[The user asks about the app.|The question is about Larimar.] I explain it [shortly|in a sentence].",
         weight=1.8, brief="A desktop assistant that runs on your machine.",
