@@ -27,13 +27,19 @@ def _frames(seconds: float) -> int:
 
 
 _VOICE: Final = 0.5
-"""From here on a frame begins speech …"""
+"""An onset has a frame that is at least so likely …"""
 _NO_VOICE: Final = 0.35
-"""… and below it a frame may end it; in between all stays as it is."""
+"""… and speech ends with frames below this one; in between all stays as it is."""
 _WEAK_VOICE: Final = 0.25
-"""An onset goes on in frames that are at least so likely: short words dip in the middle."""
+"""All frames of an onset are at least so likely: short words are hardly more."""
 _ONSET: Final = _frames(0.13)
 """Frames of voice until speech is believed: a click or a cough is over by then."""
+_HINT: Final = 0.15
+"""What was at least so likely shortly before an onset was speech too …"""
+_HINT_GAP: Final = _frames(0.26)
+"""… if no more frames than these lie between one hint and the next."""
+_REMEMBERED: Final = _frames(1.2)
+"""Frames outside of speech that are kept to be searched for hints."""
 _PRE_ROLL: Final = _frames(0.3)
 """Frames before the onset that belong to an utterance: soft consonants are no voice yet."""
 _TAIL: Final = _frames(0.5)
@@ -83,7 +89,8 @@ class SpeechFinder:
         self._judge = judge
         self._rest = np.zeros(0, np.float32)  # less than a frame
         self._now = 0  # frames judged
-        self._before: list[NDArray[np.float32]] = []  # the last frames outside of speech
+        self._before: list[NDArray[np.float32]] = []  # the last frames outside of speech …
+        self._likely: list[float] = []  # … and how likely each holds a voice
         self._voiced = 0  # frames of voice in a row, outside of speech
         self._speaking = False
         self._begun = 0  # frame at which the utterance's sound begins
@@ -119,7 +126,7 @@ class SpeechFinder:
                 events.append(SpeechSound(self._rest))
             self._end(events)
         self._rest = np.zeros(0, np.float32)
-        self._before, self._voiced = [], 0
+        self._forget()
         return events
 
     def _take(self, frame: NDArray[np.float32], likely: float, events: list[SpeechEvent]) -> None:
@@ -136,22 +143,34 @@ class SpeechFinder:
                 self._begin(self._now, [], events)
             return
         self._before.append(frame)
-        if likely >= _VOICE or (self._voiced and likely >= _WEAK_VOICE):
-            self._voiced += 1
-        else:
-            self._voiced = 0
-        if self._voiced >= _ONSET:
-            self._begin(self._now - self._voiced, self._before[-_PRE_ROLL - self._voiced :], events)
-        elif len(self._before) > 2 * (_PRE_ROLL + _ONSET):
-            del self._before[: -_PRE_ROLL - _ONSET]
+        self._likely.append(likely)
+        self._voiced = self._voiced + 1 if likely >= _WEAK_VOICE else 0
+        if self._voiced >= _ONSET and max(self._likely[-self._voiced :]) >= _VOICE:
+            length = self._length_of_onset()
+            self._begin(self._now - length, self._before[-_PRE_ROLL - length :], events)
+        elif len(self._before) > 2 * _REMEMBERED:
+            del self._before[:-_REMEMBERED], self._likely[:-_REMEMBERED]
+
+    def _length_of_onset(self) -> int:
+        """Return how many frames ago speech began: a quiet first syllable alone would not have been believed."""
+        length = self._voiced
+        for ago in range(self._voiced + 1, len(self._likely) + 1):
+            if ago - length > _HINT_GAP:
+                break
+            if self._likely[-ago] >= _HINT:
+                length = ago
+        return length
 
     def _begin(self, onset: int, sound: list[NDArray[np.float32]], events: list[SpeechEvent]) -> None:
         self._speaking = True
         self._begun = self._now - len(sound)
         self._last_voice = self._now
-        self._before, self._voiced = [], 0
+        self._forget()
         events.append(SpeechBegun(onset * FRAME / SAMPLE_RATE))
         events.extend(SpeechSound(frame) for frame in sound)
+
+    def _forget(self) -> None:
+        self._before, self._likely, self._voiced = [], [], 0
 
     def _end(self, events: list[SpeechEvent]) -> None:
         self._speaking = False
