@@ -50,6 +50,7 @@ class DictationActions(QObject):
         """Shows a sentence where there can be no overlay."""
         self.coordinator = Coordinator(listener, inserter, self._options, self)
         self.coordinator.state_changed.connect(self._state_changed)
+        self.coordinator.opened.connect(self._opened)
         self.coordinator.partial.connect(self._show_text)
         self.coordinator.inserted.connect(self._inserted)
         self.coordinator.said.connect(self._say)
@@ -130,11 +131,15 @@ class DictationActions(QObject):
         if overlay is None:
             return
         if state is State.RECORDING:
-            overlay.show_recording(self._hint())
+            overlay.show_starting()
         elif state is State.PROCESSING:
             overlay.show_processing()
         else:
             overlay.vanish()  # unless something is said in a moment
+
+    def _opened(self) -> None:
+        if self.overlay is not None:
+            self.overlay.show_recording(self._hint())
 
     def _hint(self) -> str:
         keys = shown(self._keys.keys("dictate"))

@@ -26,6 +26,7 @@ _ASKED: Final = Insertion(0, "", 0.0)
 class Hears(Protocol):
     """What dictation needs of :class:`app.hearing.listener.Listener`."""
 
+    opened: Any
     level: Any
     partial: Any
     utterance: Any
@@ -47,6 +48,8 @@ class Coordinator(QObject):
 
     state_changed = Signal(object)
     """Carries the new :class:`~app.dictation.machine.State`."""
+    opened = Signal()
+    """The microphone records from now on: what is said before is lost."""
     partial = Signal(str)
     """All of the text so far, of the recording under way."""
     inserted = Signal(object)
@@ -80,6 +83,7 @@ class Coordinator(QObject):
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(lambda: self._do(self._machine.tick(self._clock())))
+        listener.opened.connect(self._opened)
         listener.partial.connect(self._partial)
         listener.utterance.connect(self._utterance)
         listener.finished.connect(self._finished)
@@ -181,6 +185,11 @@ class Coordinator(QObject):
             self.state_changed.emit(self._shown)
 
     # --- what the listener reports ---
+
+    def _opened(self) -> None:
+        if self._machine.state is State.RECORDING:
+            log.debug("The microphone is open")
+            self.opened.emit()
 
     def _partial(self, text: str) -> None:
         if self._listens:

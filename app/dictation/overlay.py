@@ -121,6 +121,10 @@ class Overlay(QWidget):
 
     # --- what it shows ---
 
+    def show_starting(self) -> None:
+        """Say that it does not listen yet."""
+        self._set("starting", self.tr("One moment …"), "", self.tr("The microphone is being opened."))
+
     def show_recording(self, hint: str) -> None:
         """Say that it listens; ``hint`` is how to end that."""
         self._began = time.monotonic()
@@ -177,7 +181,7 @@ class Overlay(QWidget):
         self.heading.setText(heading)
         self.meter.setVisible(live)
         self.clock.setVisible(live)
-        self.cross.setVisible(state in ("recording", "processing"))
+        self.cross.setVisible(state in ("starting", "recording", "processing"))
         self.hint.setText(hint)
         self.hint.setVisible(bool(hint))
         self._text = words

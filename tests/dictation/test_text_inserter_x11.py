@@ -52,8 +52,14 @@ def outcomes(inserter: X11TextInserter) -> Outcomes:
 
 
 def test_a_hundred_insertions_lose_nothing_and_leave_the_clipboard(
-    inserter: X11TextInserter, outcomes: Outcomes, screen: Screen, target: Target, wait: Wait
+    inserter: X11TextInserter,
+    outcomes: Outcomes,
+    screen: Screen,
+    target: Target,
+    wait: Wait,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(text_inserter_x11, "QUIET_SECONDS", 0.05)  # measure_dictation.py does it with the real one
     screen.copy("the former ünï 日本".encode())
     texts = [f"{number} {MIXED}" for number in range(100)]
     for number, text in enumerate(texts):

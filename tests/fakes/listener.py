@@ -11,6 +11,7 @@ from inference.transcription import Utterance
 class FakeListener(QObject):
     """Keeps to the rules of the real one: ``finished`` comes once for each start, unless it was cancelled."""
 
+    opened = Signal(str)
     level = Signal(float)
     partial = Signal(str)
     utterance = Signal(object)
