@@ -200,6 +200,16 @@ def shoot(folder: Path, model: Path | None) -> int:
             close(larimar)
             return 0
 
+        if os.environ.get("LARIMAR_SHOTS_ONLY") in (None, "", "eyes"):
+            from gui.screenshots_eyes import eyes_engine, shoot_eyes
+
+            eyes = eyes_engine()
+            larimar = start("eyes", lambda path: eyes)
+            wait(lambda: larimar.session.state is SessionState.READY)
+            shoot_eyes(larimar, folder, variant, wait, frames)
+            close(larimar)
+            if os.environ.get("LARIMAR_SHOTS_ONLY") == "eyes":
+                return 0
         everything = frozenset({"image", "audio", "video"})
         scripts = [script, script, [*pieces(MATHS), Done("stop", stats)], tool, seen]
         engine = FakeEngine(scripts, name="Larimar demo", modalities=everything)
@@ -310,9 +320,8 @@ def shoot(folder: Path, model: Path | None) -> int:
         pane.say("“letter.zip” is damaged, or no archive of Larimar. Nothing was imported.", alarming=True)
         save(larimar, "history-failure")
         pane.message.hide()
-        for number, name in ((1, "webcam"), (2, "microphone")):
-            larimar.window.rail.choose(number)
-            save(larimar, name)
+        larimar.window.rail.choose(2)
+        save(larimar, "microphone")
         shoot_desk(larimar, folder, variant, wait, frames)
         close(larimar)
 
