@@ -32,7 +32,7 @@ class Hearer(Protocol):
     """Who is told, on the audio thread."""
 
     def opened(self, name: str) -> None:
-        """The device called ``name`` records."""
+        """The device called ``name`` records: its first sound came in."""
 
     def heard(self, level: float, peaks: NDArray[np.float32]) -> None:
         """Sound came in: how loud it is, 0 to 1, and float32 [n], the peak of each 10 ms."""
@@ -93,7 +93,6 @@ class Recording:
             source = self._make_source()
             finder = SpeechFinder(self._make_judge())
             source.open()
-            self._hearer.opened(source.name)
             try:
                 self._record(source, finder)
             finally:
@@ -111,9 +110,13 @@ class Recording:
     def _record(self, source: AudioSource, finder: SpeechFinder) -> None:
         waveform = _Waveform()
         until: float | None = None
+        opened = False
         while not self._cut.is_set():
             samples = source.read(_READ_SECONDS)
             if len(samples):
+                if not opened:  # not before: some devices take a second, and what is said until then is lost
+                    opened = True
+                    self._hearer.opened(source.name)
                 self._tell(finder.push(samples))
                 peaks = waveform.push(samples)
                 if len(peaks):
