@@ -118,7 +118,9 @@ class DictationActions(QObject):
             self._overlay = None
 
     def _options(self) -> ListeningOptions:
-        return ListeningOptions(language=self._settings.spoken_language, phrases=self._settings.phrases)
+        return ListeningOptions(
+            language=self._settings.spoken_language, phrases=self._settings.phrases, device=self._settings.microphone
+        )
 
     def _tell_tip(self) -> None:
         self.tip_changed.emit(self.tip)

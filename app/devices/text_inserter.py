@@ -94,4 +94,10 @@ def make_text_inserter(app_id: str, parent: QObject | None = None) -> TextInsert
         except ImportError:
             return TextInserter(parent)
         return X11TextInserter(parent)
+    if platform.startswith("wayland") or platform in ("windows", "cocoa", "xcb"):
+        from app.devices.paste_keys import make_paste_keys
+        from app.devices.text_inserter_keys import ClipboardTextInserter
+
+        # a program on X11 under Wayland reaches the other programs only as those on Wayland do
+        return ClipboardTextInserter(make_paste_keys(app_id, "wayland" if platform == "xcb" else platform), parent)
     return TextInserter(parent)
