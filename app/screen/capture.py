@@ -15,18 +15,8 @@ class Shot:
     screen: QScreen
     image: QImage
     """All of it, in the pixels that it really has."""
-
-    @property
-    def scale(self) -> float:
-        """Pixels of the picture for each of Qt's."""
-        return self.image.width() / max(1, self.screen.geometry().width())
-
-    def pixels(self, area: QRect) -> QRect:
-        """Return where an area of the desktop, in Qt's coordinates, lies in the picture; cut off at its edges."""
-        area = area.translated(-self.screen.geometry().topLeft())
-        left, top = round(area.left() * self.scale), round(area.top() * self.scale)
-        right, bottom = round((area.right() + 1) * self.scale), round((area.bottom() + 1) * self.scale)
-        return QRect(left, top, right - left, bottom - top).intersected(self.image.rect())
+    scale: float
+    """Pixels of the picture for each of Qt's. Not to be taken from its size: Qt's is rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,8 @@ def shots() -> list[Shot]:
         image = screen.grabWindow(0).toImage()
         if not image.isNull():
             image.setDevicePixelRatio(1.0)
-            taken.append(Shot(screen, image.convertToFormat(QImage.Format.Format_RGB32)))
+            image = image.convertToFormat(QImage.Format.Format_RGB32)
+            taken.append(Shot(screen, image, screen.devicePixelRatio()))
     return taken
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 
 from PySide6.QtCore import QObject, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -162,7 +163,8 @@ class Cover(QWidget):
     def _pixel(self, place: QPointF) -> QPoint:
         """Return the pixel of the picture under the pointer."""
         image, scale = self.shot.image, self.shot.scale
-        x, y = int(place.x() * scale), int(place.y() * scale)
+        # A hundredth makes up for what was lost when the system's pixels were divided by the scale.
+        x, y = floor(place.x() * scale + 0.01), floor(place.y() * scale + 0.01)
         return QPoint(min(max(x, 0), image.width() - 1), min(max(y, 0), image.height() - 1))
 
     def _window_at(self, pixel: QPoint) -> QRect | None:
@@ -279,7 +281,7 @@ class Cover(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the screen, dark but for what is picked."""
         painter = QPainter(self)
-        painter.drawImage(self.rect(), self.shot.image)
+        painter.drawImage(self._placed(self.shot.image.rect()), self.shot.image)
         painter.fillRect(self.rect(), _DIM)
         area = self._region or self._window
         if area is not None:

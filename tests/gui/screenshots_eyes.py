@@ -85,7 +85,7 @@ def shoot_eyes(larimar: Larimar, folder: Path, variant: str, wait: Wait, frames:
     size = screen.size() * screen.devicePixelRatio()
     image = QImage(str(sample_media.screenshot(data / "screen.png", (size.width(), size.height()))))
     real_shots = questions.shots
-    questions.shots = lambda: [Shot(screen, image)]
+    questions.shots = lambda: [Shot(screen, image, screen.devicePixelRatio())]
     larimar.screen.ask()
     assert larimar.screen.picker is not None
     (cover,) = larimar.screen.picker.covers

@@ -44,7 +44,7 @@ def pixels() -> np.ndarray:
 def screen(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
     """Let the screen show ``pixels``; the windows of no other program are on it."""
     image = qimage_of(pixels).convertToFormat(QImage.Format.Format_RGB32)
-    monkeypatch.setattr("app.screen.questions.shots", lambda: [Shot(QGuiApplication.primaryScreen(), image)])
+    monkeypatch.setattr("app.screen.questions.shots", lambda: [Shot(QGuiApplication.primaryScreen(), image, 1.0)])
     monkeypatch.setattr("app.screen.questions.window_rectangles", lambda: [(50, 60, 200, 100), (0, 0, 400, 300)])
 
 
@@ -240,7 +240,7 @@ def test_small_print_is_looked_at_closely(
     size = QGuiApplication.primaryScreen().size()
     image = QImage(str(screenshot(tmp_path / "s.png", size.toTuple())))  # type: ignore[arg-type]
     qtbot.keyClick(cover, Qt.Key.Key_Escape)
-    monkeypatch.setattr("app.screen.questions.shots", lambda: [Shot(QGuiApplication.primaryScreen(), image)])
+    monkeypatch.setattr("app.screen.questions.shots", lambda: [Shot(QGuiApplication.primaryScreen(), image, 1.0)])
     stage.screen.ask_whole_screen()
     media = window_of(stage.screen, qtbot)._media
     assert media is not None
@@ -280,7 +280,7 @@ def test_screens_are_taken_pixel_for_pixel() -> None:
     (shot, *_) = shots()
     ratio = shot.screen.devicePixelRatio()
     assert shot.image.size() == shot.screen.size() * ratio
-    assert shot.pixels(shot.screen.geometry()) == shot.image.rect()
+    assert shot.scale == ratio
 
 
 @pytest.mark.parametrize("scale", [1.25, 1.5, 2.0])
@@ -291,14 +291,14 @@ def test_a_dense_screen_loses_no_pixel(
     width, height = round(screen.size().width() * scale), round(screen.size().height() * scale)
     dense = np.random.default_rng(2).integers(0, 256, (height, width, 3), dtype=np.uint8)
     image = qimage_of(dense).convertToFormat(QImage.Format.Format_RGB32)
-    monkeypatch.setattr("app.screen.questions.shots", lambda: [Shot(screen, image)])
+    monkeypatch.setattr("app.screen.questions.shots", lambda: [Shot(screen, image, scale)])
     stage.screen.ask()
     assert stage.screen.picker is not None
     (cover,) = stage.screen.picker.covers
     drag(qtbot, cover, QPoint(10, 20), QPoint(210, 120))
     taken = rgb_of(window_of(stage.screen, qtbot).picture.image)
     left, top = int(10 * scale), int(20 * scale)
-    right, bottom = int(210 * scale), int(120 * scale)
+    right, bottom = int(210 * scale), int(120 * scale)  # the pixels under the pointer belong to it
     assert np.array_equal(taken, dense[top : bottom + 1, left : right + 1])
 
 
