@@ -16,6 +16,7 @@ if not sys.platform.startswith("linux"):
     pytest.skip("portals are for Linux", allow_module_level=True)
 
 from app.devices.hotkeys_portal import PortalHotkeys, trigger
+from app.devices.paste_keys import PortalKeys
 from dictation.conftest import Wait
 
 APP_ID = "io.github.larimar.Larimar"
@@ -165,3 +166,31 @@ def test_no_session_bus(qapp: object, wait: Wait, monkeypatch: pytest.MonkeyPatc
 )
 def test_keys_are_written_as_the_specification_says(qapp: object, keys_text: str, written: str) -> None:
     assert trigger(keys_text) == written
+
+
+def test_the_desktop_presses_the_keys_for_pasting(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
+    desktop = Desktop(bus)
+    keys = PortalKeys(APP_ID)
+    assert not keys.send("paste"), "nobody was asked yet"
+    keys.prepare()
+    assert keys.ready
+    calls = [desktop.next_call() for _ in range(4)]
+    assert [method for method, _ in calls] == ["Register", "CreateSession", "SelectDevices", "Start"]
+    assert keys.send("paste")
+    pressed = [desktop.next_call() for _ in range(4)]
+    assert [body[2:] for _, body in pressed] == [[29, 1], [47, 1], [47, 0], [29, 0]]  # type: ignore[index]
+    desktop.close()
+    assert not keys.send("paste"), "the desktop is gone"
+    keys.close()
+
+
+def test_a_user_who_lets_nobody_press_keys(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
+    desktop = Desktop(bus, "refuse")
+    keys = PortalKeys(APP_ID)
+    keys.prepare()
+    assert not keys.ready
+    assert not keys.send("paste")
+    keys.close()
+    desktop.close()

@@ -11,6 +11,7 @@ from inference.transcription import Utterance
 class FakeListener(QObject):
     """Keeps to the rules of the real one: ``finished`` comes once for each start, unless it was cancelled."""
 
+    state_changed = Signal(object)
     opened = Signal(str)
     level = Signal(float)
     partial = Signal(str)
@@ -40,6 +41,9 @@ class FakeListener(QObject):
     def cancel(self) -> None:
         self.cancelled += self.state != "idle"
         self.state = "idle"
+
+    def close(self) -> None:
+        self.cancel()
 
     # --- for the test ---
 
