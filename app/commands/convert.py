@@ -159,8 +159,9 @@ def _run_reporting(options: argparse.Namespace) -> int:
         if is_drafter(options.checkpoint):
             add_drafter(options.checkpoint, options.out, reporter.show)
         else:
-            precision = options.precision or "q4"
-            convert_checkpoint(options.checkpoint, options.out, precision, reporter.show, drafter=options.drafter)
+            convert_checkpoint(
+                options.checkpoint, options.out, options.precision or "q4", reporter.show, drafter=options.drafter
+            )
     except KeyboardInterrupt:
         return 130
     except LarimarError as error:
