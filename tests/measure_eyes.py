@@ -71,7 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
     app = make_qapplication(["larimar"])
@@ -87,7 +87,7 @@ def main() -> int:
 
         speed(larimar, 1)
         alone, with_preview, rates = [], [], []
-        for _ in range(3):
+        for _ in range(6):
             alone.append(speed(larimar, options.rounds)[0])
             pane.start()
             until(lambda: pane.preview.painted > 0)

@@ -113,7 +113,6 @@ class _Run:
         self._feed = feed
         self._stop = threading.Event()
         self._stopped_at = 0.0
-        self._closer: threading.Thread | None = None
         self._lock = threading.Lock()
         self._newest: Frame | None = None
         self.release_seconds = 0.0
@@ -129,10 +128,8 @@ class _Run:
     def stop(self) -> None:
         if not self._stop.is_set():
             self._stopped_at = time.monotonic()
-            # The thread may be waiting for a camera that has not begun; closing it ends that, but may take a moment.
-            self._closer = threading.Thread(target=self._source.close, name=f"{THREAD_NAME}-close", daemon=True)
-            self._closer.start()
             self._stop.set()
+            self._source.interrupt()  # the thread may be waiting for a camera that has not begun
 
     def take(self) -> Frame | None:
         with self._lock:
@@ -163,6 +160,4 @@ class _Run:
             self._source.close()
             if self._stopped_at:
                 self.release_seconds = time.monotonic() - self._stopped_at
-            if self._closer is not None:
-                self._closer.join()
             self._feed.tell(self, "closed")

@@ -100,13 +100,17 @@ class FrameReader(ABC):
                 raise self._error
             return frame
 
-    def close(self) -> None:
-        """Give the device back."""
+    def interrupt(self) -> None:
+        """Begin to close; see :class:`~app.devices.frame_source.FrameSource`."""
         with self._changed:
             self._state = _State.CLOSED
             self._newest = None
             self._stop.set()
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Give the device back."""
+        self.interrupt()
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return

