@@ -204,6 +204,7 @@ class Larimar(QObject):
         self.dictation.coordinator.state_changed.connect(
             lambda state: self.actions.tray.show_dictating(state is State.RECORDING)
         )
+        self.session.state_changed.connect(lambda _: self._tell_dictation())
         self.dictation.notify = self.actions.tray.say
         self.dictation.tip_changed.connect(self.window.chat.greeting.show_tip)
         self.window.chat.greeting.show_tip(self.dictation.tip)
@@ -273,6 +274,11 @@ class Larimar(QObject):
         )
         self._change(changed)
         self.dictation.apply(changed)
+
+    def _tell_dictation(self) -> None:
+        model = self.session.model
+        if model is not None:
+            self.dictation.set_hears("audio" in model.modalities)
 
     def _ask_first_question(self) -> None:
         if self._first_question and self.session.takes_questions and not self.window.chat.controller.busy:

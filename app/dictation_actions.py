@@ -45,6 +45,7 @@ class DictationActions(QObject):
         self._keys = keys
         self._theme = theme
         self._settings = settings
+        self._hears = True
         self._overlay: Overlay | None = None
         self.notify: Callable[[str], object] | None = None
         """Shows a sentence where there can be no overlay."""
@@ -81,7 +82,7 @@ class DictationActions(QObject):
     def tip(self) -> str:
         """How to begin, as a sentence."""
         keys = self._keys.keys("dictate")
-        if not self._settings.dictation or not keys or self._keys.problem("dictate"):
+        if not self._hears or not self._settings.dictation or not keys or self._keys.problem("dictate"):
             return ""
         if self._settings.dictation_mode == "hold":
             return self.tr("Hold {keys} in any program and speak: the words appear there.").format(keys=shown(keys))
@@ -93,6 +94,12 @@ class DictationActions(QObject):
         self.coordinator.configure(settings.dictation_mode, trailing_space=settings.dictation_space)
         self._keys.want("dictate", settings.dictation)
         self._tell_tip()
+
+    def set_hears(self, hears: bool) -> None:
+        """Say whether the model understands sound."""
+        if hears != self._hears:
+            self._hears = hears
+            self._tell_tip()
 
     def do(self, deed: Deed) -> bool:
         """Do what another start asks for; return whether it was something of ours."""

@@ -154,6 +154,13 @@ def test_the_tip_says_how_to_begin(make: Callable[..., Bench]) -> None:
     assert make(settings=Settings(dictation_mode="toggle")).actions.tip.startswith("Press Ctrl+Alt+D")
     assert make(settings=Settings(dictation=False)).actions.tip == ""
     assert make("Ctrl+Alt+D").actions.tip == "", "its keys are another program's"
+    deaf = make()
+    tips: list[str] = []
+    deaf.actions.tip_changed.connect(tips.append)
+    deaf.actions.set_hears(False)
+    deaf.actions.set_hears(True)
+    assert tips[0] == ""
+    assert tips[1]
 
 
 def test_what_other_starts_ask_for_is_done_without_the_window(qtbot: QtBot, make_app: MakeApp) -> None:
