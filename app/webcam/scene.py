@@ -1,4 +1,4 @@
-"""Whether a scene has changed, found out cheaply before a model is asked. Pure numpy, below a millisecond."""
+"""Whether a scene has changed, found out cheaply before a model is asked. Pure numpy, about a millisecond."""
 
 from __future__ import annotations
 
