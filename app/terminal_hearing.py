@@ -30,6 +30,7 @@ from inference.transcription import (
     Progress,
     TranscriptionOptions,
     Utterance,
+    loops,
     read_transcription,
     transcribe,
     transcription_reply,
@@ -231,8 +232,11 @@ class _LiveWriter:
                 answer = ""
                 turns = transcription_turns(recording, self._options)
                 reply = transcription_reply(self._options, end - self._start + 1)
-                for piece in self._engine.reply(turns, reply, CancelToken()):
+                cancel = CancelToken()
+                for piece in self._engine.reply(turns, reply, cancel):
                     answer += piece.text if isinstance(piece, Text) else ""
+                    if loops(answer):
+                        cancel.cancel()
                 text, translation = read_transcription(answer, self._options)
                 if text or translation:
                     utterance = Utterance(self._start, end, text, translation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -46,6 +47,9 @@ _SPELLING: Final = "* These names and terms may occur; spell them like this: {ph
 _TOKENS_PER_SECOND: Final = 16
 """More than anybody can say in any script; a model that repeats itself without end is stopped there."""
 _PROGRESS_SECONDS: Final = 5.0
+_LONGEST_LOOP: Final = 40  # characters
+_LOOPS: Final = 10
+_LOOP_LENGTH: Final = 30  # characters in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class AnsweringEngine(Protocol):
 
     def reply(
         self, turns: Sequence[Turn], options: ReplyOptions | None = None, cancel: CancelToken | None = None
-    ) -> Iterator[ReplyEvent]:
+    ) -> Generator[ReplyEvent]:
         """Answer."""
 
 
@@ -146,12 +150,38 @@ def transcription_reply(options: TranscriptionOptions, seconds: float = 30.0) ->
 
 def read_transcription(answer: str, options: TranscriptionOptions) -> tuple[str, str]:
     """Return the transcription and the translation in an answer, which may be the beginning of one."""
+    answer = _without_loop(answer)
     if not options.translate_to:
         return " ".join(answer.split()), ""
     text, found, translation = answer.partition(f"{options.translate_to}:")
     if not found:  # a model that forgets the label still puts the translation on a line of its own
         text, _, translation = answer.strip().partition("\n")
     return " ".join(text.split()), " ".join(translation.split())
+
+
+def loops(answer: str) -> bool:
+    """Return whether a model says the same thing again and again, and should be stopped."""
+    return _loop(answer) > 0
+
+
+def _loop(answer: str) -> int:
+    """Return the length of what an answer repeats at its end; 0 when it does not."""
+    for size in range(1, _LONGEST_LOOP + 1):
+        times = max(_LOOPS, -(-_LOOP_LENGTH // size))
+        if size * times <= len(answer) and answer.endswith(answer[-size:] * times):
+            return size
+    return 0
+
+
+def _without_loop(answer: str) -> str:
+    """Return an answer with what it repeats at its end said once."""
+    size = _loop(answer)
+    if not size:
+        return answer
+    unit = answer[-size:]
+    while answer.endswith(unit * 2):
+        answer = answer[:-size]
+    return answer
 
 
 def find_speech(
@@ -238,15 +268,18 @@ def transcribe(
         if isinstance(found, Progress):
             yield found
             continue
-        answer: list[str] = []
+        answer = ""
         length = len(found.samples) / SAMPLE_RATE
         turns = transcription_turns(found.recording, options)
-        for event in engine.reply(turns, transcription_reply(options, length), cancel):
-            if isinstance(event, Text):
-                answer.append(event.text)
-            elif isinstance(event, Done) and event.reason == "cancelled":
-                return
-        text, translation = read_transcription("".join(answer), options)
+        with closing(engine.reply(turns, transcription_reply(options, length), cancel)) as events:
+            for event in events:
+                if isinstance(event, Text):
+                    answer += event.text
+                    if loops(answer):
+                        break
+                elif isinstance(event, Done) and event.reason == "cancelled":
+                    return
+        text, translation = read_transcription(answer, options)
         if text or translation:
             yield Utterance(found.start, found.end, text, translation)
 

@@ -24,6 +24,7 @@ from inference.transcription import (
     TranscriptionOptions,
     Utterance,
     find_speech,
+    loops,
     read_transcription,
     transcription_reply,
     transcription_turns,
@@ -180,6 +181,8 @@ class FileTranscriber(QObject):
         if job is None or job.turn != frame.turn:
             return
         job.answer += frame.text
+        if frame.text and not frame.last and loops(job.answer):
+            self._session.withdraw(job.turn)
         if not frame.last:
             return
         speech, job.asked, job.turn = job.asked, None, 0

@@ -23,6 +23,7 @@ from inference.transcript import joined_text
 from inference.transcription import (
     TranscriptionOptions,
     Utterance,
+    loops,
     read_transcription,
     transcription_reply,
     transcription_turns,
@@ -328,6 +329,8 @@ class Listener(QObject):
         if said is None:
             return
         said.answer += frame.text
+        if frame.text and not frame.last and loops(said.answer):
+            self._session.withdraw(said.turn)
         text, translation = read_transcription(said.answer, self._options.transcription)
         self._tell_partial(said, translation or text, frame.last)
         if not frame.last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,7 +92,7 @@ class FakeEngine:
         turns: Sequence[Turn],
         options: ReplyOptions = ReplyOptions(),  # noqa: B008
         cancel: CancelToken | None = None,
-    ) -> Iterator[ReplyEvent]:
+    ) -> Generator[ReplyEvent]:
         cancel = cancel or CancelToken()
         self.asked.append((tuple(turns), options))
         self.tokens.append(cancel)
