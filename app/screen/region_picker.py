@@ -45,7 +45,7 @@ class RegionPicker(QObject):
     def __init__(self, taken: Sequence[Shot], theme: Theme, last: Region | None = None, parent: QObject | None = None):
         super().__init__(parent)
         self._over = False
-        self.covers = [Cover(shot, theme, self) for shot in taken]
+        self.covers = [Cover(shot, theme) for shot in taken]
         here = shot_at(list(taken))
         for cover in self.covers:
             cover.chosen.connect(self._pick)
@@ -98,7 +98,7 @@ class Cover(QWidget):
     given_up = Signal()
     drag_begun = Signal()
 
-    def __init__(self, shot: Shot, theme: Theme, picker: RegionPicker) -> None:
+    def __init__(self, shot: Shot, theme: Theme) -> None:
         flags = Qt.WindowType.Window | Qt.WindowType.FramelessWindowHint | Qt.WindowType.WindowStaysOnTopHint
         super().__init__(None, flags)
         self.shot = shot
@@ -106,7 +106,7 @@ class Cover(QWidget):
         self._region: QRect | None = None
         self._window: QRect | None = None
         self._windows: list[QRect] = []
-        self._last: QRect | None = None
+        self._wished = 0
         self._pressed: QPoint | None = None
         self._pressed_at = QPointF()
         self._dragged = False
@@ -150,7 +150,10 @@ class Cover(QWidget):
         # Qt leaves the corner of a screen where the system has it and scales only what is inside.
         corner = self.shot.screen.geometry().topLeft()
         placed = [QRect(*rectangle).translated(-corner) for rectangle in rectangles]
+        wished, self._wished = self._wished, 0
         self._windows = [seen for each in placed if not (seen := each.intersected(self.shot.image.rect())).isEmpty()]
+        if wished:
+            self._next_window(wished)
         self.update()
 
     def clear(self) -> None:
@@ -259,6 +262,7 @@ class Cover(QWidget):
 
     def _next_window(self, step: int) -> None:
         if not self._windows:
+            self._wished = step  # they may not be known yet
             return
         self.drag_begun.emit()
         here = self._windows.index(self._window) if self._window in self._windows else (-1 if step > 0 else 0)

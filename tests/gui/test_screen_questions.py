@@ -318,3 +318,14 @@ def test_the_window_keeps_out_of_the_way() -> None:
 def test_an_encoded_region_is_the_region() -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (3, 5, 3), dtype=np.uint8)
     assert np.array_equal(load_image(png_of(pixels)), pixels)
+
+
+def test_tab_may_come_before_the_windows_are_known(stage: Stage) -> None:
+    (shot, *_) = shots()
+    cover = Cover(shot, stage.screen._theme)
+    cover._next_window(1)
+    cover.set_windows([(10, 20, 30, 40), (0, 0, 50, 60)])
+    assert cover._window == QRect(10, 20, 30, 40)
+    cover.set_windows([(1, 2, 30, 40)])
+    assert cover._window == QRect(10, 20, 30, 40), "only once"
+    cover.deleteLater()

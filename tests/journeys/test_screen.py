@@ -78,15 +78,22 @@ def test_what_the_pointer_drew_is_what_the_model_gets(screen: Desktop, tmp_path:
     assert np.array_equal(sent, pixels[40:200, 50:290])
 
 
-def test_a_second_start_asks_and_esc_leaves_no_trace(screen: Desktop) -> None:
-    with Program("--verbose", environment=screen.environment) as program:
+def test_a_second_start_asks_a_click_takes_a_window_and_esc_leaves_no_trace(screen: Desktop, tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (WIDTH, HEIGHT), "teal").save(tmp_path / "teal.png")
+    with Program("--verbose", environment=screen.environment) as program, other_program(screen, tmp_path / "teal.png"):
         program.wait_for("The session is ready")
         with Program("--ask-screen", environment=screen.environment) as second:
             status, _ = second.wait()
         assert status == 0
         screen.wait_for_name("Pick a part of the screen")
-        screen.keys("Return")  # the whole screen
-        screen.wait_for("the small window", lambda seen: seen.name == "What was picked")
+        # Tab is the keyboard's way to windows; which ones there are is found out meanwhile.
+        screen.keys("Tab")
+        screen.wait_for(
+            "a window", lambda seen: seen.name.startswith("Pick") and seen.description.startswith(f"{WIDTH} × {HEIGHT}")
+        )
+        screen.xdotool("mousemove", str(LEFT + 30), str(TOP + 30), "click", "1")
+        picked = screen.wait_for("the small window", lambda seen: seen.name == "What was picked")
+        assert picked.description == f"{WIDTH} × {HEIGHT}"
         screen.keys("Escape")
         screen.wait_for_name("Message")
         assert not any(seen.name == "What was picked" for seen in screen.tree())
@@ -95,5 +102,5 @@ def test_a_second_start_asks_and_esc_leaves_no_trace(screen: Desktop) -> None:
         status, said = program.wait()
     assert status == 0
     assert "Traceback" not in said
-    assert not list(Path(screen.environment["HOME"]).rglob("*.png"))
-    assert not list(Path(screen.environment["XDG_DATA_HOME"]).rglob("*.png"))
+    for place in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        assert not list(Path(screen.environment[place]).rglob("*.png"))
