@@ -19,6 +19,8 @@ PATIENCE_MS = 500
 """How long a pause after an utterance lasts that ends what somebody wanted to say."""
 _ECHO_TAIL_MS = 400
 """How long after our last word its echo may still come in."""
+_LOUDER_MS = 300
+"""How long before speech is found in a sound its loudness may have been noticed."""
 
 
 class Hears(Protocol):
@@ -103,6 +105,7 @@ class HandsFree(QObject):
         self._cancels_echo = False
         self._gate = EchoGate()
         self._silent_since = QElapsedTimer()
+        self._louder_since = QElapsedTimer()
         self._in_speech = False
         self._own = False  # what the microphone hears now began as our own voice
         self._texts: list[str] = []
@@ -142,6 +145,8 @@ class HandsFree(QObject):
         self._texts, self._question, self._own, self._in_speech = [], "", False, False
         self._interrupted = self._advised = False
         self._cancels_echo, self._gate = cancels_echo, EchoGate()
+        self._silent_since.invalidate()
+        self._louder_since.invalidate()
         self._set(Phase.LISTENING)
         if not self._listener.start(options):
             self._set(Phase.OFF)
@@ -170,20 +175,24 @@ class HandsFree(QObject):
     def _we_are_heard(self) -> bool:
         """Whether our own voice can come in through the microphone now."""
         recently = self._silent_since.isValid() and self._silent_since.elapsed() < _ECHO_TAIL_MS
-        return not self._cancels_echo and (self._reply.speaking or recently)
+        return self._reply.speaking or recently
 
     def _waveform(self, peaks: object) -> None:
         if not self._we_are_heard:
+            if self._in_speech and not self._own:
+                self._gate.learn(peaks)  # type: ignore[arg-type]
             return
-        louder = self._gate.heard(peaks)  # type: ignore[arg-type]
-        if louder and self._in_speech and self._own and self._reply.speaking:
-            self._own = False
-            self._listener.begin_anew()  # what it heard until now was mostly ours
-            self._interrupt()
+        if self._gate.heard(peaks):  # type: ignore[arg-type]
+            self._louder_since.start()
+            if self._in_speech and self._own and self._reply.speaking:
+                self._own = False
+                self._listener.begin_anew()  # what it heard until now was mostly ours
+                self._interrupt()
 
     def _speech_started(self) -> None:
         self._in_speech = True
-        self._own = self._we_are_heard
+        louder = self._louder_since.isValid() and self._louder_since.elapsed() < _LOUDER_MS
+        self._own = self._we_are_heard and not louder
         if self._own:
             self._advise()
         else:
@@ -206,7 +215,7 @@ class HandsFree(QObject):
         self._set(Phase.HEARING)
 
     def _advise(self) -> None:
-        if not self._advised:
+        if not self._advised and not self._cancels_echo:
             self._advised = True
             self.advised.emit(
                 self.tr(
