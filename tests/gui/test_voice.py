@@ -142,6 +142,14 @@ def test_with_headphones_any_voice_is_louder() -> None:
     assert any(gate.heard(peaks(0.05, 5, seed)) for seed in range(6))
 
 
+def test_what_an_echo_canceller_lets_through_is_not_as_loud_as_the_user_was() -> None:
+    gate = EchoGate()
+    gate.learn(peaks(0.4, 300))
+    assert not any(gate.heard(peaks(0.005, seed=seed)) for seed in range(20))
+    assert not any(gate.heard(peaks(0.15, seed=seed)) for seed in range(6)), "a burst of echo"
+    assert any(gate.heard(peaks(0.5, 5, seed)) for seed in range(6))
+
+
 def test_nothing_counts_before_the_echo_is_known() -> None:
     assert not any(EchoGate().heard(peaks(0.9, 5, seed)) for seed in range(8))
 
@@ -246,6 +254,14 @@ class Scene:
         self.hands_free.advised.connect(self.advice.append)
         assert self.hands_free.start(ListeningOptions(), cancels_echo=cancels_echo)
 
+    def interrupt(self) -> None:
+        """Speak while it speaks, clearly louder than what comes back of its own voice."""
+        for seed in range(20):
+            self.listener.waveform.emit(peaks(0.02, seed=seed))
+        for seed in range(3):
+            self.listener.waveform.emit(peaks(0.5, seed=seed))
+        self.listener.speech_started.emit()
+
     def answer(self, text: str, number: str = "1", *, complete: bool = True) -> None:
         self.talk.busy = not complete
         self.reply.update(number, text, complete=complete)
@@ -297,7 +313,7 @@ def test_speaking_interrupts_at_once_and_becomes_the_next_question(
     played.answer("Once upon a time. There was", complete=False)
     assert played.speaker.saying
     assert played.talk.busy
-    played.listener.speech_started.emit()
+    played.interrupt()
     assert not played.speaker.saying, "the voice is silent before anything else happens"
     assert not played.talk.busy
     assert played.hands_free.phase is Phase.HEARING
@@ -325,7 +341,9 @@ def test_a_cough_takes_the_voice_up_again(qtbot: QtBot, scene: Callable[[bool], 
     played.listener.say("Tell me.")
     qtbot.waitUntil(lambda: bool(played.talk.asked))
     played.answer("First. Second.")
-    played.listener.say("")
+    played.interrupt()
+    assert not played.speaker.saying
+    played.listener.fall_silent("")
     assert played.speaker.saying == "First."
     assert played.hands_free.phase is Phase.SPEAKING
     played.speaker.end()
