@@ -103,6 +103,7 @@ class SettingsDialog(QDialog):
         self._key_rows: dict[str, Row] = {}
         self._add_appearance(tray)
         self._add_models()
+        self._add_voice()
         if global_keys is not None:
             self._add_dictation()
         self._add_privacy(updates)
@@ -228,6 +229,15 @@ class SettingsDialog(QDialog):
         self._folder_row = section.add(self.tr("Folder for downloaded models"), "", button)
         self.folder_button = button
         self._show_models_folder()
+
+    def _add_voice(self) -> None:
+        section = self._section(self.tr("Voice"))
+        self.spoken_replies = self._switch(
+            section,
+            self.tr("Read replies aloud"),
+            self.tr("Sentence by sentence, as they come. The button over the conversation does the same."),
+            "spoken_replies",
+        )
 
     def _add_dictation(self) -> None:
         section = self._section(self.tr("Dictation"))

@@ -99,6 +99,7 @@ def style_sheet(colours: Colours) -> str:
     #said {{ color: {c.muted}; }}
     #said[alarming="yes"] {{ color: {c.danger}; }}
     #confirm {{ background: {c.danger_soft}; border-radius: 10px; }}
+    #confirm[kind="calm"] {{ background: {c.accent_soft}; }}
     #confirm QLabel {{ color: {c.text}; }}
     #said[alarming="warn"] {{ color: {c.on_badge}; }}
     #sections {{ background: {c.rail}; border: 2px solid {c.rail}; padding: 6px; outline: none; }}

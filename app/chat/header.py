@@ -8,6 +8,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePol
 
 from app.theme import GRID, Theme
 
+_ROOM_FOR_WORDS = 560
+"""A header that is narrower shows its buttons without words; in pixels."""
+
 
 class ChatHeader(QFrame):
     """Says which conversation this is."""
@@ -47,12 +50,14 @@ class ChatHeader(QFrame):
         self._hands_free = False
         self.prompt_button = QPushButton(self)
         self.new_button = QPushButton(self)
+        self._words: dict[QPushButton, str] = {}
         for button, words, pressed in (
             (self.prompt_button, self.tr("System prompt"), self.prompt_requested),
             (self.new_button, self.tr("New chat"), self.new_requested),
         ):
             button.setProperty("kind", "flat")
             button.setText(" " + words)
+            self._words[button] = words
             button.setAccessibleName(words)
             button.setIconSize(QSize(18, 18))
             button.clicked.connect(lambda _checked=False, pressed=pressed: pressed.emit())
@@ -111,8 +116,11 @@ class ChatHeader(QFrame):
         self._restyle()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Shorten the title to the room that there is."""
+        """Shorten the title to the room that there is, and leave words out where that is little."""
         super().resizeEvent(event)
+        roomy = self.width() >= _ROOM_FOR_WORDS
+        for button, words in self._words.items():
+            button.setText(f" {words}" if roomy else "")
         self._elide()
 
     def _elide(self) -> None:

@@ -79,6 +79,7 @@ class ConversionCard(Card):
         self.bar.setAccessibleName(self.tr("Conversion"))
         self.column.addWidget(self.bar)
         self.confirm = Confirm(self.tr("Install and convert"), self.tr("Do not install"), self)
+        self.confirm.setProperty("kind", "calm")
         self.confirm.yes.setProperty("kind", "primary")
         self.confirm.agreed.connect(lambda: self._start(install=True))
         self.confirm.refused.connect(lambda: self._show_stopped(self.tr("Nothing was installed.")))
@@ -128,14 +129,14 @@ class ConversionCard(Card):
             self._say(self.tr("This is the drafter of a model: convert or download the model first."), alarming=True)
         self._describe()
         self.show()
-        (self.go if self.go.isEnabled() else self.cancel).setFocus(Qt.FocusReason.OtherFocusReason)
+        (self.cancel if self.go.isHidden() else self.go).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _describe(self) -> None:
         look = self._look
         if look is None:
             return
         usable = not look.problem and (not look.drafter or self.target.count() > 0)
-        self.go.setEnabled(usable)
+        self.go.setVisible(usable and self._conversions.running is None and self.confirm.isHidden())
         self.go.setAccessibleName(self.tr("Convert {name}").format(name=look.name))
         self._options.setVisible(usable and self._conversions.running is None)
         self.target.setVisible(look.drafter)
@@ -185,7 +186,6 @@ class ConversionCard(Card):
     def _show_stopped(self, sentence: str) -> None:
         self.confirm.hide()
         self.bar.hide()
-        self.go.show()
         self.cancel.setText(self.tr("Close"))
         self.cancel.setAccessibleName(self.tr("Do not convert"))
         self._say(sentence, alarming=bool(sentence))

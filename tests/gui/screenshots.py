@@ -117,7 +117,9 @@ def shoot(folder: Path, model: Path | None) -> int:
     from app.devices.speaker import Speaker
     from app.history_store import Hit
     from app.session import SessionState
+    from app.settings import Settings, SettingsStore
     from gui import sample_history, sample_media
+    from gui.screenshots_voice import shoot_voice
     from inference.messages import Done, Prefill, ReplyStats, Text, Thought, ToolCall
 
     app = make_qapplication(["larimar"])
@@ -125,7 +127,8 @@ def shoot(folder: Path, model: Path | None) -> int:
     if direction == "rtl":
         app.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     scheme, scale = os.environ.get("LARIMAR_COLOR_SCHEME", "system"), os.environ.get("QT_SCALE_FACTOR", "1")
-    variant = f"{scheme}-{scale}x-{direction}"
+    language = os.environ.get("LARIMAR_SHOTS_LANGUAGE", "system")
+    variant = f"{scheme}-{scale}x-{direction}" + (f"-{language}" if language != "system" else "")
 
     class Voice(Speaker):
         available = True
@@ -176,7 +179,11 @@ def shoot(folder: Path, model: Path | None) -> int:
     with tempfile.TemporaryDirectory() as data:
 
         def start(name: str, factory: Callable[..., object], model: Path | None = None) -> Larimar:
-            larimar = Larimar(app, Options(model, Path(data, name)), factory, speaker=Voice())  # type: ignore[arg-type]
+            options = Options(model, Path(data, name))
+            store = SettingsStore(options.paths.config / "settings.ini")
+            store.save(Settings(language=language))  # type: ignore[arg-type]
+            store.close()
+            larimar = Larimar(app, options, factory, speaker=Voice())  # type: ignore[arg-type]
             larimar.window.resize(1080, 760)
             larimar.start()
             return larimar
@@ -214,8 +221,12 @@ def shoot(folder: Path, model: Path | None) -> int:
         scripts = [script, script, [*pieces(MATHS), Done("stop", stats)], tool, seen]
         engine = FakeEngine(scripts, name="Larimar demo", modalities=everything)
         larimar = start("fake", lambda path: engine)
-        if os.environ.get("LARIMAR_SHOTS_ONLY") == "desk":
+        if os.environ.get("LARIMAR_SHOTS_ONLY") in ("desk", "voice"):
             wait(lambda: larimar.session.state is SessionState.READY)
+            if os.environ["LARIMAR_SHOTS_ONLY"] == "voice":
+                shoot_voice(larimar, folder, variant, wait, frames)
+                close(larimar)
+                return 0
             shoot_desk(larimar, folder, variant, wait, frames)
             save(larimar, "empty")
             close(larimar)
@@ -323,6 +334,7 @@ def shoot(folder: Path, model: Path | None) -> int:
         larimar.window.rail.choose(2)
         save(larimar, "microphone")
         shoot_desk(larimar, folder, variant, wait, frames)
+        shoot_voice(larimar, folder, variant, wait, frames)
         close(larimar)
 
         larimar = start("error", missing, Path("/home/me/models/gemma-4"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes.engine import FakeEngine, missing, words
+from fakes.speaker import FakeSpeaker
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleInterface, QImage
 from PySide6.QtWidgets import QApplication, QWidget
@@ -19,7 +20,9 @@ from app.chat.pages_dialog import PagesDialog
 from app.chat.picture_dialog import PictureDialog
 from app.chat.system_prompt_dialog import SystemPromptDialog
 from app.colours import DARK, LIGHT, Colours
+from app.models.checkpoints import CheckpointLook
 from app.session import SessionState
+from app.voice.hands_free import Phase
 from gui import sample_media
 from inference.messages import Text, Thought
 
@@ -101,6 +104,34 @@ def test_every_control_has_a_name_in_settings_log_and_about(qtbot: QtBot, make_a
     for dialog in (settings, larimar.actions.open_log(), larimar.actions.open_about()):
         assert nameless(dialog) == []
         dialog.close()
+
+
+def test_every_control_has_a_name_in_voice_conversion_and_export(
+    qtbot: QtBot, make_app: MakeApp, tmp_path: Path
+) -> None:
+    larimar = make_app(FakeEngine(), speaker=FakeSpeaker())
+    window = larimar.window
+    for phase in (Phase.LISTENING, Phase.HEARING, Phase.THINKING, Phase.SPEAKING):
+        larimar.voice._phase_changed(phase)
+        assert nameless(window) == []
+    window.voice_bar.show_problem("The microphone was unplugged.")
+    window.history.progress.show_share("Exporting …", 0.5)
+    assert nameless(window) == []
+    window.resize(520, 700)  # where the buttons of the header have no words
+    assert nameless(window) == []
+    window.show_models()
+    card = window.models.conversion
+    (tmp_path / "tiny").mkdir()
+    for look in (
+        CheckpointLook(tmp_path / "tiny", "tiny", 1000),
+        CheckpointLook(tmp_path / "tiny", "tiny", problem="There is nothing."),
+    ):
+        card._offer(look)
+        assert nameless(window) == []
+    card._show_running()
+    assert nameless(window) == []
+    card._ask("Converting needs PyTorch.")
+    assert nameless(window) == []
 
 
 def test_settings_by_keyboard_alone(qtbot: QtBot, make_app: MakeApp) -> None:
@@ -198,7 +229,7 @@ def test_tab_reaches_every_control_and_comes_back(qtbot: QtBot, make_app: MakeAp
     expected = [composer.edit, composer.think, composer.button, window.status.model_button, window.rail.buttons[0]]
     expected += [window.rail.menu_button, composer.attach, window.chat.header.prompt_button]
     expected += [window.history.search, window.history.more, window.history.list, window.chat.header.history_button]
-    expected += [window.offer.models, window.offer.dismiss]
+    expected += [window.offer.models, window.offer.dismiss, window.chat.header.hands_free_button]
     assert {*expected, *window.chat.greeting.buttons} == set(reached)
 
 

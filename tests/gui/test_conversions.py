@@ -139,9 +139,7 @@ def test_progress_then_the_folder(qtbot: QtBot, conversions: Conversions, tmp_pa
 
 
 @pytest.mark.parametrize(("mode", "words"), [("fails", "The checkpoint is damaged."), ("dies", "broke off")])
-def test_failures_are_sentences(
-    qtbot: QtBot, conversions: Conversions, tmp_path: Path, mode: str, words: str
-) -> None:
+def test_failures_are_sentences(qtbot: QtBot, conversions: Conversions, tmp_path: Path, mode: str, words: str) -> None:
     with qtbot.waitSignal(conversions.stopped) as ended:
         conversions.start(Order(checkpoint(tmp_path / "c", mode), tmp_path / "out"))
     assert words in ended.args[0]
@@ -233,7 +231,7 @@ def test_a_drafter_wants_its_model_and_other_folders_are_refused(
     card.show_checkpoint(checkpoint(tmp_path / "drafter", model_type="gemma4_assistant"))
     qtbot.waitUntil(card.isVisible)
     assert "the drafter of a model" in card.said.text()
-    assert not card.go.isEnabled()
+    assert not card.go.isVisible()
     card.show_checkpoint(tmp_path)
     qtbot.waitUntil(lambda: "no config.json" in card.said.text())
-    assert not card.go.isEnabled()
+    assert not card.go.isVisible()
