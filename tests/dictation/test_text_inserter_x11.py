@@ -168,16 +168,24 @@ def test_a_program_that_does_not_give_what_it_copied(
 def test_the_program_that_had_copied_something_may_end_meanwhile(
     inserter: X11TextInserter, outcomes: Outcomes, screen: Screen, target: Target, wait: Wait
 ) -> None:
+    def offered() -> bytes:
+        try:
+            return screen.clipboard()
+        except AssertionError:
+            return b""  # not yet
+
     with subprocess.Popen(
         ["xclip", "-selection", "clipboard", "-quiet"], env=screen.environment, stdin=subprocess.PIPE
     ) as owner:
-        assert owner.stdin is not None
-        owner.stdin.write(b"of one that ends")
-        owner.stdin.close()
-        wait(lambda: screen.clipboard() == b"of one that ends")
-        inserter.prepare()
-        inserter._thread.post(lambda: None).result(DEADLINE)
-        owner.kill()
+        try:
+            assert owner.stdin is not None
+            owner.stdin.write(b"of one that ends")
+            owner.stdin.close()
+            wait(lambda: offered() == b"of one that ends")
+            inserter.prepare()
+            inserter._thread.post(lambda: None).result(DEADLINE)
+        finally:
+            owner.kill()
     inserter.insert("text")
     wait(lambda: outcomes.restored == [""])
     assert screen.clipboard() == b"of one that ends"
@@ -206,22 +214,19 @@ def test_another_program_takes_the_clipboard_at_that_moment(
     thief.close()
 
 
-def test_a_program_that_does_not_paste(
-    inserter: X11TextInserter, outcomes: Outcomes, screen: Screen, wait: Wait, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(text_inserter_x11, "UNREAD_SECONDS", 0.3)
-    screen.copy(b"former")
+@pytest.fixture
+def deaf(screen: Screen) -> Iterator[None]:
+    """A program in front that pastes nothing."""
     with subprocess.Popen(
         [sys.executable, "-c", _DEAF], env=screen.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as deaf:
-        assert deaf.stdout is not None
-        assert deaf.stdout.readline() == b"ready\n"
-        screen.focus("^Deaf$")
-        inserter.insert("text")
-        wait(lambda: outcomes.failed)
-        deaf.kill()
-    assert "has not taken the text" in outcomes.failed[0]
-    assert screen.clipboard() == b"former"
+    ) as program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == b"ready\n"
+            screen.focus("^Deaf$")
+            yield
+        finally:
+            program.kill()
 
 
 _DEAF = """
@@ -236,25 +241,38 @@ app.exec()
 """
 
 
+def test_a_program_that_does_not_paste(
+    inserter: X11TextInserter,
+    outcomes: Outcomes,
+    screen: Screen,
+    deaf: None,
+    wait: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text_inserter_x11, "UNREAD_SECONDS", 0.3)
+    screen.copy(b"former")
+    inserter.insert("text")
+    wait(lambda: outcomes.failed)
+    assert "has not taken the text" in outcomes.failed[0]
+    assert screen.clipboard() == b"former"
+
+
 def test_the_history_of_a_clipboard_manager_is_no_receipt(
     inserter: X11TextInserter,
     outcomes: Outcomes,
     screen: Screen,
+    deaf: None,
     wait: Wait,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(text_inserter_x11, "UNREAD_SECONDS", 0.6)
-    with subprocess.Popen(
-        [sys.executable, "-c", _DEAF], env=screen.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as deaf:
-        assert deaf.stdout is not None
-        assert deaf.stdout.readline() == b"ready\n"
-        screen.focus("^Deaf$")
-        inserter.insert("text")
-        assert screen.clipboard() == b"text"  # somebody who is not in front reads
-        assert b"x-kde-passwordManagerHint" in screen.clipboard("TARGETS")
-        wait(lambda: outcomes.failed)
-        deaf.kill()
+    monkeypatch.setattr(text_inserter_x11, "UNREAD_SECONDS", 3600.0)
+    insertion = inserter.insert("text")
+    wait(lambda: insertion.keys_sent)
+    assert screen.clipboard() == b"text"  # somebody who is not in front reads
+    assert b"x-kde-passwordManagerHint" in screen.clipboard("TARGETS")
+    wait(lambda: inserter._thread._reads)
+    inserter.close()
+    wait(lambda: outcomes.failed)
     assert outcomes.inserted == []
 
 
@@ -269,25 +287,26 @@ def test_a_terminal_pastes_with_other_keys(
         env=screen.environment | {"LC_ALL": "C.UTF-8"},
         stderr=subprocess.DEVNULL,
     ) as terminal:
-        screen.focus("^Terminal$")
-        inserter.insert("naïve 日本語")
-        wait(lambda: outcomes.restored)
-        inserter.undo()
-        wait(lambda: outcomes.undone)
-        assert outcomes.undone[0], "Ctrl+Z would stop what runs there"
-        screen.xdotool("key", "Return")
-        assert terminal.wait(DEADLINE) == 0
+        try:
+            screen.focus("^Terminal$")
+            inserter.insert("naïve 日本語")
+            wait(lambda: outcomes.restored)
+            inserter.undo()
+            wait(lambda: outcomes.undone)
+            assert outcomes.undone[0], "Ctrl+Z would stop what runs there"
+            screen.xdotool("key", "Return")
+            assert terminal.wait(DEADLINE) == 0
+        finally:
+            terminal.kill()
     with open(file, encoding="utf-8") as said:
         assert said.read() == "naïve 日本語\n"
     assert screen.clipboard() == b"former"
 
 
 def test_closing_in_the_middle_ends_the_insertion(
-    qapp: object, screen: Screen, wait: Wait, monkeypatch: pytest.MonkeyPatch
+    inserter: X11TextInserter, outcomes: Outcomes, deaf: None, wait: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text_inserter_x11, "UNREAD_SECONDS", 3600.0)
-    inserter = X11TextInserter()
-    outcomes = Outcomes(inserter)
     insertion = inserter.insert("text")
     wait(lambda: insertion.keys_sent)
     inserter.close()
