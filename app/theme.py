@@ -66,8 +66,9 @@ class Theme(QObject):
 
     def wish(self, scheme: ColourScheme) -> None:
         """Follow the system, or stay light or dark."""
-        self._wish = scheme
-        self._apply()
+        changed, self._wish = scheme != self._wish, scheme
+        if changed or self._is_dark() is not self.colours.dark:  # to style everything anew takes a moment
+            self._apply()
 
     def zoom(self, percent: int) -> None:
         """Show all text in so many percent of the system's size."""

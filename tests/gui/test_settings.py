@@ -54,12 +54,14 @@ EVERYTHING = Settings(
     dictation_mode="toggle",
     dictation_space=False,
     spoken_language="German",
+    translate_to="French",
+    microphone="USB",
     phrases=("Larimar", 'naïve [x], "y"'),
     global_keys={"dictate": "Ctrl+Alt+J", "show": ""},
     shortcuts={"new_chat": "Ctrl+Shift+N", "quit": ""},
 )
 
-FREE = ("conversation", "model_folder", "models_folder")
+FREE = ("conversation", "microphone", "model_folder", "models_folder")
 """Settings for which every text makes sense."""
 
 
