@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -18,13 +19,14 @@ from app.session import Session, SessionState
 from app.sound_stream import SoundStream
 from inference.media.log_mel import SAMPLE_RATE
 from inference.media.voice_activity import Judge, SpeechBegun, SpeechEnded, SpeechEvent, SpeechSound
-from inference.messages import Audio, Turn
+from inference.messages import Audio, Text, Turn
 from inference.transcript import joined_text
 from inference.transcription import (
     TranscriptionOptions,
     Utterance,
     loops,
     read_transcription,
+    transcription_prompt,
     transcription_reply,
     transcription_turns,
 )
@@ -33,6 +35,9 @@ __all__ = ["Listener", "ListenerState", "ListeningOptions", "Utterance"]
 
 PARTIAL_MS = 500
 """How often what is being said is written down, while the engine has time."""
+_SLOW_PARTIAL = 0.8  # seconds
+_SLOWER = 2.0
+"""After a text that took longer than that, the model only reads for so many times as long."""
 _JOIN_SECONDS = 5.0
 _KEPT_SECONDS = 0.5
 
@@ -79,6 +84,11 @@ class _Said:
     answer: str = ""
     shown: str = ""
     """What was told of it last."""
+    silent: bool = False
+    """Whether the question under way only lets the model read what was heard."""
+    asked_at: float = 0.0
+    partial_after: float = 0.0
+    """When the next text of a part may be asked for, by the monotonic clock, as is ``asked_at``."""
     done: bool = False
     recent: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """The end of what was heard of it, float32 [n], 16 kHz."""
@@ -190,6 +200,10 @@ class Listener(QObject):
         recorder.closed.connect(self._closed)
         self._live[recorder] = self._senses.begin(Sense.MICROPHONE, self.cut)
         recorder.start()
+        # what comes before the sound is the same for all utterances, and can be read before the first
+        wanted = self._options.transcription
+        before = Turn("user", (Text(transcription_prompt(wanted)),))
+        self._session.prepare((before,), transcription_reply(wanted))
         return True
 
     def stop(self) -> None:
@@ -304,20 +318,26 @@ class Listener(QObject):
             self._finish_if_done()
 
     def _ask_partial(self) -> None:
-        """Ask what was said so far, if nothing else is to be done."""
+        """Ask what was said so far, if nothing else is to be done.
+
+        A slow model mostly only reads meanwhile, or it would still be writing a part when the whole is complete.
+        """
         said = self._said[-1] if self._said else None
-        if said is not None and not said.whole and not said.turn and self._session.idle and self.accepts():
-            said.answer = ""
-            said.turn = self._session.submit(
-                said.stream.turns(self._turns, whole=False), transcription_reply(self._options.transcription)
-            )
+        if said is None or said.whole or said.turn or not self._session.idle:
+            return
+        said.answer, said.asked_at = "", time.monotonic()
+        said.silent = said.asked_at < said.partial_after
+        options = transcription_reply(self._options.transcription)
+        if said.silent:
+            options = replace(options, max_tokens=1)
+        said.turn = self._session.submit(said.stream.turns(self._turns, whole=False), options)
 
     def _ask_whole(self, said: _Said, end: float) -> None:
         self._partials.stop()
         if said.turn:
             self._session.withdraw(said.turn)
         said.utterance = replace(said.utterance, end=end)
-        said.whole, said.answer = True, ""
+        said.whole, said.silent, said.answer = True, False, ""
         options = transcription_reply(self._options.transcription, end - said.utterance.start + 1)
         said.turn = self._session.submit(said.stream.turns(self._turns, whole=True), options)
 
@@ -328,7 +348,8 @@ class Listener(QObject):
         said = next((said for said in self._said if said.turn == frame.turn), None)
         if said is None:
             return
-        said.answer += frame.text
+        if not said.silent:
+            said.answer += frame.text
         if frame.text and not frame.last and loops(said.answer):
             self._session.withdraw(said.turn)
         text, translation = read_transcription(said.answer, self._options.transcription)
@@ -337,6 +358,10 @@ class Listener(QObject):
             return
         said.turn = 0
         if not said.whole:
+            now = time.monotonic()
+            took = now - said.asked_at
+            if not said.silent and took > _SLOW_PARTIAL:
+                said.partial_after = now + _SLOWER * took
             return
         said.done = True
         said.stream.close()

@@ -245,3 +245,25 @@ def test_speech_without_a_pause_is_cut_below_thirty_seconds_and_nothing_is_lost(
     lengths = [len(samples_of(engine, number)) / 16_000 for number in range(len(engine.asked))]
     assert max(lengths) < 30
     assert sum(lengths) == pytest.approx(70.8, abs=0.1)
+
+
+def test_a_slow_model_reads_more_than_it_writes_while_somebody_speaks(
+    qtbot: QtBot, place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.hearing.listener._SLOW_PARTIAL", 0.0)
+    monkeypatch.setattr("app.hearing.listener._SLOWER", 1e6)
+    engine = FakeEngine([words("half a sen"), [Text("never")], words("half a sentence")])
+    microphone = FakeMicrophone([speech(2.0)], gap=0.7, hold_at=1.7)
+    here = place(engine, microphone)
+    here.listener.start()
+    qtbot.waitUntil(lambda: bool(engine.prepared))
+    assert "Transcribe the following speech" in engine.prepared[0][0][0].text, "before a word is said"
+    qtbot.waitUntil(lambda: len(engine.asked) == 2)
+    qtbot.waitUntil(lambda: here.session.idle)
+    assert [options.max_tokens for _, options in engine.asked][1] == 1
+    microphone.go_on()
+    qtbot.waitUntil(lambda: bool(here.texts))
+    assert here.texts == ["half a sentence"]
+    assert "never" not in here.partials
+    here.listener.stop()
+    qtbot.waitUntil(lambda: bool(here.finished))
