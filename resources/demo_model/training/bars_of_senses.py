@@ -77,7 +77,7 @@ def tokens_per_pass(engine: Engine, count: int, seed: int) -> float:
     from inference.draft_policy import FixedDrafts
     from inference.speculation import Speculator
 
-    if not isinstance(engine._speculator, Speculator):
+    if not isinstance(engine._speculator, Speculator) or not engine._speculator.model.has_drafter:
         raise ValueError("this model has no drafter")
     policy, engine._speculator.policy = engine._speculator.policy, FixedDrafts(DRAFTS)
     tokens = passes = 0

@@ -13,7 +13,7 @@ from .pictures.conversations import picture_sample, video_sample
 from .rendering import encode, encode_lesson
 from .samples import Sample, Source
 
-PEOPLE = 0.6
+PEOPLE = 0.8
 """Share of the sounds in which people say digits."""
 LEFT_OUT = "jackson"
 """The speaker whom no training hears, so that the evaluation can tell what a new voice makes of it."""

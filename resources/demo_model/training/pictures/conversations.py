@@ -20,11 +20,11 @@ from .scenes import Scene, canvas
 from .targets import CELL
 
 MAKERS = (
-    (partial(scenes.one_thing, emoji_share=0.0), 1.2),
-    (partial(scenes.one_thing, emoji_share=1.0), 6.0),
-    (partial(scenes.two_things, emoji_share=0.02), 3.0),
-    (partial(scenes.several, emoji_share=0.02), 2.5),
-    (scenes.sign, 0.6),
+    (partial(scenes.one_thing, emoji_share=0.0), 3.5),
+    (partial(scenes.one_thing, emoji_share=1.0), 3.0),
+    (partial(scenes.two_things, emoji_share=0.02), 4.5),
+    (partial(scenes.several, emoji_share=0.02), 3.0),
+    (scenes.sign, 0.1),
     (scenes.window, 0.05),
     (scenes.crowd, 0.2),
     (scenes.nothing, 0.1),
