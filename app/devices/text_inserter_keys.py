@@ -6,6 +6,7 @@ there ``wl-copy`` does it, where the user has it, and the receipt is missing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import subprocess
@@ -34,6 +35,8 @@ _TEXT_FORMATS: Final = ("text/plain;charset=utf-8", "text/plain")
 _FORMATS_AT_MOST: Final = 64 << 20
 _PROGRAM_SECONDS: Final = 2.0
 _END_SECONDS: Final = 0.5
+_SETTLE_SECONDS: Final = 0.15
+"""What wl-copy needs until others find its text."""
 
 
 class Clipboard(Protocol):
@@ -144,8 +147,17 @@ class ClipboardTextInserter(TextInserter):
             return
         if not sent:
             self._current = None
-            sentence = translate("TextInserter", "The text is on the clipboard: press Ctrl+V to insert it.")
-            self.kept.emit(insertion, sentence)
+            if self._clipboard.ours():
+                sentence = translate("TextInserter", "The text is on the clipboard: press Ctrl+V to insert it.")
+                self.kept.emit(insertion, sentence)
+            else:
+                self.failed.emit(
+                    insertion,
+                    translate(
+                        "TextInserter",
+                        "The text could not be put on the clipboard. “Paste last dictation” tries again.",
+                    ),
+                )
             self._begin_next()
             return
         insertion.keys_sent = time.monotonic()
@@ -330,6 +342,9 @@ class WaylandClipboard:
         except OSError as problem:
             log.info("wl-copy does not work: %s", problem)
             return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            owner.wait(_SETTLE_SECONDS)
+            log.info("wl-copy ended with exit code %d", owner.returncode)
         old, self._owner = self._owner, owner
         if old is not None:
             try:

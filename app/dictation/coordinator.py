@@ -226,6 +226,7 @@ class Coordinator(QObject):
                 self._insertion = insertion
             self._follow()
         else:
+            log.debug("No words were heard")
             self._machine.done()
             self._follow()
             self._say_problem(self.tr("No words were heard."))
@@ -260,10 +261,12 @@ class Coordinator(QObject):
         self._say_problem()
 
     def _kept(self, insertion: Insertion, sentence: str) -> None:
+        log.debug("A text waits on the clipboard")
         self._over(insertion)
         self.said.emit(sentence, "kept")
 
     def _not_inserted(self, insertion: Insertion, sentence: str) -> None:
+        log.debug("A text was not inserted")
         self._over(insertion)
         self.said.emit(sentence, "problem")
 

@@ -256,6 +256,19 @@ def test_wl_copy_offers_the_text_and_then_what_was_there(
     clipboard._owner.wait()
 
 
+@needs_posix
+def test_a_clipboard_that_cannot_be_had_is_said(
+    make: Callable[..., ClipboardTextInserter], tmp_path: Path, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    script(tmp_path, "wl-copy", "import sys\nsys.exit('Missing a seat')")
+    inserter = make(FakeKeys(works=False), None, WaylandClipboard())
+    outcomes = Outcomes(inserter)
+    inserter.insert("text")
+    wait(lambda: outcomes.names == ["failed"])
+    assert "could not be put on the clipboard" in outcomes.all[0][1]
+
+
 # --- the choice ---
 
 
