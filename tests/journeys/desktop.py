@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -124,7 +125,8 @@ def desktop(environment: dict[str, str]) -> Iterator[Desktop]:
             with os.fdopen(reader) as lines:
                 return lines.readline().strip()
 
-        screen = ("-screen", "0", "1280x800x24", "-nolisten", "tcp", "-displayfd")
+        # Without -noreset the server ends all connections whenever its last client leaves, in the middle of the others.
+        screen = ("-noreset", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-displayfd")
         number = started("Xvfb", *screen, flag="{}")
         assert number, "Xvfb did not start"
         address = started("dbus-daemon", "--session", "--nofork", flag="--print-address={}")
@@ -136,4 +138,23 @@ def desktop(environment: dict[str, str]) -> Iterator[Desktop]:
         launcher = next(launcher for launcher in LAUNCHERS if launcher.exists())
         start(str(launcher), "--launch-immediately", "--a11y=1", env=environment)
         start("openbox", env=environment)
+        wait_for_window_manager(environment["DISPLAY"])
         yield Desktop(environment)
+
+
+def wait_for_window_manager(name: str) -> None:
+    """Wait until there is a window manager on a display: windows that come before are not placed or kept on top."""
+    from Xlib import X, display
+
+    connection = display.Display(name)
+    try:
+        root = connection.screen().root
+        root.change_attributes(event_mask=X.PropertyChangeMask)
+        ready = connection.intern_atom("_NET_SUPPORTING_WM_CHECK")
+        end = time.monotonic() + DEADLINE_SECONDS
+        while root.get_full_property(ready, X.AnyPropertyType) is None:
+            left = end - time.monotonic()
+            assert connection.pending_events() or select.select([connection], [], [], left)[0], "no window manager"
+            connection.next_event()
+    finally:
+        connection.close()
