@@ -22,7 +22,7 @@ def test_captions_follow_the_scenes_and_questions_are_about_what_is_shown(
     make_app: Callable[..., Larimar], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes = [("circle", "red"), ("square", "blue"), ("triangle", "green")]
-    clip = film(tmp_path / "shapes.mp4", [(scene(*shape), 2.5) for shape in shapes])
+    clip = film(tmp_path / "shapes.mp4", [(scene(*shape), 3.0) for shape in shapes])
     monkeypatch.setenv(SOURCE_VARIABLE, f"file:{clip}")
     larimar = make_app(open_engine, wait=False)
     window, pane = larimar.window, larimar.window.webcam
