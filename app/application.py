@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSocketNotifier, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSocketNotifier, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.background import Background
@@ -134,8 +134,8 @@ class Larimar(QObject):
         self.transfer.imported = self.history.refresh
         self.history.open_at_start(self.settings.conversation)
         self.window.restore(self.settings.window_geometry)
-        self.hotkeys = hotkeys or make_hotkeys(APP_ID, self)
-        self.global_keys = GlobalKeys(self.hotkeys, self.settings.global_keys, self)
+        self.hotkeys = hotkeys
+        self.global_keys = GlobalKeys(hotkeys, self.settings.global_keys, self)
         self.global_keys.add("show", self.tr("Show Larimar"), "Ctrl+Alt+G", self.window.come_back)
         self.actions = SettingsActions(
             self.settings,
@@ -222,6 +222,8 @@ class Larimar(QObject):
         else:
             self.window.show()
         log.debug("The window is shown")
+        if self.hotkeys is None:
+            QTimer.singleShot(0, self, self._hear_keys)
         folder = self._options.model
         if folder is None and not os.environ.get("LARIMAR_MODEL"):  # which the default model folder obeys
             folder = self.settings.model_folder
@@ -275,6 +277,11 @@ class Larimar(QObject):
         self._change(changed)
         self.dictation.apply(changed)
 
+    def _hear_keys(self) -> None:
+        if not self._closed:
+            self.hotkeys = make_hotkeys(APP_ID, self)
+            self.global_keys.begin(self.hotkeys)
+
     def _tell_dictation(self) -> None:
         model = self.session.model
         if model is not None:
@@ -308,7 +315,8 @@ class Larimar(QObject):
         self.voice.close()
         self.dictation.close()
         self.listener.close()
-        self.hotkeys.close()
+        if self.hotkeys is not None:
+            self.hotkeys.close()
         self.downloads.close()
         self.conversions.close()
         self._change(replace(self.settings, window_geometry=self.window.geometry_to_keep()))

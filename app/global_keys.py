@@ -41,20 +41,32 @@ class GlobalKeys(QObject):
     changed = Signal()
     """The keys of an action are others now, or work no longer, or again."""
 
-    def __init__(self, hotkeys: Hotkeys, changes: Mapping[str, str], parent: QObject | None = None) -> None:
+    def __init__(self, hotkeys: Hotkeys | None, changes: Mapping[str, str], parent: QObject | None = None) -> None:
+        """``hotkeys`` may follow with :meth:`begin`, so that the window need not wait for them."""
         super().__init__(parent)
-        self._hotkeys = hotkeys
+        self._hotkeys: Hotkeys | None = None
         self._changes = dict(changes)
         self._entries: dict[str, _Entry] = {}
         self._passing: dict[str, Callable[[], object]] = {}
+        if hotkeys is not None:
+            self.begin(hotkeys)
+
+    def begin(self, hotkeys: Hotkeys) -> None:
+        """Bind the keys of all actions, and of those that come."""
+        self._hotkeys = hotkeys
         hotkeys.pressed.connect(self._pressed)
         hotkeys.released.connect(self._released)
         hotkeys.failed.connect(self._failed)
+        for action, entry in self._entries.items():
+            if entry.wanted:
+                self._bind(action)
+        if self._entries:
+            self.changed.emit()
 
     @property
     def reason(self) -> str:
         """Why there are no global keys here at all, as a sentence; empty when there may be."""
-        return self._hotkeys.reason
+        return self._hotkeys.reason if self._hotkeys is not None else ""
 
     @property
     def actions(self) -> tuple[GlobalAction, ...]:
@@ -157,10 +169,12 @@ class GlobalKeys(QObject):
 
     def while_it_lasts(self, action: str, keys: str) -> None:
         """Take keys for a while, such as Esc while something runs, where the system allows that; empty lets go."""
-        if self._hotkeys.passing:
+        if self._hotkeys is not None and self._hotkeys.passing:
             self._hotkeys.bind(action, keys)
 
     def _bind(self, action: str) -> None:
+        if self._hotkeys is None:
+            return
         entry = self._entries[action]
         keys = self.keys(action) if entry.wanted else ""
         entry.problem = (self._hotkeys.bind(action, keys, entry.name) or "") if keys else ""

@@ -110,7 +110,15 @@ def test_what_other_starts_want_is_done(qtbot: QtBot, make_app: MakeApp) -> None
 def test_the_tray_does_the_same(qtbot: QtBot, make_app: MakeApp) -> None:
     larimar = make_app(FakeEngine())
     names = [action.text() for action in larimar.actions.tray.menu.actions() if action.text()]
-    assert names == ["Show Larimar", "New chat", "Dictate", "Paste last dictation", "Stop", "Quit"]
+    assert names == [
+        "Show Larimar",
+        "New chat",
+        "Dictate",
+        "Paste last dictation",
+        "Ask about the screen",
+        "Stop",
+        "Quit",
+    ]
     larimar.window.hide()
     larimar.actions.tray.menu.actions()[0].trigger()
     assert larimar.window.isVisible()
