@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QInputEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from app.hearing.listener import ListenerState
@@ -27,11 +26,13 @@ class RecordButton(QAbstractButton):
     stop_requested = Signal()
 
     def __init__(
-        self, theme: Theme, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic
+        self, theme: Theme, parent: QWidget | None = None, *, clock: Callable[[QInputEvent], float] | None = None
     ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._clock = clock
+        # when it happened, not when a busy window came to it: a click must not become push-to-talk
+        self._clock = clock or (lambda event: event.timestamp() / 1000)
+        self._now = 0.0
         self._state = ListenerState.IDLE
         self._level = 0.0
         self._pressed_at = 0.0
@@ -67,10 +68,21 @@ class RecordButton(QAbstractButton):
         self._level = max(level, self._level * 0.8)  # falls slower than it rises, as meters do
         self.update()
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Note when it was."""
+        self._now = self._clock(event)
+        super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Note when it was."""
+        self._now = self._clock(event)
+        super().mouseReleaseEvent(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Let Enter press the button as Space does; ignore repetitions."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
             if not event.isAutoRepeat():
+                self._now = self._clock(event)
                 self.setDown(True)
                 self.pressed.emit()
             event.accept()
@@ -81,6 +93,7 @@ class RecordButton(QAbstractButton):
         """End what the press began."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
             if not event.isAutoRepeat() and self.isDown():
+                self._now = self._clock(event)
                 self.setDown(False)
                 self.released.emit()
             event.accept()
@@ -88,13 +101,13 @@ class RecordButton(QAbstractButton):
         super().keyReleaseEvent(event)
 
     def _press(self) -> None:
-        self._pressed_at = self._clock()
+        self._pressed_at = self._now
         self._begun_by_press = self._state is ListenerState.IDLE
         if self._begun_by_press:
             self.start_requested.emit()
 
     def _release(self) -> None:
-        held = self._clock() - self._pressed_at >= HOLD_SECONDS
+        held = self._now - self._pressed_at >= HOLD_SECONDS
         if held or not self._begun_by_press:
             self.stop_requested.emit()
 

@@ -11,7 +11,7 @@ import pytest
 from fakes.engine import FakeEngine, words
 from fakes.microphone import RATE, FakeMicrophone, VoiceIsLoud, speech
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtGui import QDropEvent, QGuiApplication, QInputEvent
 from pytestqt.qtbot import QtBot
 
 from app.application import Larimar
@@ -31,7 +31,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = 0.0
 
-    def __call__(self) -> float:
+    def __call__(self, event: QInputEvent) -> float:
         return self.now
 
 
