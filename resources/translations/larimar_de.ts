@@ -37,6 +37,13 @@
     </message>
 </context>
 <context>
+    <name>AnswerView</name>
+    <message>
+        <source>Answers</source>
+        <translation>Antworten</translation>
+    </message>
+</context>
+<context>
     <name>AppMenu</name>
     <message>
         <source>Settings…</source>
@@ -59,6 +66,18 @@
         <translation>Dunkel</translation>
     </message>
     <message>
+        <source>Dictate</source>
+        <translation>Diktieren</translation>
+    </message>
+    <message>
+        <source>Paste last dictation</source>
+        <translation>Letztes Diktat einfügen</translation>
+    </message>
+    <message>
+        <source>Ask about the screen</source>
+        <translation>Nach dem Bildschirm fragen</translation>
+    </message>
+    <message>
         <source>Models…</source>
         <translation>Modelle …</translation>
     </message>
@@ -73,6 +92,77 @@
     <message>
         <source>About Larimar</source>
         <translation>Über Larimar</translation>
+    </message>
+</context>
+<context>
+    <name>AskWindow</name>
+    <message>
+        <source>Ask about the screen</source>
+        <translation>Nach dem Bildschirm fragen</translation>
+    </message>
+    <message>
+        <source>Describe</source>
+        <translation>Beschreiben</translation>
+    </message>
+    <message>
+        <source>Describe what you see.</source>
+        <translation>Beschreibe, was du siehst.</translation>
+    </message>
+    <message>
+        <source>Read the text</source>
+        <translation>Text lesen</translation>
+    </message>
+    <message>
+        <source>Read the text.</source>
+        <translation>Lies den Text.</translation>
+    </message>
+    <message>
+        <source>Explain this</source>
+        <translation>Erklären</translation>
+    </message>
+    <message>
+        <source>Explain this.</source>
+        <translation>Erkläre das.</translation>
+    </message>
+    <message>
+        <source>Ask about this picture</source>
+        <translation>Nach diesem Bild fragen</translation>
+    </message>
+    <message>
+        <source>Pick again</source>
+        <translation>Neu auswählen</translation>
+    </message>
+    <message>
+        <source>Copy answer</source>
+        <translation>Antwort kopieren</translation>
+    </message>
+    <message>
+        <source>Continue in chat</source>
+        <translation>Im Chat fortsetzen</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>Noch einmal versuchen</translation>
+    </message>
+    <message>
+        <source>The answer was stopped.</source>
+        <translation>Die Antwort wurde angehalten.</translation>
+    </message>
+    <message>
+        <source>{model} cannot see pictures; choose a model that can</source>
+        <translation>{model} kann keine Bilder sehen; wählen Sie ein Modell, das es kann</translation>
+    </message>
+    <message>
+        <source>There is no model to ask yet</source>
+        <translation>Noch gibt es kein Modell, das gefragt werden könnte</translation>
+    </message>
+    <message>
+        <source>The model is loading …</source>
+        <translation>Das Modell wird geladen …</translation>
+    </message>
+    <message>
+        <source>Copied</source>
+        <translation>Kopiert</translation>
     </message>
 </context>
 <context>
@@ -129,6 +219,13 @@
     <message>
         <source>Close (Esc)</source>
         <translation>Schließen (Esc)</translation>
+    </message>
+</context>
+<context>
+    <name>Camera</name>
+    <message>
+        <source>Screen {name}</source>
+        <translation>Bildschirm {name}</translation>
     </message>
 </context>
 <context>
@@ -222,8 +319,8 @@
         <translation>Den Download von {name} anhalten</translation>
     </message>
     <message>
-        <source>No folder that Larimar could download is published. Download {checkpoint} from the Hugging Face Hub, then convert it in a terminal: larimar convert CHECKPOINT {folder}</source>
-        <translation>Es ist kein Ordner veröffentlicht, den Larimar herunterladen könnte. Laden Sie {checkpoint} vom Hugging Face Hub und wandeln Sie es im Terminal um: larimar convert CHECKPOINT {folder}</translation>
+        <source>No folder that Larimar could download is published. Download {checkpoint} from the Hugging Face Hub (hf download {checkpoint}), then choose “Convert a checkpoint…” above.</source>
+        <translation>Es ist kein Ordner veröffentlicht, den Larimar herunterladen könnte. Laden Sie {checkpoint} vom Hugging Face Hub (hf download {checkpoint}), dann wählen Sie oben „Checkpoint umwandeln …“.</translation>
     </message>
     <message>
         <source>Needs about {size} of memory</source>
@@ -273,6 +370,10 @@
         <translation>Die Liste der Gespräche zeigen oder verbergen (Strg+B)</translation>
     </message>
     <message>
+        <source>Read replies aloud</source>
+        <translation>Antworten vorlesen</translation>
+    </message>
+    <message>
         <source>System prompt</source>
         <translation>Systemprompt</translation>
     </message>
@@ -299,6 +400,22 @@
     <message>
         <source>What the model is told before this conversation; nothing yet</source>
         <translation>Was dem Modell vor diesem Gespräch gesagt wird; noch nichts</translation>
+    </message>
+    <message>
+        <source>Replies are read aloud</source>
+        <translation>Antworten werden vorgelesen</translation>
+    </message>
+    <message>
+        <source>Read replies aloud as they come</source>
+        <translation>Antworten vorlesen, während sie kommen</translation>
+    </message>
+    <message>
+        <source>End the conversation without hands</source>
+        <translation>Das freihändige Gespräch beenden</translation>
+    </message>
+    <message>
+        <source>Conversation without hands</source>
+        <translation>Freihändiges Gespräch</translation>
     </message>
 </context>
 <context>
@@ -581,6 +698,182 @@
     </message>
 </context>
 <context>
+    <name>Conversion</name>
+    <message>
+        <source>{folder} holds no config.json. Choose the folder of the whole checkpoint.</source>
+        <translation>{folder} enthält keine config.json. Wählen Sie den Ordner mit dem ganzen Checkpoint.</translation>
+    </message>
+    <message>
+        <source>{folder} cannot be read:</source>
+        <translation>{folder} lässt sich nicht lesen:</translation>
+    </message>
+    <message>
+        <source>The config.json in {folder} is damaged. Download the checkpoint again.</source>
+        <translation>Die config.json in {folder} ist beschädigt. Laden Sie den Checkpoint noch einmal herunter.</translation>
+    </message>
+    <message>
+        <source>{folder} holds no Gemma 4, which is all that Larimar converts.</source>
+        <translation>{folder} enthält kein Gemma 4; nur das wandelt Larimar um.</translation>
+    </message>
+    <message>
+        <source>{folder} is a model folder already: use “Add a folder…”.</source>
+        <translation>{folder} ist schon ein Modellordner: Nehmen Sie „Ordner hinzufügen …“.</translation>
+    </message>
+    <message>
+        <source>{folder} holds no weights (*.safetensors). Download the whole checkpoint.</source>
+        <translation>{folder} enthält keine Gewichte (*.safetensors). Laden Sie den ganzen Checkpoint herunter.</translation>
+    </message>
+    <message>
+        <source>The conversion broke off, perhaps for want of memory. Try again: it goes on where it stopped.</source>
+        <translation>Die Umwandlung brach ab, vielleicht aus Mangel an Arbeitsspeicher. Versuchen Sie es noch einmal: Sie geht dort weiter, wo sie aufgehört hat.</translation>
+    </message>
+</context>
+<context>
+    <name>ConversionCard</name>
+    <message>
+        <source>Precision</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>4 bit (as published models are)</source>
+        <translation>4 Bit (wie veröffentlichte Modelle)</translation>
+    </message>
+    <message>
+        <source>8 bit (more memory, slightly better)</source>
+        <translation>8 Bit (mehr Speicher, etwas besser)</translation>
+    </message>
+    <message>
+        <source>16 bit (for graphics cards)</source>
+        <translation>16 Bit (für Grafikkarten)</translation>
+    </message>
+    <message>
+        <source>32 bit (to compare with)</source>
+        <translation>32 Bit (zum Vergleichen)</translation>
+    </message>
+    <message>
+        <source>Model that the drafter is added to</source>
+        <translation>Modell, zu dem der Drafter kommt</translation>
+    </message>
+    <message>
+        <source>Add a drafter…</source>
+        <translation>Drafter hinzufügen …</translation>
+    </message>
+    <message>
+        <source>Choose the checkpoint of the model’s drafter</source>
+        <translation>Den Checkpoint vom Drafter des Modells wählen</translation>
+    </message>
+    <message>
+        <source>Guesses words ahead, which makes answers faster</source>
+        <translation>Rät Wörter voraus, was Antworten schneller macht</translation>
+    </message>
+    <message>
+        <source>Conversion</source>
+        <translation>Umwandlung</translation>
+    </message>
+    <message>
+        <source>Install and convert</source>
+        <translation>Installieren und umwandeln</translation>
+    </message>
+    <message>
+        <source>Do not install</source>
+        <translation>Nicht installieren</translation>
+    </message>
+    <message>
+        <source>Nothing was installed.</source>
+        <translation>Es wurde nichts installiert.</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
+    </message>
+    <message>
+        <source>Do not convert</source>
+        <translation>Nicht umwandeln</translation>
+    </message>
+    <message>
+        <source>Convert</source>
+        <translation>Umwandeln</translation>
+    </message>
+    <message>
+        <source>Convert {name}</source>
+        <translation>{name} umwandeln</translation>
+    </message>
+    <message>
+        <source>This is the drafter of a model: convert or download the model first.</source>
+        <translation>Das ist der Drafter eines Modells: Wandeln Sie zuerst das Modell um, oder laden Sie es herunter.</translation>
+    </message>
+    <message>
+        <source>With {name}</source>
+        <translation>Mit {name}</translation>
+    </message>
+    <message>
+        <source>A drafter of {size}: it makes the answers of its model faster.</source>
+        <translation>Ein Drafter von {size}: Er macht die Antworten seines Modells schneller.</translation>
+    </message>
+    <message>
+        <source>{size} of weights become about {about}, and take some minutes to convert.</source>
+        <translation>Aus {size} Gewichten werden etwa {about}; das dauert einige Minuten.</translation>
+    </message>
+    <message>
+        <source>{percent} %</source>
+        <translation>{percent} %</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>Stop the conversion</source>
+        <translation>Die Umwandlung anhalten</translation>
+    </message>
+    <message>
+        <source>Beginning …</source>
+        <translation>Wird begonnen …</translation>
+    </message>
+    <message>
+        <source>There is a model of this name already: remove it first, or choose another precision.</source>
+        <translation>Ein Modell dieses Namens gibt es schon: Entfernen Sie es zuerst, oder wählen Sie eine andere Genauigkeit.</translation>
+    </message>
+    <message>
+        <source>Stopping …</source>
+        <translation>Wird angehalten …</translation>
+    </message>
+    <message>
+        <source>This folder holds no drafter.</source>
+        <translation>Dieser Ordner enthält keinen Drafter.</translation>
+    </message>
+</context>
+<context>
+    <name>Coordinator</name>
+    <message>
+        <source>Nothing was dictated yet since Larimar was started.</source>
+        <translation>Seit Larimar gestartet wurde, ist noch nichts diktiert worden.</translation>
+    </message>
+    <message>
+        <source>No text came for too long; dictation has stopped waiting.</source>
+        <translation>Zu lange kam kein Text; das Diktat wartet nicht mehr.</translation>
+    </message>
+    <message>
+        <source>The last words are still being written; try again in a moment.</source>
+        <translation>Die letzten Worte werden noch geschrieben; versuchen Sie es gleich noch einmal.</translation>
+    </message>
+    <message>
+        <source>No words were heard.</source>
+        <translation>Es waren keine Worte zu hören.</translation>
+    </message>
+</context>
+<context>
+    <name>Cover</name>
+    <message>
+        <source>Pick a part of the screen</source>
+        <translation>Einen Teil des Bildschirms auswählen</translation>
+    </message>
+    <message>
+        <source>Drag over a part · click a window · Enter takes the whole screen · Esc ends</source>
+        <translation>Einen Teil aufziehen · ein Fenster anklicken · Eingabe nimmt den ganzen Bildschirm · Esc bricht ab</translation>
+    </message>
+</context>
+<context>
     <name>DemoOffer</name>
     <message>
         <source>This is the demo model: tiny, made to try the program, and often wrong.</source>
@@ -593,6 +886,92 @@
     <message>
         <source>Do not show this again</source>
         <translation>Nicht mehr zeigen</translation>
+    </message>
+</context>
+<context>
+    <name>DictationActions</name>
+    <message>
+        <source>Dictate</source>
+        <translation>Diktieren</translation>
+    </message>
+    <message>
+        <source>Paste last dictation</source>
+        <translation>Letztes Diktat einfügen</translation>
+    </message>
+    <message>
+        <source>Take back the inserted text</source>
+        <translation>Eingefügten Text zurücknehmen</translation>
+    </message>
+    <message>
+        <source>Hold {keys} in any program and speak: the words appear there.</source>
+        <translation>Halten Sie {keys} in einem beliebigen Programm und sprechen Sie: Die Worte erscheinen dort.</translation>
+    </message>
+    <message>
+        <source>Press {keys} in any program and speak: the words appear there.</source>
+        <translation>Drücken Sie {keys} in einem beliebigen Programm und sprechen Sie: Die Worte erscheinen dort.</translation>
+    </message>
+    <message>
+        <source>Release {keys} to insert · Esc cancels</source>
+        <translation>{keys} loslassen fügt ein · Esc bricht ab</translation>
+    </message>
+    <message>
+        <source>Press {keys} again to insert · Esc cancels</source>
+        <translation>{keys} noch einmal fügt ein · Esc bricht ab</translation>
+    </message>
+</context>
+<context>
+    <name>DictationRows</name>
+    <message>
+        <source>Dictate into any program</source>
+        <translation>In jedes Programm diktieren</translation>
+    </message>
+    <message>
+        <source>Press the keys, in whatever program you are, and what you say appears where the cursor is. Nothing of it is stored; the last texts stay in memory until Larimar ends.</source>
+        <translation>Drücken Sie die Tasten, in welchem Programm Sie auch sind, und was Sie sagen, erscheint an der Schreibmarke. Nichts davon wird gespeichert; die letzten Texte bleiben im Arbeitsspeicher, bis Larimar endet.</translation>
+    </message>
+    <message>
+        <source>How it begins and ends</source>
+        <translation>Wie es beginnt und endet</translation>
+    </message>
+    <message>
+        <source>Hold the keys while speaking</source>
+        <translation>Die Tasten beim Sprechen halten</translation>
+    </message>
+    <message>
+        <source>Press once, and once again</source>
+        <translation>Einmal drücken, und noch einmal</translation>
+    </message>
+    <message>
+        <source>Spoken language</source>
+        <translation>Gesprochene Sprache</translation>
+    </message>
+    <message>
+        <source>Naming it helps the model, most of all with short sentences.</source>
+        <translation>Sie zu nennen hilft dem Modell, vor allem bei kurzen Sätzen.</translation>
+    </message>
+    <message>
+        <source>Whatever is heard</source>
+        <translation>Was zu hören ist</translation>
+    </message>
+    <message>
+        <source>Space after the text</source>
+        <translation>Leerzeichen nach dem Text</translation>
+    </message>
+    <message>
+        <source>So that the next words can follow at once.</source>
+        <translation>Damit die nächsten Worte gleich folgen können.</translation>
+    </message>
+    <message>
+        <source>Words to know</source>
+        <translation>Wörter, die es kennen soll</translation>
+    </message>
+    <message>
+        <source>One on each line</source>
+        <translation>Eines in jeder Zeile</translation>
+    </message>
+    <message>
+        <source>Names and terms that are to be spelled as you write them here.</source>
+        <translation>Namen und Fachwörter, die so geschrieben werden sollen wie hier.</translation>
     </message>
 </context>
 <context>
@@ -668,6 +1047,47 @@
     </message>
 </context>
 <context>
+    <name>FileTranscriber</name>
+    <message>
+        <source>{model} does not understand sound. Choose a model that does.</source>
+        <translation>{model} versteht keinen Ton. Wählen Sie ein Modell, das es kann.</translation>
+    </message>
+</context>
+<context>
+    <name>GlobalKeyRows</name>
+    <message>
+        <source>Restore</source>
+        <translation>Wiederherstellen</translation>
+    </message>
+    <message>
+        <source>Restore the default keys of all that acts in every program</source>
+        <translation>Die Standardtasten von allem wiederherstellen, was in jedem Programm wirkt</translation>
+    </message>
+    <message>
+        <source>Default keys</source>
+        <translation>Standardtasten</translation>
+    </message>
+    <message>
+        <source>Where these keys cannot work, the desktop’s own keyboard settings can run “larimar --dictate”, “--ask-screen”, “--paste-last” or “--cancel”.</source>
+        <translation>Wo diese Tasten nicht wirken können, kann die Tastatureinstellung des Desktops „larimar --dictate“, „--ask-screen“, „--paste-last“ oder „--cancel“ starten.</translation>
+    </message>
+</context>
+<context>
+    <name>GlobalKeys</name>
+    <message>
+        <source>Keys for every program need Ctrl, Alt or the system key, or are F keys.</source>
+        <translation>Tasten für alle Programme brauchen Strg, Alt oder die Systemtaste, oder sind F-Tasten.</translation>
+    </message>
+    <message>
+        <source>{keys} belongs to “{action}” already.</source>
+        <translation>{keys} gehört schon zu „{action}“.</translation>
+    </message>
+    <message>
+        <source>{keys} belongs to “{action}” in Larimar’s window.</source>
+        <translation>{keys} gehört in Larimars Fenster zu „{action}“.</translation>
+    </message>
+</context>
+<context>
     <name>Greeting</name>
     <message>
         <source>What can I do for you?</source>
@@ -700,6 +1120,13 @@
     <message>
         <source>Do my chats stay private?</source>
         <translation>Bleiben meine Gespräche privat?</translation>
+    </message>
+</context>
+<context>
+    <name>HandsFree</name>
+    <message>
+        <source>The microphone hears Larimar’s own voice. To interrupt it, speak louder than it does, or use headphones.</source>
+        <translation>Das Mikrofon hört Larimars eigene Stimme. Um sie zu unterbrechen, sprechen Sie lauter als sie, oder nehmen Sie Kopfhörer.</translation>
     </message>
 </context>
 <context>
@@ -826,6 +1253,76 @@
     </message>
 </context>
 <context>
+    <name>Hotkeys</name>
+    <message>
+        <source>Larimar has no global keys on macOS yet: let the Shortcuts app run “larimar --dictate” with keys of your choice.</source>
+        <translation>Auf macOS hat Larimar noch keine globalen Tasten: Lassen Sie die App „Kurzbefehle“ mit Tasten Ihrer Wahl „larimar --dictate“ starten.</translation>
+    </message>
+    <message>
+        <source>Global keys need the Python package {package}, which is not installed.</source>
+        <translation>Globale Tasten brauchen das Python-Paket {package}, das nicht installiert ist.</translation>
+    </message>
+    <message>
+        <source>There are no global keys on this display.</source>
+        <translation>Auf dieser Anzeige gibt es keine globalen Tasten.</translation>
+    </message>
+    <message>
+        <source>This desktop offers no global keys to programs. Let its own keyboard settings run “larimar --dictate”.</source>
+        <translation>Dieser Desktop bietet Programmen keine globalen Tasten. Lassen Sie seine Tastatureinstellung „larimar --dictate“ starten.</translation>
+    </message>
+    <message>
+        <source>The desktop gave Larimar no global keys; its keyboard settings may allow them.</source>
+        <translation>Der Desktop gab Larimar keine globalen Tasten; vielleicht erlauben es seine Tastatureinstellungen.</translation>
+    </message>
+    <message>
+        <source>The desktop hears the global keys no longer; they work after the next start.</source>
+        <translation>Der Desktop hört die globalen Tasten nicht mehr; nach dem nächsten Start wirken sie wieder.</translation>
+    </message>
+    <message>
+        <source>Windows does not answer; the keys may work after the next start.</source>
+        <translation>Windows antwortet nicht; vielleicht wirken die Tasten nach dem nächsten Start.</translation>
+    </message>
+    <message>
+        <source>This keyboard has no key for {keys}.</source>
+        <translation>Diese Tastatur hat keine Taste für {keys}.</translation>
+    </message>
+    <message>
+        <source>{keys} belongs to another program already; choose other keys, or free them there.</source>
+        <translation>{keys} gehört schon einem anderen Programm; wählen Sie andere Tasten, oder geben Sie sie dort frei.</translation>
+    </message>
+    <message>
+        <source>There are no global keys: the X server lets nobody in.</source>
+        <translation>Es gibt keine globalen Tasten: Der X-Server lässt niemanden ein.</translation>
+    </message>
+    <message>
+        <source>The X server does not answer; the keys may work after the next start.</source>
+        <translation>Der X-Server antwortet nicht; vielleicht wirken die Tasten nach dem nächsten Start.</translation>
+    </message>
+    <message>
+        <source>The X server ended the connection; there are no global keys.</source>
+        <translation>Der X-Server hat die Verbindung beendet; es gibt keine globalen Tasten.</translation>
+    </message>
+    <message>
+        <source>The keyboard is another one now, on which {keys} cannot be used.</source>
+        <translation>Die Tastatur ist jetzt eine andere, auf der {keys} nicht geht.</translation>
+    </message>
+</context>
+<context>
+    <name>HubToken</name>
+    <message>
+        <source>This is no token: it is one word of letters and digits, most often hf_….</source>
+        <translation>Das ist kein Token: Es ist ein Wort aus Buchstaben und Ziffern, meist hf_….</translation>
+    </message>
+    <message>
+        <source>This system has no keyring, and Larimar writes no token into a plain file. Install one (GNOME Keyring or KWallet), or set the variable HF_TOKEN before you start Larimar.</source>
+        <translation>Dieses System hat keinen Schlüsselbund, und Larimar schreibt kein Token in eine offene Datei. Installieren Sie einen (GNOME Keyring oder KWallet), oder setzen Sie die Variable HF_TOKEN, bevor Sie Larimar starten.</translation>
+    </message>
+    <message>
+        <source>The keyring did not take it. Unlock it, then try again.</source>
+        <translation>Der Schlüsselbund hat es nicht angenommen. Entsperren Sie ihn, dann versuchen Sie es noch einmal.</translation>
+    </message>
+</context>
+<context>
     <name>InstalledCard</name>
     <message>
         <source>Demo</source>
@@ -902,8 +1399,16 @@
 <context>
     <name>Larimar</name>
     <message>
+        <source>Show Larimar</source>
+        <translation>Larimar zeigen</translation>
+    </message>
+    <message>
         <source>Choose a model folder</source>
         <translation>Modellordner wählen</translation>
+    </message>
+    <message>
+        <source>Choose the folder of a checkpoint</source>
+        <translation>Den Ordner eines Checkpoints wählen</translation>
     </message>
 </context>
 <context>
@@ -1006,6 +1511,55 @@
     </message>
 </context>
 <context>
+    <name>LevelMeter</name>
+    <message>
+        <source>Loudness</source>
+        <translation>Lautstärke</translation>
+    </message>
+</context>
+<context>
+    <name>Listener</name>
+    <message>
+        <source>{model} does not understand sound. Choose a model that does.</source>
+        <translation>{model} versteht keinen Ton. Wählen Sie ein Modell, das es kann.</translation>
+    </message>
+    <message>
+        <source>Something went wrong inside Larimar while it was recording. Please try again.</source>
+        <translation>Beim Aufnehmen ist in Larimar etwas schiefgegangen. Bitte versuchen Sie es noch einmal.</translation>
+    </message>
+</context>
+<context>
+    <name>LiveIndicator</name>
+    <message>
+        <source>Stop</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>{what}. Stop.</source>
+        <translation>{what}. Anhalten.</translation>
+    </message>
+    <message>
+        <source>{what}. Click to stop.</source>
+        <translation>{what}. Ein Klick hält an.</translation>
+    </message>
+    <message>
+        <source>camera</source>
+        <translation>Kamera</translation>
+    </message>
+    <message>
+        <source>microphone</source>
+        <translation>Mikrofon</translation>
+    </message>
+    <message>
+        <source>screen</source>
+        <translation>Bildschirm</translation>
+    </message>
+    <message>
+        <source>On now: {senses}</source>
+        <translation>An: {senses}</translation>
+    </message>
+</context>
+<context>
     <name>LogDialog</name>
     <message>
         <source>Log</source>
@@ -1089,12 +1643,164 @@
 <context>
     <name>MicrophonePane</name>
     <message>
-        <source>The microphone is not here yet</source>
-        <translation>Das Mikrofon ist noch nicht da</translation>
+        <source>Microphone</source>
+        <translation>Mikrofon</translation>
     </message>
     <message>
-        <source>This room will let you speak to the model and write down what you say. It is still being built: for now nothing here touches your microphone.</source>
-        <translation>In diesem Raum werden Sie mit dem Modell sprechen können, und er schreibt auf, was Sie sagen. Er wird noch gebaut: Bis dahin rührt hier nichts Ihr Mikrofon an.</translation>
+        <source>Which microphone</source>
+        <translation>Welches Mikrofon</translation>
+    </message>
+    <message>
+        <source>Language that is spoken</source>
+        <translation>Sprache, die gesprochen wird</translation>
+    </message>
+    <message>
+        <source>Translate into</source>
+        <translation>Übersetzen in</translation>
+    </message>
+    <message>
+        <source>Spelling</source>
+        <translation>Schreibweise</translation>
+    </message>
+    <message>
+        <source>Speak, and it is written down</source>
+        <translation>Sprechen Sie, und es wird aufgeschrieben</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Open recordings…</source>
+        <translation>Aufnahmen öffnen …</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>Kopieren</translation>
+    </message>
+    <message>
+        <source>Save…</source>
+        <translation>Speichern …</translation>
+    </message>
+    <message>
+        <source>Send to chat</source>
+        <translation>In den Chat</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>Leeren</translation>
+    </message>
+    <message>
+        <source>Any language</source>
+        <translation>Jede Sprache</translation>
+    </message>
+    <message>
+        <source>No translation</source>
+        <translation>Keine Übersetzung</translation>
+    </message>
+    <message>
+        <source>Into {language}</source>
+        <translation>In: {language}</translation>
+    </message>
+    <message>
+        <source>Spelling: names and terms that the model is told</source>
+        <translation>Schreibweise: Namen und Fachwörter, die das Modell erfährt</translation>
+    </message>
+    <message>
+        <source>Names and terms as they are spelled, one in each line</source>
+        <translation>Namen und Fachwörter, wie man sie schreibt, je eines in einer Zeile</translation>
+    </message>
+    <message>
+        <source>Names and terms as they are spelled</source>
+        <translation>Namen und Fachwörter, wie man sie schreibt</translation>
+    </message>
+    <message>
+        <source>Hold the button while you speak, or press once to begin and once to end. Recordings and videos can be dropped here. No sound is kept, and nothing leaves this computer.</source>
+        <translation>Halten Sie den Knopf, während Sie sprechen, oder drücken Sie einmal zum Beginnen und einmal zum Beenden. Aufnahmen und Videos können hier abgelegt werden. Kein Ton wird behalten, und nichts verlässt diesen Computer.</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>Fortschritt</translation>
+    </message>
+    <message>
+        <source>Cancel this recording</source>
+        <translation>Diese Aufnahme abbrechen</translation>
+    </message>
+    <message>
+        <source>Drop to write it down</source>
+        <translation>Ablegen, um es aufzuschreiben</translation>
+    </message>
+    <message>
+        <source>Microphone, {time}</source>
+        <translation>Mikrofon, {time}</translation>
+    </message>
+    <message>
+        <source>Recording</source>
+        <translation>Aufnahme</translation>
+    </message>
+    <message>
+        <source>Nothing was understood. Speak closer to the microphone, or choose another one.</source>
+        <translation>Es wurde nichts verstanden. Sprechen Sie näher am Mikrofon, oder wählen Sie ein anderes.</translation>
+    </message>
+    <message>
+        <source>{name} is written down.</source>
+        <translation>{name} ist aufgeschrieben.</translation>
+    </message>
+    <message>
+        <source>Nobody speaks in {name}.</source>
+        <translation>In {name} spricht niemand.</translation>
+    </message>
+    <message>
+        <source>The system&apos;s microphone</source>
+        <translation>Das Mikrofon des Systems</translation>
+    </message>
+    <message>
+        <source>{name} (not there)</source>
+        <translation>{name} (nicht da)</translation>
+    </message>
+    <message>
+        <source>Copied.</source>
+        <translation>Kopiert.</translation>
+    </message>
+    <message>
+        <source>Saved as {name}.</source>
+        <translation>Gespeichert als {name}.</translation>
+    </message>
+    <message>
+        <source>{name} could not be written. Choose another folder.</source>
+        <translation>{name} konnte nicht geschrieben werden. Wählen Sie einen anderen Ordner.</translation>
+    </message>
+    <message>
+        <source>Open recordings</source>
+        <translation>Aufnahmen öffnen</translation>
+    </message>
+    <message>
+        <source>Save what was said</source>
+        <translation>Speichern, was gesagt wurde</translation>
+    </message>
+    <message>
+        <source> and {count} more</source>
+        <translation> und {count} mehr</translation>
+    </message>
+    <message>
+        <source>Listening: {name}</source>
+        <translation>Hört zu: {name}</translation>
+    </message>
+    <message>
+        <source>Opening …</source>
+        <translation>Wird geöffnet …</translation>
+    </message>
+    <message>
+        <source>Writing down …</source>
+        <translation>Wird aufgeschrieben …</translation>
+    </message>
+    <message>
+        <source>{model} does not understand sound. Choose a model that does.</source>
+        <translation>{model} versteht keinen Ton. Wählen Sie ein Modell, das es kann.</translation>
+    </message>
+    <message>
+        <source>Spelling ({count})</source>
+        <translation>Schreibweise ({count})</translation>
     </message>
 </context>
 <context>
@@ -1143,6 +1849,14 @@
         <translation>Einen Modellordner hinzufügen</translation>
     </message>
     <message>
+        <source>Convert a checkpoint…</source>
+        <translation>Checkpoint umwandeln …</translation>
+    </message>
+    <message>
+        <source>Convert a checkpoint to a model folder</source>
+        <translation>Einen Checkpoint in einen Modellordner umwandeln</translation>
+    </message>
+    <message>
         <source>On this computer</source>
         <translation>Auf diesem Computer</translation>
     </message>
@@ -1155,12 +1869,59 @@
         <translation>Wird geladen …</translation>
     </message>
     <message>
+        <source>Unloaded to save memory</source>
+        <translation>Entladen, um Speicher zu sparen</translation>
+    </message>
+    <message>
         <source>Loaded, on {provider}</source>
         <translation>Geladen, auf {provider}</translation>
     </message>
     <message>
         <source>Loaded</source>
         <translation>Geladen</translation>
+    </message>
+</context>
+<context>
+    <name>Overlay</name>
+    <message>
+        <source>Dictation</source>
+        <translation>Diktat</translation>
+    </message>
+    <message>
+        <source>Cancel dictation</source>
+        <translation>Diktat abbrechen</translation>
+    </message>
+    <message>
+        <source>Cancel (Esc)</source>
+        <translation>Abbrechen (Esc)</translation>
+    </message>
+    <message>
+        <source>One moment …</source>
+        <translation>Einen Augenblick …</translation>
+    </message>
+    <message>
+        <source>The microphone is being opened.</source>
+        <translation>Das Mikrofon wird geöffnet.</translation>
+    </message>
+    <message>
+        <source>Listening</source>
+        <translation>Hört zu</translation>
+    </message>
+    <message>
+        <source>Writing …</source>
+        <translation>Schreibt …</translation>
+    </message>
+    <message>
+        <source>Inserted</source>
+        <translation>Eingefügt</translation>
+    </message>
+    <message>
+        <source>On the clipboard</source>
+        <translation>In der Zwischenablage</translation>
+    </message>
+    <message>
+        <source>Dictation: {state}</source>
+        <translation>Diktat: {state}</translation>
     </message>
 </context>
 <context>
@@ -1191,6 +1952,81 @@
     </message>
 </context>
 <context>
+    <name>Picture</name>
+    <message>
+        <source>What was picked</source>
+        <translation>Was ausgewählt wurde</translation>
+    </message>
+</context>
+<context>
+    <name>Preview</name>
+    <message>
+        <source>What the camera sees</source>
+        <translation>Was die Kamera sieht</translation>
+    </message>
+    <message>
+        <source>Starting the camera …</source>
+        <translation>Die Kamera startet …</translation>
+    </message>
+</context>
+<context>
+    <name>ProgressFoot</name>
+    <message>
+        <source>Stop</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>Stop: {what}</source>
+        <translation>Anhalten: {what}</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionBar</name>
+    <message>
+        <source>Question</source>
+        <translation>Frage</translation>
+    </message>
+    <message>
+        <source>Enter sends, Esc stops the answer</source>
+        <translation>Eingabe sendet, Esc hält die Antwort an</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>Ask</source>
+        <translation>Fragen</translation>
+    </message>
+    <message>
+        <source>Stop (Esc)</source>
+        <translation>Anhalten (Esc)</translation>
+    </message>
+    <message>
+        <source>Ask (Enter)</source>
+        <translation>Fragen (Eingabe)</translation>
+    </message>
+</context>
+<context>
+    <name>RecordButton</name>
+    <message>
+        <source>Record</source>
+        <translation>Aufnehmen</translation>
+    </message>
+    <message>
+        <source>Stop recording</source>
+        <translation>Aufnahme beenden</translation>
+    </message>
+    <message>
+        <source>Writing down …</source>
+        <translation>Wird aufgeschrieben …</translation>
+    </message>
+    <message>
+        <source>Hold it while you speak, or press once to begin and once to end</source>
+        <translation>Beim Sprechen halten, oder einmal drücken zum Beginnen und einmal zum Beenden</translation>
+    </message>
+</context>
+<context>
     <name>RowList</name>
     <message>
         <source>Jump to latest</source>
@@ -1198,7 +2034,48 @@
     </message>
 </context>
 <context>
+    <name>ScreenActions</name>
+    <message>
+        <source>Ask about the screen</source>
+        <translation>Nach dem Bildschirm fragen</translation>
+    </message>
+    <message>
+        <source>Ask about the same part again</source>
+        <translation>Noch einmal nach demselben Teil fragen</translation>
+    </message>
+</context>
+<context>
+    <name>ScreenQuestions</name>
+    <message>
+        <source>The screen gives programs no picture of itself. Paste a screenshot into the chat.</source>
+        <translation>Der Bildschirm gibt Programmen kein Bild von sich. Fügen Sie ein Bildschirmfoto in den Chat ein.</translation>
+    </message>
+</context>
+<context>
+    <name>SecretField</name>
+    <message>
+        <source>Save</source>
+        <translation>Speichern</translation>
+    </message>
+    <message>
+        <source>Save: {name}</source>
+        <translation>Speichern: {name}</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>Entfernen</translation>
+    </message>
+    <message>
+        <source>Remove: {name}</source>
+        <translation>Entfernen: {name}</translation>
+    </message>
+</context>
+<context>
     <name>Session</name>
+    <message>
+        <source>Larimar is closing, so the model no longer answers.</source>
+        <translation>Larimar wird geschlossen, deshalb antwortet das Modell nicht mehr.</translation>
+    </message>
     <message>
         <source>Something went wrong inside Larimar while it was answering. Please ask again.</source>
         <translation>Beim Antworten ist in Larimar etwas schiefgegangen. Bitte fragen Sie noch einmal.</translation>
@@ -1210,6 +2087,10 @@
 </context>
 <context>
     <name>SettingsActions</name>
+    <message>
+        <source>Larimar goes on in the tray. Its icon brings the window back, and ends it.</source>
+        <translation>Larimar läuft im Infobereich weiter. Sein Symbol holt das Fenster zurück und beendet es.</translation>
+    </message>
     <message>
         <source>Larimar {version} is there: {address}</source>
         <translation>Larimar {version} ist da: {address}</translation>
@@ -1266,6 +2147,10 @@
         <translation>Keine Einstellung hat diese Wörter.</translation>
     </message>
     <message>
+        <source>A token is kept.</source>
+        <translation>Ein Token ist hinterlegt.</translation>
+    </message>
+    <message>
         <source>Appearance</source>
         <translation>Aussehen</translation>
     </message>
@@ -1314,6 +2199,14 @@
         <translation>Holt das Fenster mit einem Klick zurück.</translation>
     </message>
     <message>
+        <source>Go on in the tray when the window is closed</source>
+        <translation>Im Infobereich weiterlaufen, wenn das Fenster geschlossen wird</translation>
+    </message>
+    <message>
+        <source>The keys for dictation and the screen work as long as Larimar runs. Needs the icon.</source>
+        <translation>Die Tasten für Diktat und Bildschirm wirken, solange Larimar läuft. Braucht das Symbol.</translation>
+    </message>
+    <message>
         <source>Models</source>
         <translation>Modelle</translation>
     </message>
@@ -1346,6 +2239,30 @@
         <translation>Grafikkarte (CUDA)</translation>
     </message>
     <message>
+        <source>Unload the model when nothing is asked</source>
+        <translation>Das Modell entladen, wenn nichts gefragt wird</translation>
+    </message>
+    <message>
+        <source>Gives its memory back. The next question, or typing one, loads it again.</source>
+        <translation>Gibt seinen Speicher zurück. Die nächste Frage, oder schon ihr erster Buchstabe, lädt es wieder.</translation>
+    </message>
+    <message>
+        <source>Hugging Face token</source>
+        <translation>Token für Hugging Face</translation>
+    </message>
+    <message>
+        <source>For models whose terms you had to accept. It is kept in the system’s keyring.</source>
+        <translation>Für Modelle, deren Bedingungen Sie annehmen mussten. Es liegt im Schlüsselbund des Systems.</translation>
+    </message>
+    <message>
+        <source>Mirror of the Hugging Face Hub</source>
+        <translation>Spiegel des Hugging Face Hub</translation>
+    </message>
+    <message>
+        <source>Address that is asked in its place, and gets the token too. Empty: the Hub itself.</source>
+        <translation>Adresse, die an seiner Stelle gefragt wird und auch das Token bekommt. Leer: der Hub selbst.</translation>
+    </message>
+    <message>
         <source>Choose…</source>
         <translation>Wählen …</translation>
     </message>
@@ -1356,6 +2273,26 @@
     <message>
         <source>Folder for downloaded models</source>
         <translation>Ordner für heruntergeladene Modelle</translation>
+    </message>
+    <message>
+        <source>Voice</source>
+        <translation>Stimme</translation>
+    </message>
+    <message>
+        <source>Read replies aloud</source>
+        <translation>Antworten vorlesen</translation>
+    </message>
+    <message>
+        <source>Sentence by sentence, as they come. The button over the conversation does the same.</source>
+        <translation>Satz für Satz, während sie kommen. Der Knopf über dem Gespräch tut dasselbe.</translation>
+    </message>
+    <message>
+        <source>Dictation</source>
+        <translation>Diktat</translation>
+    </message>
+    <message>
+        <source>Global keys</source>
+        <translation>Globale Tasten</translation>
     </message>
     <message>
         <source>Privacy</source>
@@ -1450,6 +2387,26 @@
         <translation>Tasten wie am Anfang</translation>
     </message>
     <message>
+        <source>Never</source>
+        <translation>Nie</translation>
+    </message>
+    <message>
+        <source>At once</source>
+        <translation>Sofort</translation>
+    </message>
+    <message>
+        <source>After an hour</source>
+        <translation>Nach einer Stunde</translation>
+    </message>
+    <message>
+        <source>After {count} minutes</source>
+        <translation>Nach {count} Minuten</translation>
+    </message>
+    <message>
+        <source>This is no address of a web server: it begins with https:// or http://.</source>
+        <translation>Das ist keine Adresse eines Webservers: Sie beginnt mit https:// oder http://.</translation>
+    </message>
+    <message>
         <source>Looking …</source>
         <translation>Wird nachgesehen …</translation>
     </message>
@@ -1478,6 +2435,10 @@
     <message>
         <source>(code)</source>
         <translation>(Code)</translation>
+    </message>
+    <message>
+        <source>(table)</source>
+        <translation>(Tabelle)</translation>
     </message>
 </context>
 <context>
@@ -1519,6 +2480,10 @@
         <translation>Liest …</translation>
     </message>
     <message>
+        <source>Unloaded to save memory</source>
+        <translation>Entladen, um Speicher zu sparen</translation>
+    </message>
+    <message>
         <source>No model</source>
         <translation>Kein Modell</translation>
     </message>
@@ -1553,14 +2518,6 @@
     <message>
         <source>Reading … {percent} %</source>
         <translation>Liest … {percent} %</translation>
-    </message>
-    <message>
-        <source>{speed} tokens/s</source>
-        <translation>{speed} Token/s</translation>
-    </message>
-    <message>
-        <source>first token after {seconds} s</source>
-        <translation>erstes Token nach {seconds} s</translation>
     </message>
 </context>
 <context>
@@ -1631,6 +2588,60 @@
     </message>
 </context>
 <context>
+    <name>TextInserter</name>
+    <message>
+        <source>Nothing can be inserted into other programs on this display.</source>
+        <translation>Auf dieser Anzeige lässt sich nichts in andere Programme einfügen.</translation>
+    </message>
+    <message>
+        <source>Nothing was inserted that could be taken back.</source>
+        <translation>Es wurde nichts eingefügt, das sich zurücknehmen ließe.</translation>
+    </message>
+    <message>
+        <source>The text is on the clipboard: press Ctrl+V to insert it.</source>
+        <translation>Der Text ist in der Zwischenablage: Strg+V fügt ihn ein.</translation>
+    </message>
+    <message>
+        <source>The text could not be put on the clipboard. “Paste last dictation” tries again.</source>
+        <translation>Der Text kam nicht in die Zwischenablage. „Letztes Diktat einfügen“ versucht es noch einmal.</translation>
+    </message>
+    <message>
+        <source>Another program took the clipboard at that moment. “Paste last dictation” tries again.</source>
+        <translation>Ein anderes Programm hat in diesem Augenblick die Zwischenablage genommen. „Letztes Diktat einfügen“ versucht es noch einmal.</translation>
+    </message>
+    <message>
+        <source>The program in front has not taken the text. “Paste last dictation” tries again.</source>
+        <translation>Das vordere Programm hat den Text nicht genommen. „Letztes Diktat einfügen“ versucht es noch einmal.</translation>
+    </message>
+    <message>
+        <source>The text could not be inserted: no X server answers.</source>
+        <translation>Der Text konnte nicht eingefügt werden: Kein X-Server antwortet.</translation>
+    </message>
+    <message>
+        <source>This display takes no keys from programs: press Ctrl+V to insert.</source>
+        <translation>Diese Anzeige nimmt keine Tasten von Programmen: Strg+V fügt ein.</translation>
+    </message>
+    <message>
+        <source>Larimar ended before the text was inserted.</source>
+        <translation>Larimar endete, bevor der Text eingefügt war.</translation>
+    </message>
+    <message>
+        <source>Another program is in front now; nothing was taken back.</source>
+        <translation>Jetzt ist ein anderes Programm vorn; nichts wurde zurückgenommen.</translation>
+    </message>
+    <message>
+        <source>The program that had copied something before did not answer; the clipboard could not be put back.</source>
+        <translation>Das Programm, das vorher etwas kopiert hatte, antwortete nicht; die Zwischenablage ließ sich nicht zurücksetzen.</translation>
+    </message>
+</context>
+<context>
+    <name>TranscriptView</name>
+    <message>
+        <source>What was said</source>
+        <translation>Was gesagt wurde</translation>
+    </message>
+</context>
+<context>
     <name>TransferActions</name>
     <message>
         <source>Importing …</source>
@@ -1651,6 +2662,14 @@
     <message>
         <source>Exported to “{where}”</source>
         <translation>Nach „{where}“ exportiert</translation>
+    </message>
+    <message>
+        <source>Another export is under way.</source>
+        <translation>Ein anderer Export läuft noch.</translation>
+    </message>
+    <message>
+        <source>The export was stopped.</source>
+        <translation>Der Export wurde angehalten.</translation>
     </message>
     <message>
         <source>Imported: {messages} messages in {conversations} conversations</source>
@@ -1692,8 +2711,32 @@
         <translation>Neues Gespräch</translation>
     </message>
     <message>
+        <source>Dictate</source>
+        <translation>Diktieren</translation>
+    </message>
+    <message>
+        <source>Paste last dictation</source>
+        <translation>Letztes Diktat einfügen</translation>
+    </message>
+    <message>
+        <source>Ask about the screen</source>
+        <translation>Nach dem Bildschirm fragen</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
         <source>Quit</source>
         <translation>Beenden</translation>
+    </message>
+    <message>
+        <source>Insert what was said</source>
+        <translation>Gesagtes einfügen</translation>
+    </message>
+    <message>
+        <source>Stop ({what})</source>
+        <translation>Anhalten ({what})</translation>
     </message>
 </context>
 <context>
@@ -1735,14 +2778,202 @@
     </message>
 </context>
 <context>
-    <name>WebcamPane</name>
+    <name>VoiceActions</name>
     <message>
-        <source>The webcam is not here yet</source>
-        <translation>Die Webcam ist noch nicht da</translation>
+        <source>Conversation without hands</source>
+        <translation>Freihändiges Gespräch</translation>
     </message>
     <message>
-        <source>This room will let the model look through your camera and answer what you ask about it. It is still being built: for now nothing here touches your camera.</source>
-        <translation>In diesem Raum wird das Modell durch Ihre Kamera sehen und beantworten, was Sie dazu fragen. Er wird noch gebaut: Bis dahin rührt hier nichts Ihre Kamera an.</translation>
+        <source>This system has no voice. Install one (on Debian and Ubuntu: apt install speech-dispatcher).</source>
+        <translation>Dieses System hat keine Stimme. Installieren Sie eine (auf Debian und Ubuntu: apt install speech-dispatcher).</translation>
+    </message>
+    <message>
+        <source>The microphone is still in use. Try again in a moment.</source>
+        <translation>Das Mikrofon ist noch in Benutzung. Versuchen Sie es gleich noch einmal.</translation>
+    </message>
+</context>
+<context>
+    <name>VoiceBar</name>
+    <message>
+        <source>Listening</source>
+        <translation>Hört zu</translation>
+    </message>
+    <message>
+        <source>Just speak. Esc ends the conversation.</source>
+        <translation>Sprechen Sie einfach. Esc beendet das Gespräch.</translation>
+    </message>
+    <message>
+        <source>You are speaking</source>
+        <translation>Sie sprechen</translation>
+    </message>
+    <message>
+        <source>Thinking …</source>
+        <translation>Denkt nach …</translation>
+    </message>
+    <message>
+        <source>Speak to ask something else.</source>
+        <translation>Sprechen Sie, um etwas anderes zu fragen.</translation>
+    </message>
+    <message>
+        <source>Larimar is speaking</source>
+        <translation>Larimar spricht</translation>
+    </message>
+    <message>
+        <source>Speak to interrupt it.</source>
+        <translation>Sprechen Sie, um es zu unterbrechen.</translation>
+    </message>
+    <message>
+        <source>End</source>
+        <translation>Beenden</translation>
+    </message>
+    <message>
+        <source>End the conversation without hands</source>
+        <translation>Das freihändige Gespräch beenden</translation>
+    </message>
+    <message>
+        <source>Conversation without hands. Just speak. Esc ends it.</source>
+        <translation>Freihändiges Gespräch. Sprechen Sie einfach. Esc beendet es.</translation>
+    </message>
+    <message>
+        <source>The conversation without hands has ended</source>
+        <translation>Das freihändige Gespräch ist beendet</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
+    </message>
+</context>
+<context>
+    <name>Watcher</name>
+    <message>
+        <source>Describe the picture in one sentence.</source>
+        <translation>Beschreibe das Bild in einem Satz.</translation>
+    </message>
+</context>
+<context>
+    <name>Waveform</name>
+    <message>
+        <source>Waveform</source>
+        <translation>Wellenform</translation>
+    </message>
+</context>
+<context>
+    <name>WebcamPane</name>
+    <message>
+        <source>Webcam</source>
+        <translation>Webcam</translation>
+    </message>
+    <message>
+        <source>Camera</source>
+        <translation>Kamera</translation>
+    </message>
+    <message>
+        <source>Let the model look through your camera</source>
+        <translation>Lassen Sie das Modell durch Ihre Kamera sehen</translation>
+    </message>
+    <message>
+        <source>Start the camera</source>
+        <translation>Kamera starten</translation>
+    </message>
+    <message>
+        <source>The camera gives no picture</source>
+        <translation>Die Kamera gibt kein Bild</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>Noch einmal versuchen</translation>
+    </message>
+    <message>
+        <source>Send to chat</source>
+        <translation>In den Chat</translation>
+    </message>
+    <message>
+        <source>Save picture…</source>
+        <translation>Bild speichern …</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>Leeren</translation>
+    </message>
+    <message>
+        <source>What do you see?</source>
+        <translation>Was siehst du?</translation>
+    </message>
+    <message>
+        <source>Watch</source>
+        <translation>Beobachten</translation>
+    </message>
+    <message>
+        <source>Watch: say what is seen whenever it changes</source>
+        <translation>Beobachten: sagen, was zu sehen ist, wann immer es sich ändert</translation>
+    </message>
+    <message>
+        <source>Describe the scene about once a second, as long as it changes</source>
+        <translation>Die Szene etwa jede Sekunde beschreiben, solange sie sich ändert</translation>
+    </message>
+    <message>
+        <source>What questions are about</source>
+        <translation>Wonach Fragen fragen</translation>
+    </message>
+    <message>
+        <source>This picture</source>
+        <translation>Dieses Bild</translation>
+    </message>
+    <message>
+        <source>The last 8 seconds</source>
+        <translation>Die letzten 8 Sekunden</translation>
+    </message>
+    <message>
+        <source>Ask about what the camera sees</source>
+        <translation>Nach dem fragen, was die Kamera sieht</translation>
+    </message>
+    <message>
+        <source>No camera was found. Plug one in; it will appear here by itself.</source>
+        <translation>Es wurde keine Kamera gefunden. Stecken Sie eine an; sie erscheint hier von selbst.</translation>
+    </message>
+    <message>
+        <source>Nothing of it is recorded, and nothing leaves this computer. You can stop at any time.</source>
+        <translation>Nichts davon wird aufgezeichnet, und nichts verlässt diesen Computer. Sie können jederzeit anhalten.</translation>
+    </message>
+    <message>
+        <source>{model} cannot see pictures; choose a model that can</source>
+        <translation>{model} kann keine Bilder sehen; wählen Sie ein Modell, das es kann</translation>
+    </message>
+    <message>
+        <source>The model is loading …</source>
+        <translation>Das Modell wird geladen …</translation>
+    </message>
+    <message>
+        <source>There is no model to ask yet</source>
+        <translation>Noch gibt es kein Modell, das gefragt werden könnte</translation>
+    </message>
+    <message>
+        <source>Watching</source>
+        <translation>Beobachtet</translation>
+    </message>
+    <message>
+        <source>The answer was stopped.</source>
+        <translation>Die Antwort wurde angehalten.</translation>
+    </message>
+    <message>
+        <source>Saved as {name}.</source>
+        <translation>Gespeichert als {name}.</translation>
+    </message>
+    <message>
+        <source>{name} could not be written. Choose another folder.</source>
+        <translation>{name} konnte nicht geschrieben werden. Wählen Sie einen anderen Ordner.</translation>
+    </message>
+    <message>
+        <source>Save picture</source>
+        <translation>Bild speichern</translation>
+    </message>
+    <message>
+        <source>Pictures</source>
+        <translation>Bilder</translation>
+    </message>
+    <message>
+        <source>Stop camera</source>
+        <translation>Kamera anhalten</translation>
     </message>
 </context>
 </TS>
