@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, Theme
+from app.widgets.leading import leading
 
 _STEPS = 1000
 
@@ -19,7 +20,7 @@ class ProgressFoot(QFrame):
         super().__init__(parent)
         self.setObjectName("undo")
         self._theme = theme
-        self._label = QLabel(self)
+        self._label = leading(QLabel(self))
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setRange(0, _STEPS)

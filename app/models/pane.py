@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QFont, QShowEvent
+from PySide6.QtGui import QDesktopServices, QFont, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.background import Background
@@ -25,6 +25,7 @@ from inference.memory import available_bytes
 from inference.model_folder import default_model_folder
 
 _COLUMN_AT_MOST = 860
+_ROOM_FOR_WORDS = 700
 
 
 class ModelsPane(QScrollArea):
@@ -78,11 +79,13 @@ class ModelsPane(QScrollArea):
         )
         self._about.setObjectName("hint")
         self._about.setWordWrap(True)
-        self.add_button = QPushButton(self.tr("Add a folder…"), inside)
+        self._add_words = self.tr("Add a folder…")
+        self.add_button = QPushButton(self._add_words, inside)
         self.add_button.setAccessibleName(self.tr("Add a model folder"))
         self.add_button.setIcon(theme.icon("folder", theme.colours.muted, 18))
         self.add_button.clicked.connect(lambda _checked=False: self._add())
-        self.convert_button = QPushButton(self.tr("Convert a checkpoint…"), inside)
+        self._convert_words = self.tr("Convert a checkpoint…")
+        self.convert_button = QPushButton(self._convert_words, inside)
         self.convert_button.setAccessibleName(self.tr("Convert a checkpoint to a model folder"))
         self.convert_button.setIcon(theme.icon("wrench", theme.colours.muted, 18))
         self.convert_button.clicked.connect(lambda _checked=False: self._convert())
@@ -116,6 +119,14 @@ class ModelsPane(QScrollArea):
     def stops(self) -> tuple[QWidget, ...]:
         """Return the places between which F6 moves."""
         return (self.convert_button,)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the words on the buttons out where there is little room."""
+        super().resizeEvent(event)
+        roomy = self.width() >= _ROOM_FOR_WORDS
+        for button, words in ((self.convert_button, self._convert_words), (self.add_button, self._add_words)):
+            button.setText(words if roomy else "")
+            button.setToolTip("" if roomy else words)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look at the disk anew."""
