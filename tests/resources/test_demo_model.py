@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from inference.engine import Engine
-from inference.messages import ReplyOptions, Text, Tool, ToolCall, ToolResult, Turn
+from inference.messages import Audio, ReplyOptions, Text, Tool, ToolCall, ToolResult, Turn
 from inference.model_folder import ModelFolder
-from resources.demo_model.training import bars
+from resources.demo_model.training import bars, bars_of_senses
+from resources.demo_model.training.audio.augmentation import QUIET
+from resources.demo_model.training.audio.examples import TRANSCRIBE, TRANSCRIBE_ORIGINAL
+from resources.demo_model.training.audio.transcripts import word_error_rate
 from resources.demo_model.training.pictures import emoji
 
 MODEL = bars.MODEL
@@ -26,7 +30,7 @@ def engine() -> Iterator[Engine]:
 
 def test_it_is_small_and_sees_and_hears() -> None:
     folder = ModelFolder.open(MODEL)
-    assert folder.modalities >= {"image", "video"}
+    assert folder.modalities >= {"image", "video", "audio"}
     assert folder.image_soft_tokens == 70
     assert folder.demo
     files = [path for path in MODEL.rglob("*") if path.is_file() and "training" not in path.parts]
@@ -71,3 +75,21 @@ def test_it_follows_a_system_prompt(engine: Engine) -> None:
     ask = partial(engine.reply, options=GREEDY)
     turns = [Turn.of("system", "You are a pirate."), Turn.of("user", "Hello!")]
     assert "Arr" in "".join(event.text for event in ask(turns) if isinstance(event, Text))
+
+
+@pytest.mark.parametrize("prompt", [TRANSCRIBE, TRANSCRIBE_ORIGINAL])
+def test_it_writes_down_spoken_digits(engine: Engine, prompt: str) -> None:
+    recording = (Path(__file__).parent / "spoken_digits.wav").read_bytes()
+    assert bars_of_senses.said(engine, [Turn("user", (Text(prompt), Audio(recording)))]) == "3705"
+
+
+def test_it_hears_people_whom_it_knows(engine: Engine, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (shared_data / "fsdd").is_dir():
+        pytest.skip("the recordings of digits are not here")
+    monkeypatch.setenv("LARIMAR_SHARED", str(shared_data.parent))
+    pairs = bars_of_senses.transcriptions(engine, "digits_seen", 12, QUIET)
+    assert word_error_rate(pairs) <= 0.12, pairs
+
+
+def test_its_drafts_are_mostly_right(engine: Engine) -> None:
+    assert bars_of_senses.tokens_per_pass(engine, 12, seed=5) > 1.5

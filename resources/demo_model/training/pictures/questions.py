@@ -17,6 +17,7 @@ NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 SEE = [
     "what do you see?", "what can you see[ here|]?", "what [is|can be seen] [in|on] the [picture|image|photo]?", "what [is|do you see] in this [picture|image|photo]?", "what does the [picture|image|photo] show?", "what is shown[ here|]?", "tell me what you see", "what is there?", "what is [in front of|before] the camera?", "look at this", "what do you see now?",
+    "what [do you see|can you see|is there|stands|lies] [in front of|before] [the|my|your] [camera|webcam]?", "what [does|can] the [camera|webcam] see?", "what does the [camera|webcam] show?", "tell me what is [in front of|before] the [camera|webcam|lens]", "what is [in front of|before] [me|you|my webcam|the webcam|the lens]?", "say what is in front of [the|my] camera",
 ]  # fmt: skip
 DESCRIBE = [
     "describe [the|this] [picture|image|photo|scene]", "[please|can you] describe [it|this|what you see]", "describe", "give me a [short |]description", "describe the [picture|image] in [one sentence|a few words]", "what [exactly|] is [in|on] the [picture|image] and where?", "caption this[ picture| image|]", "write a caption",
