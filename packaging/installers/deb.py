@@ -32,7 +32,14 @@ PORTAUDIO = ("libportaudio.so.2", "libjack.so.0", "libdb-5.3.so")
 
 _OPENED_AT_RUN_TIME = ("libportaudio2", "libegl1", "libgl1", "libxcb-cursor0", "libxkbcommon-x11-0", "fontconfig")
 """Libraries that nothing is linked to: Qt and sounddevice open them when the program runs."""
-_RECOMMENDED = ("fonts-noto-core", "fonts-noto-cjk", "fonts-noto-color-emoji", "speech-dispatcher", "wl-clipboard")
+_RECOMMENDED = (
+    "fonts-noto-core",
+    "fonts-noto-cjk",
+    "fonts-noto-color-emoji",
+    "speech-dispatcher",
+    "wl-clipboard",
+    "libasound2-plugins | pipewire-alsa",  # PortAudio reaches the sound server through ALSA
+)
 
 
 def build(build: Build) -> Sequence[Path]:

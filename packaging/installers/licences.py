@@ -14,7 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from installers.names import NAME, Build, BuildError, output_of, version
+from installers.names import NAME, ROOT, Build, BuildError, output_of, version
+
+_CARRIED = {"silero-vad": ("6.2.3", "MIT", ROOT / "resources" / "voice_activity" / "LICENSE")}
+"""Works of others that lie in ``resources/`` rather than in a distribution: version, licence and its text."""
 
 _OWNERS = """
 import json, sys
@@ -69,6 +72,9 @@ def write(build: Build, python: Path, contents: Path) -> None:
         if text is not None:
             _copy_texts(folder / package, [text])
         lines.append(f"{package} {number}: see its text")
+    for work, (number, licence, text) in _CARRIED.items():
+        _copy_texts(folder / work, [text])
+        lines.append(f"{work} {number}: {licence}")
     lines.append(f"Python {sys.version.split()[0]}: PSF-2.0")
     _copy_texts(folder / "Python", _python_licence(python))
     (folder / "README.txt").write_text(_README.format(name=NAME, list="\n".join(lines)), encoding="utf-8")
@@ -77,7 +83,7 @@ def write(build: Build, python: Path, contents: Path) -> None:
 
 _README = """{name} is built from the works below, each under its own licence. The texts lie beside this file.
 
-PySide6 (Qt), soxr and the FFmpeg libraries inside av and OpenCV are under the LGPL: they are separate files in this
+PySide6 (Qt), soxr and the FFmpeg libraries inside av are under the LGPL: they are separate files in this
 folder's parent, and may be replaced there by other builds of the same versions.
 
 {list}
@@ -131,6 +137,18 @@ def _write_sbom(build: Build, python: Path, owners: set[str], system: dict[str, 
         reference = f"pkg:deb/debian/{package}@{number}"
         bill["components"].append(
             {"type": "library", "bom-ref": reference, "name": package, "version": number, "purl": reference}
+        )
+    for work, (number, licence, _) in _CARRIED.items():
+        purl = f"pkg:pypi/{work}@{number}"
+        bill["components"].append(
+            {
+                "type": "machine-learning-model",
+                "bom-ref": purl,
+                "name": work,
+                "version": number,
+                "purl": purl,
+                "licenses": [{"license": {"id": licence}}],
+            }
         )
     bill["dependencies"] = [
         {**each, "dependsOn": [other for other in each.get("dependsOn", []) if other in kept]}
