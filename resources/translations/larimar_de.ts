@@ -1057,15 +1057,15 @@
     <name>GlobalKeyRows</name>
     <message>
         <source>Restore</source>
-        <translation>Wiederherstellen</translation>
+        <translation>Zurücksetzen</translation>
     </message>
     <message>
         <source>Restore the default keys of all that acts in every program</source>
-        <translation>Die Standardtasten von allem wiederherstellen, was in jedem Programm wirkt</translation>
+        <translation>Die Tasten von allem zurücksetzen, was in jedem Programm wirkt</translation>
     </message>
     <message>
         <source>Default keys</source>
-        <translation>Standardtasten</translation>
+        <translation>Tasten wie am Anfang</translation>
     </message>
     <message>
         <source>Where these keys cannot work, the desktop’s own keyboard settings can run “larimar --dictate”, “--ask-screen”, “--paste-last” or “--cancel”.</source>
