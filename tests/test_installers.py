@@ -223,10 +223,11 @@ def test_the_bill_of_materials_lists_what_went_in_and_nothing_else(
     contents.write_text(json.dumps([["numpy", numpy.__file__]]))
     licences.write(build, Path(sys.executable), contents)
     written = json.loads((build.work / "sbom.json").read_text())
-    assert [part["name"] for part in written["components"]] == ["numpy"]
+    assert [part["name"] for part in written["components"]] == ["numpy", "silero-vad"]
     assert written["dependencies"] == [{"ref": "n", "dependsOn": []}]
     assert written["metadata"]["component"]["version"] == __version__
     listed = (inside / "licences" / "README.txt").read_text()
     assert "numpy" in listed
     assert "PyYAML" not in listed
     assert list((inside / "licences" / "numpy").iterdir())
+    assert list((inside / "licences" / "silero-vad").iterdir()), "its graph lies in resources/"
