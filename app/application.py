@@ -162,7 +162,7 @@ class Larimar(QObject):
         self.screen.continue_requested.connect(self._continue_in_chat)
         self.deeds: dict[str, Callable[[], object]] = {"ask-screen": self.screen.ask}
         """What other starts may ask for beside dictation; see :data:`~app.single_instance.Deed`."""
-        self.idle_unload = IdleUnload(self.session, self.settings.unload_after, self)
+        self.idle_unload = IdleUnload(self.session, self.settings.unload_after, self, senses=self.senses)
         self.session.state_changed.connect(self._spare_the_collector)
         self.session.state_changed.connect(lambda _: self._ask_first_question())
         self.window.chat.controller.busy_changed.connect(self._ask_first_question)

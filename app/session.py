@@ -216,6 +216,7 @@ class Session(QObject):
 
         That a model cannot hear shows when it is asked about the sound.
         """
+        self.wake()
         return SoundStream(self._worker.hear)
 
     def withdraw(self, turn: int) -> None:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from app.application import Larimar
 from app.conversation import MessageStatus
 from app.idle_unload import IdleUnload
+from app.live_senses import LiveSenses, Sense
 from app.session import Frame, Session, SessionState
 from inference.errors import ModelFolderError
 from inference.messages import ReplyOptions, Text, Turn
@@ -109,6 +110,27 @@ def test_reading_ahead_counts_as_use(qtbot: QtBot, make_session: MakeSession) ->
     idle.timer.stop()
     session.prepare(QUESTION, ReplyOptions())
     assert idle.timer.isActive()
+
+
+def test_a_model_stays_while_a_sense_is_live(qtbot: QtBot, make_session: MakeSession) -> None:
+    session = make_session(FakeEngine([words("ok")]))
+    senses = LiveSenses(session)
+    idle = IdleUnload(session, 0, session, senses=senses)
+    live = senses.begin(Sense.MICROPHONE, lambda: None)
+    session.submit(QUESTION, ReplyOptions())
+    qtbot.waitUntil(lambda: session.state is SessionState.READY)
+    assert not idle.timer.isActive()
+    senses.end(live)
+    assert idle.timer.isActive()
+
+
+def test_listening_brings_it_back(qtbot: QtBot, make_session: MakeSession) -> None:
+    opener = Opener()
+    session = make_session(opener)
+    unloaded(qtbot, session, opener)
+    session.listen().close()
+    assert session.state is SessionState.LOADING
+    qtbot.waitUntil(lambda: session.state is SessionState.READY)
 
 
 def test_the_window_says_so_and_typing_brings_it_back(qtbot: QtBot, make_app: MakeApp) -> None:
