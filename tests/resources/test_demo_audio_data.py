@@ -125,8 +125,16 @@ def test_recordings_are_sound_and_repeatable(conditions: augmentation.Conditions
         assert sound.dtype == np.float32
         assert np.isfinite(sound).all()
         assert np.abs(sound).max() <= 1
-        assert 0.6 * len(voice) < len(sound) < 2.5 * len(voice)
+        most = 1.25 * len(voice) + 2 * 3 * conditions.margins[1] * 16_000
+        assert 0.6 * len(voice) < len(sound) < most
     assert np.array_equal(voice, _tone(0.7)), "the original is left alone"
+
+
+def test_a_room_in_which_nobody_speaks_is_quieter_than_a_voice() -> None:
+    for seed in range(5):
+        sound = augmentation.nothing(np.random.default_rng(seed))
+        assert 8_000 <= len(sound) <= 48_000
+        assert 0 < np.sqrt(np.mean(sound**2)) < 10 ** ((-12 - 8) / 20) * 1.1
 
 
 def test_noise_is_as_strong_as_asked_for() -> None:

@@ -30,20 +30,18 @@ class Conditions:
     """How often everything above about 4 kHz is lost, as on a telephone."""
     margins: tuple[float, float] = (0.05, 0.45)
     """Seconds of no speech before and after."""
-    waiting: float = 0.15
+    waiting: float = 0.0
     """How often there are up to three times as many seconds before, and likewise after."""
 
 
 TRAINING: Final = Conditions()
-PEOPLE: Final = Conditions(speed=(0.8, 1.25))
+JOINT: Final = Conditions(waiting=0.15)
+"""For the whole model, which must also know when nobody speaks."""
+PEOPLE: Final = Conditions(speed=(0.8, 1.25), waiting=0.15)
 """For few people, who must stand for all the others."""
-QUIET: Final = Conditions(
-    (1.0, 1.0), (35.0, 45.0), (-26.0, -20.0), room=0.0, narrow=0.0, margins=(0.15, 0.3), waiting=0.0
-)
+QUIET: Final = Conditions((1.0, 1.0), (35.0, 45.0), (-26.0, -20.0), room=0.0, narrow=0.0, margins=(0.15, 0.3))
 """A good microphone in a quiet place."""
-NOISY: Final = Conditions(
-    (1.0, 1.0), (12.0, 20.0), (-30.0, -18.0), room=1.0, narrow=0.0, margins=(0.15, 0.3), waiting=0.0
-)
+NOISY: Final = Conditions((1.0, 1.0), (12.0, 20.0), (-30.0, -18.0), room=1.0, narrow=0.0, margins=(0.15, 0.3))
 """A room with an echo, and something that hums or rustles."""
 
 
@@ -60,7 +58,11 @@ def recorded_in_place(
     if speed != 1.0:
         voice = np.interp(np.arange(0, len(voice) - 1, speed), np.arange(len(voice)), voice).astype(np.float32)
     before, after = (
-        int(rng.uniform(*conditions.margins) * (3 if rng.random() < conditions.waiting else 1) * SAMPLE_RATE)
+        int(
+            rng.uniform(*conditions.margins)
+            * (3 if conditions.waiting and rng.random() < conditions.waiting else 1)
+            * SAMPLE_RATE
+        )
         for _ in range(2)
     )
     padded = np.concatenate([np.zeros(before, np.float32), voice, np.zeros(after, np.float32)])

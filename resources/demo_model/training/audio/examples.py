@@ -22,7 +22,7 @@ from inference.messages import Audio, Text, Turn
 
 from ..rendering import learned, render
 from ..samples import Sample, Source
-from .augmentation import PEOPLE, TRAINING, Conditions, masked, nothing, recorded
+from .augmentation import JOINT, PEOPLE, Conditions, masked, nothing, recorded
 from .corpus import FOLDER, Corpus
 from .recordings import DigitSpeakers, spoken_digits
 from .sentences import vocabulary
@@ -81,7 +81,7 @@ class Clips:
         *,
         people: float = 0.34,
         leave_out: str | None = None,
-        conditions: Conditions = TRAINING,
+        conditions: Conditions = JOINT,
         folder: Path = FOLDER,
     ) -> None:
         """Open the data; ``people`` is the share of digits, mostly by people. Raises ``FileNotFoundError``."""
@@ -102,7 +102,7 @@ class Clips:
             text = "".join(
                 rng.choices("0123456789", k=rng.randint(1, 8) if rng.random() < 0.85 else rng.randint(9, 12))
             )
-            conditions = PEOPLE if self._conditions is TRAINING else self._conditions
+            conditions = PEOPLE if self._conditions is JOINT else self._conditions
             return recorded(self._speakers.say(text, noise), noise, conditions), text, ""
         return self._said(rng.randrange(len(self._corpus)), noise)
 
