@@ -65,6 +65,7 @@ class EchoGate:
         if reference is None or len(self._recent) < _SUSTAINED:
             return False
         theirs = float(np.quantile(np.fromiter(self._voice, np.float32), 0.8)) if self._voice else 0.0
-        # vowels are loud and consonants are not: most of 130 ms must be above
-        loud = float(np.median(np.fromiter(self._recent, np.float32)))
-        return loud > max(_FLOOR, LOUDER * reference, _SHARE * theirs)
+        # vowels are loud and consonants are not: most of 130 ms must be above the echo, its loud part like the user
+        recent = np.fromiter(self._recent, np.float32)
+        most, loud = np.quantile(recent, (0.5, 0.75)).tolist()
+        return bool(most > max(_FLOOR, LOUDER * reference) and loud > _SHARE * theirs)
