@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -190,6 +192,24 @@ def test_offline_is_said_at_the_card(
     qtbot.mouseClick(small_card(larimar).download, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "Offline" in small_card(larimar).said.text())
     assert server.asked == []
+
+
+def test_a_disk_that_fills_up_is_said_at_the_card_and_the_download_goes_on(
+    qtbot: QtBot, make_app: MakeApp, server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    larimar = make_app(FakeEngine(), hub=Hub(server.endpoint))
+    shown(qtbot, larimar)
+    card = small_card(larimar)
+    with monkeypatch.context() as patch:
+        patch.setattr("inference.hub.os.fsync", full)
+        qtbot.mouseClick(card.download, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: "is full. What has arrived is kept" in card.said.text())
+    assert card.download.text() == "Go on"
+    qtbot.mouseClick(card.download, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "small" in {model.path.name for model in larimar.window.models.models})
 
 
 def test_what_must_be_converted_says_how_and_the_licence_opens(
