@@ -34,8 +34,8 @@ from inference.graphs.onnx_bytes import (
     Attribute,
     Node,
     fields_of,
+    read_float_shape,
     read_node,
-    read_shape,
     spans_of,
     strings_of,
     tensor_is_empty,
@@ -67,7 +67,7 @@ def with_folded_attention(content: bytes) -> bytes | None:
                 parts.append(write_field(MODEL_GRAPH, _rewritten(part, writer)))
             else:
                 parts.append(content[start:end])
-    except (_UnknownFormError, KeyError, IndexError, ValueError):
+    except (_UnknownFormError, LookupError, ValueError, TypeError, ArithmeticError):  # damaged: its opening will tell
         return None
     if not writer.replaced:
         return None
@@ -94,7 +94,7 @@ class _Facts:
     """What the nodes do not say themselves."""
 
     head_sizes: dict[str, int]
-    """By graph input with keys or values."""
+    """By graph input with keys or values in float32."""
     empty: frozenset[str]
     """Initializers without elements: the keys of layers that have none of their own."""
 
@@ -105,7 +105,7 @@ class _Facts:
         for graph in graphs:
             for number, part in fields_of(graph):
                 if number == GRAPH_INPUT:
-                    shape = read_shape(part)
+                    shape = read_float_shape(part)
                     if len(shape) == 4 and shape[3] is not None:
                         sizes[strings_of(part, VALUE_NAME)[0]] = shape[3]
                 elif number == GRAPH_INITIALIZER and tensor_is_empty(part):

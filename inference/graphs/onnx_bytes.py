@@ -20,6 +20,7 @@ GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 
 VALUE_NAME, VALUE_TYPE, TYPE_TENSOR = 1, 2, 1
 NODE_INPUT, NODE_OUTPUT, NODE_OP_TYPE, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
 TENSOR_DIMS, TENSOR_NAME = 1, 8
+_TYPE_ELEMENT, _TYPE_SHAPE = 1, 2
 _NODE_NAME, _TENSOR_TYPE, _TENSOR_RAW = 3, 2, 9
 _ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS, _ATTRIBUTE_KIND = 1, 2, 3, 8, 20
 _KIND_FLOAT, _KIND_INT, _KIND_INTS = 1, 2, 7
@@ -101,12 +102,14 @@ def read_node(message: memoryview) -> Node:
     return Node(op_type, inputs, outputs, attributes, domain)
 
 
-def read_shape(message: memoryview) -> tuple[int | None, ...]:
-    """Return the shape that a value of type tensor has, ``None`` for what is not known."""
+def read_float_shape(message: memoryview) -> tuple[int | None, ...]:
+    """Return the shape of a value that is a tensor in float32, ``None`` for what is not known; else an empty one."""
     shape: list[int | None] = []
     tensor = dict(fields_of(dict(fields_of(message))[VALUE_TYPE]))[TYPE_TENSOR]
-    for number, dims in fields_of(tensor):
-        if number == 2:
+    for number, dims, _, _ in spans_of(tensor):
+        if number == _TYPE_ELEMENT and dims != _ELEMENT_TYPES[np.dtype(np.float32)]:
+            return ()
+        if number == _TYPE_SHAPE and isinstance(dims, memoryview):
             for _, dim in fields_of(dims):
                 sizes = [content for which, content, _, _ in spans_of(dim) if which == 1 and isinstance(content, int)]
                 shape.append(sizes[0] if sizes else None)

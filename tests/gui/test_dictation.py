@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from dictation.test_global_keys import FakeHotkeys
@@ -57,13 +57,21 @@ class Bench:
 
 
 @pytest.fixture
-def make(qapp: QApplication) -> Callable[..., Bench]:
-    return lambda *taken, **options: Bench(qapp, *taken, **options)
+def make(qapp: QApplication) -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def new(*taken: str, **options: Settings) -> Bench:
+        made.append(Bench(qapp, *taken, **options))
+        return made[-1]
+
+    yield new
+    for bench in made:  # or its timers outlive its overlay
+        bench.actions.close()
 
 
 @pytest.fixture
-def bench(qapp: QApplication, qtbot: QtBot) -> Bench:
-    made = Bench(qapp)
+def bench(make: Callable[..., Bench], qtbot: QtBot) -> Bench:
+    made = make()
     qtbot.addWidget(made.overlay)
     return made
 

@@ -368,6 +368,7 @@ def test_open_and_answer(folder: Path, loaded: Any) -> None:
         "provider": "cpu",
         "threads": 2,
         "prefix_cache": None,
+        "prefix_cache_allowed": None,
         "half_cache": False,
         "progress": None,
         "cancel": None,

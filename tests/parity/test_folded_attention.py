@@ -133,6 +133,12 @@ def test_forms_that_are_not_known_stay_as_they_are(attribute: dict[str, Any]) ->
     assert with_folded_attention(attention_graph(4, 1, 8, **attribute)) is None
 
 
+@pytest.mark.parametrize("precision", ["fp16", "q4f16"])
+def test_graphs_in_float16_stay_as_they_are(converted: Any, precision: str) -> None:
+    folder: Path = converted("e2b", precision).folder
+    assert with_folded_attention(next(folder.glob("onnx/decoder*.onnx")).read_bytes()) is None
+
+
 @given(cut=st.integers(0, 400), noise=st.integers(0, 255))
 @settings(max_examples=60, deadline=None)
 def test_damaged_content_is_left_alone(cut: int, noise: int) -> None:
