@@ -51,7 +51,8 @@ inside 'find / -xdev -not -path "/proc/*" -not -path "/tmp/*" | sort' >"$folder/
 case $file in
     *.deb)
         timed install inside "apt-get update -q && apt-get install -y --no-install-recommends $file"
-        larimar=$(inside "sed -n 's/^Exec=//p' /usr/share/applications/io.github.larimar.Larimar.desktop")
+        # the entry's own command; those of its actions follow
+        larimar=$(inside "sed -n 's/^Exec=//p' /usr/share/applications/io.github.larimar.Larimar.desktop | head -n 1")
         ;;
     *.AppImage)
         # what a desktop has anyway
