@@ -60,7 +60,8 @@ def build(build: Build) -> Sequence[Path]:
     build.out.mkdir(parents=True, exist_ok=True)
     out = build.out / f"{build.package}_{version()}_{_architecture()}.deb"
     compression = os.environ.get("LARIMAR_DEB_COMPRESSION", "-Zxz -z6").split()
-    run("dpkg-deb", "--root-owner-group", *compression, "--build", tree, out)
+    moment = {**os.environ, "SOURCE_DATE_EPOCH": str(source_date_epoch())}
+    run("dpkg-deb", "--root-owner-group", *compression, "--build", tree, out, env=moment)
     return [out]
 
 
