@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from app.conversation import MessageStatus
 from app.store.sqlite_store import SqliteStore
 from journeys import test_window
-from journeys.program import Program
+from journeys.program import DEADLINE_SECONDS, Program
 from journeys.test_window import on_screen
 
 pytestmark = [
@@ -26,6 +27,15 @@ def keyboard_to_the_window(environment: dict[str, str]) -> None:
     on_screen(environment, "xdotool", "windowfocus", "--sync", window)  # there is no window manager that would
 
 
+def wait_until_kept(environment: dict[str, str]) -> None:
+    """Return when the reply has begun in the database's log, behind its question: some milliseconds after that."""
+    log = Path(environment["XDG_DATA_HOME"], "larimar", "conversations.sqlite-wal")
+    end = time.monotonic() + DEADLINE_SECONDS
+    begun = MessageStatus.STREAMING.value.encode()
+    while begun not in log.read_bytes():  # the program alone may read the database
+        assert time.monotonic() < end, "the question was never written down"
+
+
 def test_a_question_is_found_again_after_a_kill_in_the_middle_of_the_reply(environment: dict[str, str]) -> None:
     with Program("--verbose", environment=environment) as program:
         program.wait_for("The session is ready")
@@ -33,6 +43,7 @@ def test_a_question_is_found_again_after_a_kill_in_the_middle_of_the_reply(envir
         on_screen(environment, "xdotool", "type", "Tell me about the kingfisher, please")
         on_screen(environment, "xdotool", "key", "Return")
         program.wait_for("The session is generating")
+        wait_until_kept(environment)
         # leaving the block kills the program
     with Program("--verbose", environment=environment) as program:
         program.wait_for("The session is ready")
