@@ -46,17 +46,23 @@ from inference.graphs.onnx_bytes import (
 
 _ATTENTION = "GroupQueryAttention"
 _MICROSOFT = "com.microsoft"
-_KNOWN_ATTRIBUTES = frozenset({"num_heads", "kv_num_heads", "scale", "local_window_size"})
+_HEADS = ("num_heads", "kv_num_heads", "local_window_size")
+_KNOWN_ATTRIBUTES = frozenset({*_HEADS, "scale"})
 _INPUTS = 7  # query, key, value, past key, past value, index of the last position, number of positions
 _INVISIBLE = np.float32(np.finfo(np.float32).min)
-_FLOAT, _INT64 = 1, 7
+_INT64 = 7  # as in onnx.proto
 
 
 def with_folded_attention(content: bytes) -> bytes | None:
     """Return the content of a decoder or drafter graph with its attention written out, for one sequence at a time.
 
-    ``None`` where a node has a form that is not known here (rotary embedding inside, a bias, a soft cap …), where the
-    cache is not in float32, and where there is no such node.
+    Args:
+        content: of an ONNX file, in ONNX Runtime's operators; its inputs and outputs stay what they are.
+
+    Returns:
+        What to open in its place, with the same external data. ``None`` where a node has a form that is not known here
+        (rotary embedding inside, a bias, a soft cap …), where the cache is not in float32, where there is no such
+        node, and for what is no such file.
     """
     try:
         graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
@@ -251,6 +257,3 @@ class _Writer:
         output = f"{self._prefix}/{len(self._nodes)}"
         self._nodes.append(Node(op_type, inputs, [output], attributes or {}, domain))
         return output
-
-
-_HEADS = ("num_heads", "kv_num_heads", "local_window_size")

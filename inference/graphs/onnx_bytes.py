@@ -79,12 +79,17 @@ def spans_of(message: memoryview) -> Iterator[tuple[int, memoryview | int, int, 
 
 
 def strings_of(message: memoryview, wanted: int) -> list[str]:
-    """Return all texts in the fields of one number."""
+    """Return all texts in the fields of one number. Raises ValueError where they are not UTF-8."""
     return [bytes(part).decode() for number, part in fields_of(message) if number == wanted]
 
 
 def read_node(message: memoryview) -> Node:
-    """Return what a node says; attributes that are neither numbers nor lists of whole numbers are left out."""
+    """Return what a node says; attributes that are neither numbers nor lists of whole numbers are left out.
+
+    Raises:
+        IndexError: the message ends early.
+        ValueError: it is no message.
+    """
     inputs, outputs, attributes, op_type, domain = [], [], {}, "", ""
     for number, part in fields_of(message):
         if number == NODE_INPUT:
@@ -103,7 +108,12 @@ def read_node(message: memoryview) -> Node:
 
 
 def read_float_shape(message: memoryview) -> tuple[int | None, ...]:
-    """Return the shape of a value that is a tensor in float32, ``None`` for what is not known; else an empty one."""
+    """Return the shape of a value that is a tensor in float32, ``None`` for what is not known; else an empty one.
+
+    Raises:
+        KeyError: the value is no tensor.
+        IndexError: the message ends early.
+    """
     shape: list[int | None] = []
     tensor = dict(fields_of(dict(fields_of(message))[VALUE_TYPE]))[TYPE_TENSOR]
     for number, dims, _, _ in spans_of(tensor):
@@ -119,11 +129,8 @@ def read_float_shape(message: memoryview) -> tuple[int | None, ...]:
 def tensor_is_empty(message: memoryview) -> bool:
     """Return whether an initializer has no elements."""
     for number, content, _, _ in spans_of(message):
-        if number == TENSOR_DIMS:
-            if isinstance(content, int) and content == 0:
-                return True
-            if isinstance(content, memoryview) and 0 in bytes(content):  # packed; sizes up to 127 are one byte each
-                return 0 in _packed(content)
+        if number == TENSOR_DIMS and 0 in ([content] if isinstance(content, int) else _packed(content)):
+            return True
     return False
 
 
