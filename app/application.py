@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import inspect
 import logging
 import os
 import shutil
-import signal
-import socket
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSocketNotifier, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.background import Background
 from app.devices.hotkeys import Hotkeys, make_hotkeys
-from app.devices.speaker import Speaker, SystemSpeaker
+from app.devices.speaker import Speaker
 from app.devices.text_inserter import TextInserter, make_text_inserter
 from app.dictation.machine import State
 from app.dictation_actions import DictationActions
-from app.engine_worker import Engine, EngineFactory
+from app.engine_opening import with_settings
+from app.engine_worker import EngineFactory
 from app.global_keys import GlobalKeys
 from app.hearing.listener import Listener, ListeningOptions
 from app.history_actions import HistoryActions
 from app.history_store import HistoryStore
-from app.hub_token import HubToken, HubTokenError
+from app.hub_token import HubToken
 from app.idle_unload import IdleUnload
 from app.live_senses import LiveSenses
-from app.logging_setup import close_logs, log_to, stop_logging_qt
 from app.models.conversions import Conversions
 from app.models.downloads import Downloads
 from app.paths import Paths
+from app.qt_application import APP_ID, Application
 from app.screen.questions import ScreenQuestions
 from app.screen_actions import ScreenActions
 from app.session import Session, SessionState
-from app.settings import ColourScheme, ProviderChoice, Settings, SettingsStore
+from app.settings import ColourScheme, Settings, SettingsStore
 from app.settings_actions import SettingsActions
-from app.single_instance import SingleInstance, Wishes
+from app.single_instance import Wishes
 from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
 from app.transfer_actions import TransferActions
@@ -50,14 +46,9 @@ from app.voice.echo_canceller import voice_source
 from app.voice_actions import VoiceActions
 from app.widgets.live_indicator import live_words
 from app.window import MainWindow
-from app.wipe import wipe
-from inference.cancellation import CancelToken
 from inference.hub import Hub, Source
 from inference.messages import Turn
-from inference.network import NETWORK
-from inference.version import __version__
 
-APP_ID = "io.github.larimar.Larimar"
 log = logging.getLogger(__name__)
 
 
@@ -108,7 +99,7 @@ class Larimar(QObject):
         self._spared = False
         self._forgets_at_end = False
         self._first_question = ""
-        self.session = Session(self._with_settings(factory), self)
+        self.session = Session(with_settings(factory, lambda: self.settings, options.paths.prefixes), self)
         self.background = Background(self)
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
@@ -330,28 +321,6 @@ class Larimar(QObject):
         for translator in self._translators:
             QCoreApplication.removeTranslator(translator)
 
-    def _with_settings(self, factory: EngineFactory) -> EngineFactory:
-        """Return a factory that opens engines as the settings say at that moment, where ``factory`` can be told."""
-        if "prefix_cache" not in inspect.signature(factory).parameters:
-            return factory
-
-        def open_with_settings(
-            path: Path | None, progress: Callable[[str, float], None] | None = None, cancel: CancelToken | None = None
-        ) -> Engine:
-            settings = self.settings
-            cache = self._options.paths.prefixes if settings.remember_state else None
-            return factory(
-                path,
-                progress=progress,
-                cancel=cancel,
-                provider=settings.provider,
-                prefix_cache=cache,
-                # asked on the engine's thread; a model that is loaded obeys the switch at once
-                prefix_cache_allowed=lambda: self.settings.remember_state,
-            )
-
-        return open_with_settings
-
     def _spare_the_collector(self, state: SessionState) -> None:
         """Let Python's garbage collector no longer look through what the start and the model brought.
 
@@ -431,147 +400,3 @@ class Larimar(QObject):
         title = self.tr("Choose the folder of a checkpoint")
         chosen = QFileDialog.getExistingDirectory(self.window, title, str(Path.home()))
         return Path(chosen) if chosen else None
-
-
-def run(model: Path | None = None, data_dir: Path | None = None, wishes: Wishes | None = None) -> int:
-    """Open the window and return the exit status when it is closed; if one is open already, hand it ``wishes``.
-
-    ``model`` is the model folder for this run and ``data_dir`` the folder for every file of the program;
-    ``None`` leaves either to the settings and the operating system.
-    """
-    options = Options(model, data_dir)
-    wishes = wishes or Wishes()
-    app = make_qapplication(sys.argv[:1])
-    instance = SingleInstance(options.paths.config, app)
-    if not instance.first():
-        if instance.hand_over(wishes):
-            print("Larimar is running already; its window was told.", file=sys.stderr)
-            return 0
-        print("Larimar is running already, but does not answer. End it, then start it again.", file=sys.stderr)
-        return 1
-    if wishes.quit:
-        instance.close()
-        print("Larimar is not running.", file=sys.stderr)
-        return 0
-    NETWORK.guard()
-    try:
-        while True:
-            log_to(options.paths.logs)
-            status, wiped = _run_once(app, options, instance, wishes)
-            stop_logging_qt()
-            if not wiped:
-                return status
-            close_logs()
-            instance.close()
-            with contextlib.suppress(HubTokenError):
-                HubToken().delete()
-            for path in wipe(options.paths):
-                print(f"{path} could not be deleted.", file=sys.stderr)
-            wishes = Wishes()
-            instance = SingleInstance(options.paths.config, app)
-            if not instance.first():
-                return 0
-    finally:
-        instance.close()
-
-
-def _run_once(app: QApplication, options: Options, instance: SingleInstance, wishes: Wishes) -> tuple[int, bool]:
-    """Run until the window is closed; return the exit status, and whether everything is to be wiped."""
-    larimar = Larimar(app, options, open_engine, speaker=SystemSpeaker(app))
-    wiping: list[bool] = []
-    larimar.wipe_requested.connect(lambda: wiping.append(True))
-    larimar.wipe_requested.connect(larimar.window.quit)
-    instance.wished.connect(larimar.fulfil)
-    with _quit_on_interrupt(app):
-        larimar.start(minimised=bool(wishes.do))
-        if wishes != Wishes():
-            larimar.fulfil(wishes)
-        status = app.exec()
-    instance.wished.disconnect(larimar.fulfil)
-    larimar.close()
-    larimar.window.deleteLater()
-    larimar.deleteLater()
-    return status, bool(wiping)
-
-
-class Application(QApplication):
-    """Says that it was asked to quit before it closes its windows, which may otherwise stay in the tray."""
-
-    quitting = Signal()
-
-    def event(self, event: QEvent) -> bool:
-        """Look at what is sent to the program itself."""
-        if event.type() is QEvent.Type.Quit:
-            self.quitting.emit()
-        return super().event(event)
-
-
-def make_qapplication(argv: list[str]) -> QApplication:
-    """Return the QApplication with the program's names."""
-    QCoreApplication.setOrganizationName("")  # Qt would put it into every path
-    QCoreApplication.setApplicationName("larimar")
-    QCoreApplication.setApplicationVersion(__version__)
-    app = Application(argv or ["larimar"])
-    app.setApplicationDisplayName("Larimar")
-    app.setDesktopFileName(APP_ID)
-    return app
-
-
-def open_engine(
-    path: Path | None,
-    progress: Callable[[str, float], None] | None = None,
-    cancel: CancelToken | None = None,
-    provider: ProviderChoice = "auto",
-    prefix_cache: Path | None = None,
-    prefix_cache_allowed: Callable[[], bool] | None = None,
-) -> Engine:
-    """Load a model; runs on the engine thread, which also pays for the import."""
-    # ONNX Runtime 1.29 and later report the machine to their maker unless this is set before the first import.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    from inference.engine import Engine as RealEngine
-
-    return RealEngine.open(
-        path,
-        provider=provider,
-        prefix_cache=prefix_cache,
-        prefix_cache_allowed=prefix_cache_allowed,
-        progress=progress,
-        cancel=cancel,
-    )
-
-
-class _quit_on_interrupt:  # noqa: N801 — used like a function
-    """Quit in order when the terminal sends Ctrl+C or the system asks to end.
-
-    Python runs its handlers only between two of its own instructions, of which there are none while Qt waits for
-    events; a byte in a socket wakes it up.
-    """
-
-    def __init__(self, app: QApplication) -> None:
-        self._app = app
-        self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
-        self._reader.setblocking(False)
-
-    def __enter__(self) -> None:
-        self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read, self._app)
-        self._notifier.activated.connect(lambda *_: self._drain())
-        self._old_fd = signal.set_wakeup_fd(self._writer.fileno())
-        self._old = {number: signal.signal(number, self._quit) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._old_fd)
-        self._notifier.setEnabled(False)
-        self._reader.close()
-        self._writer.close()
-
-    def _drain(self) -> None:
-        try:
-            self._reader.recv(64)
-        except BlockingIOError:
-            return
-
-    def _quit(self, *_: object) -> None:
-        self._app.quit()  # which closes the windows

@@ -19,9 +19,10 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.application import Larimar, Options, make_qapplication
+from app.application import Larimar, Options
 from app.conversation import Conversation, ConversationStore, Message
 from app.history_store import Hit
+from app.qt_application import make_qapplication
 from app.session import SessionState
 from inference.cancellation import CancelToken
 from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Text, Turn

@@ -102,11 +102,13 @@ def measure(options: argparse.Namespace) -> None:
     from Xlib import XK, X, display
     from Xlib.ext import xtest
 
-    from app.application import Larimar, Options, make_qapplication, open_engine
+    from app.application import Larimar, Options
     from app.devices.audio_file import FileAudioSource
     from app.devices.hotkeys_x11 import X11Hotkeys
     from app.devices.text_inserter_x11 import X11TextInserter
     from app.dictation.machine import State
+    from app.engine_opening import open_engine
+    from app.qt_application import make_qapplication
     from app.session import SessionState
     from app.sound_stream import Heard
     from inference.media.audio import SAMPLE_RATE, load_audio

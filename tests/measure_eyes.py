@@ -22,8 +22,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from gui.scenes import film, scene  # noqa: E402
 from PySide6.QtCore import QEventLoop, QTimer  # noqa: E402
 
-from app.application import Larimar, Options, make_qapplication, open_engine  # noqa: E402
+from app.application import Larimar, Options  # noqa: E402
 from app.devices.frame_devices import SOURCE_VARIABLE  # noqa: E402
+from app.engine_opening import open_engine  # noqa: E402
+from app.qt_application import make_qapplication  # noqa: E402
 from app.reply_frame import Frame  # noqa: E402
 from app.session import SessionState  # noqa: E402
 from app.webcam.camera import CameraState  # noqa: E402

@@ -21,7 +21,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEventLoop, QTimer
 
-from app.application import Larimar, Options, make_qapplication, open_engine
+from app.application import Larimar, Options
+from app.engine_opening import open_engine
+from app.qt_application import make_qapplication
 from app.session import SessionState
 from inference.memory import resident_bytes
 

@@ -26,7 +26,7 @@ def test_contracts_are_kept() -> None:
 
 
 def test_program_starts_without_torch() -> None:
-    loaded = loaded_after("import app.application, inference.engine")
+    loaded = loaded_after("import app.running, inference.engine")
     assert "PySide6" in loaded
     assert not loaded & {"torch", "transformers", "optimum", "onnx", "onnxscript", "onnx_ir", "safetensors"}
 

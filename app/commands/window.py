@@ -59,6 +59,6 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if sys.platform == "win32":
         # Qt brings an older C++ runtime; loaded first, it keeps ONNX Runtime's library from starting.
         import onnxruntime  # noqa: F401
-    from app.application import run
+    from app.running import run
 
     return run(options.model, wishes=wishes)

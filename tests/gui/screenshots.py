@@ -113,9 +113,11 @@ def shoot(folder: Path, model: Path | None) -> int:
     from fakes.engine import FakeEngine, missing
     from PySide6.QtCore import QEventLoop, Qt, QTimer
 
-    from app.application import Larimar, Options, make_qapplication, open_engine
+    from app.application import Larimar, Options
     from app.devices.speaker import Speaker
+    from app.engine_opening import open_engine
     from app.history_store import Hit
+    from app.qt_application import make_qapplication
     from app.session import SessionState
     from app.settings import Settings, SettingsStore
     from gui import sample_history, sample_media

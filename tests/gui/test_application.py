@@ -14,10 +14,12 @@ from fakes.engine import FakeEngine, missing, words
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.application import APP_ID, Larimar, Options, open_engine
+from app.application import Larimar, Options
 from app.colours import DARK, LIGHT
 from app.conversation import MessageStatus
+from app.engine_opening import open_engine
 from app.engine_worker import THREAD_NAME
+from app.qt_application import APP_ID
 from app.session import SessionState
 from app.settings import Settings, SettingsStore
 from inference.errors import ModelFolderError
@@ -264,11 +266,11 @@ def test_ctrl_c_in_the_terminal_ends_the_program_in_order(tmp_path: Path) -> Non
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from PySide6.QtCore import QTimer\n"
-        "import app.application as application\n"
+        "import app.running as running\n"
         "from fakes.engine import FakeEngine\n"
-        "application.open_engine = lambda path: FakeEngine()\n"
+        "running.open_engine = lambda path: FakeEngine()\n"
         "QTimer.singleShot(0, lambda: os.kill(os.getpid(), signal.SIGINT))\n"
-        "status = application.run(data_dir=Path(sys.argv[1]))\n"
+        "status = running.run(data_dir=Path(sys.argv[1]))\n"
         "import threading\n"
         "left = [t.name for t in threading.enumerate() if t.name.startswith('larimar')]\n"
         "print(status, left)\n"

@@ -14,10 +14,10 @@ from fakes.engine import FakeEngine, words
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.application import APP_ID
 from app.background import Background
 from app.live_senses import LiveSenses
 from app.pictures import rgb_of
+from app.qt_application import APP_ID
 from app.screen.portal_picture import PortalPicture
 from app.screen.questions import ScreenQuestions
 from app.session import Session

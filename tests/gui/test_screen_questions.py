@@ -15,10 +15,11 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.application import APP_ID, Larimar
+from app.application import Larimar
 from app.background import Background
 from app.live_senses import LiveSenses, Sense
 from app.pictures import qimage_of, rgb_of
+from app.qt_application import APP_ID
 from app.screen.ask_window import AskWindow, place_beside
 from app.screen.capture import Shot, shots
 from app.screen.questions import ScreenQuestions

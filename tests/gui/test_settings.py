@@ -379,10 +379,10 @@ def test_after_wiping_the_program_begins_anew(tmp_path: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from PySide6.QtCore import QTimer\n"
-        "import app.application as application\n"
+        "import app.running as running\n"
         "from fakes.engine import FakeEngine\n"
-        "application.open_engine = lambda path: FakeEngine()\n"
-        "start = application.Larimar.start\n"
+        "running.open_engine = lambda path: FakeEngine()\n"
+        "start = running.Larimar.start\n"
         "def started(self, **options):\n"
         "    start(self, **options)\n"
         "    print(self.settings.thinking, flush=True)\n"
@@ -390,8 +390,8 @@ def test_after_wiping_the_program_begins_anew(tmp_path: Path) -> None:
         "        QTimer.singleShot(0, self.wipe_requested.emit)\n"
         "    else:\n"
         "        QTimer.singleShot(0, self.window.close)\n"
-        "application.Larimar.start = started\n"
-        "print(application.run(data_dir=Path(sys.argv[1])))\n"
+        "running.Larimar.start = started\n"
+        "print(running.run(data_dir=Path(sys.argv[1])))\n"
     )
     store = SettingsStore(tmp_path / "config" / "settings.ini")
     store.save(Settings(thinking=True))

@@ -9,8 +9,9 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.application import Larimar, open_engine
+from app.application import Larimar
 from app.devices.frame_devices import SOURCE_VARIABLE
+from app.engine_opening import open_engine
 from app.session import SessionState
 from app.webcam.camera import CameraState
 from gui.scenes import film, scene
