@@ -83,7 +83,7 @@ def test_the_metainfo_names_this_version() -> None:
 
 
 def test_every_recipe_names_the_program_alike() -> None:
-    application = (ROOT / "app" / "application.py").read_text(encoding="utf-8")
+    application = (ROOT / "app" / "qt_application.py").read_text(encoding="utf-8")
     assert re.search(rf'^APP_ID = "{re.escape(APP_ID)}"$', application, re.MULTILINE)
     manifest = yaml.safe_load((RECIPES / "flatpak" / f"{APP_ID}.yml").read_text(encoding="utf-8"))
     assert manifest["id"] == APP_ID
