@@ -232,8 +232,7 @@ class Larimar(QObject):
             return
         self.window.come_back()
         if wishes.new_chat or wishes.ask:
-            self.window.rail.choose(0)
-            self.window.chat.new_chat()
+            self.window.new_chat()
         if wishes.ask:
             self.window.chat.controller.stop()
             self._first_question = wishes.ask

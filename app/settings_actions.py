@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
-from PySide6.QtWidgets import QDialog
+from PySide6.QtGui import QDesktopServices, QShortcut
+from PySide6.QtWidgets import QAbstractButton, QDialog, QWidget
 
 from app import update_check
 from app.about_dialog import AboutDialog
@@ -215,23 +215,36 @@ class SettingsActions(QObject):
     def _bind(self, settings: Settings) -> Shortcuts:
         window = self._window
         shortcuts = Shortcuts(settings.shortcuts, self)
-        shortcuts.bind("new_chat", self.tr("New chat"), window.chat.header.new_button, "Ctrl+N")
-        shortcuts.bind("conversations", self.tr("Show or hide conversations"), window.chat.header.history_button)
-        find = QKeySequence(QKeySequence.StandardKey.Find)
-        for shortcut in window.findChildren(QShortcut):
-            if shortcut.key() == find:
-                shortcuts.bind("search", self.tr("Search all conversations"), shortcut)
-        for button in window.rail.buttons:
-            shortcuts.bind(f"pane {button.text()}", button.text(), button)
-        for action_id, name, keys, act in (
-            ("settings", self.tr("Settings"), "Ctrl+,", self.open_settings),
-            ("think", self.tr("Think before answering"), "Ctrl+T", window.chat.composer.think.toggle),
-            ("attach", self.tr("Attach files"), "Ctrl+O", window.chat.composer.attach.click),
-        ):
-            shortcut = QShortcut(QKeySequence(keys), window)
+        header = window.chat.header
+
+        def bind(
+            action_id: str,
+            name: str,
+            keys: str,
+            act: Callable[[], object],
+            button: QAbstractButton | None = None,
+            place: QWidget = window,
+        ) -> None:
+            shortcut = QShortcut(place)
             shortcut.activated.connect(act)
-            shortcuts.bind(action_id, name, shortcut)
-        shortcuts.bind("quit", self.tr("Quit"), window.leave, "Ctrl+Q")
+            shortcuts.bind(action_id, name, shortcut, keys, button)
+
+        bind("new_chat", self.tr("New chat"), "Ctrl+N", window.new_chat, header.new_button)
+        bind(
+            "conversations",
+            self.tr("Show or hide conversations"),
+            "Ctrl+B",
+            window.toggle_history,
+            header.history_button,
+            header,
+        )
+        bind("search", self.tr("Search all conversations"), "Ctrl+F", window.search_history)
+        for button, shortcut in zip(window.rail.buttons, window.rail.shortcuts, strict=True):
+            shortcuts.bind(f"pane {button.text()}", button.text(), shortcut, button=button)
+        bind("settings", self.tr("Settings"), "Ctrl+,", self.open_settings)
+        bind("think", self.tr("Think before answering"), "Ctrl+T", window.chat.composer.think.toggle, place=window.chat)
+        bind("attach", self.tr("Attach files"), "Ctrl+O", window.chat.composer.attach.click, place=window.chat)
+        bind("quit", self.tr("Quit"), "Ctrl+Q", window.quit)
         return shortcuts
 
 

@@ -54,19 +54,21 @@ class Shortcuts(QObject):
         """Return the keys of an action; empty for none."""
         return self._changes.get(action_id, self._actions[action_id].default)
 
-    def bind(self, action_id: str, name: str, widget: QAbstractButton | QShortcut, default: str = "") -> None:
-        """Let the keys of an action press ``widget``; its own keys are the default, unless one is given."""
-        own = widget.key() if isinstance(widget, QShortcut) else widget.shortcut()
-        default = default or own.toString(QKeySequence.SequenceFormat.PortableText)
+    def bind(
+        self, action_id: str, name: str, shortcut: QShortcut, default: str = "", button: QAbstractButton | None = None
+    ) -> None:
+        """Give ``shortcut`` the keys of an action; its own are the default, unless one is given.
+
+        ``button`` does the same; its tip names the keys. It gets no shortcut itself: Qt shows a button pressed for
+        100 ms before such a shortcut acts, and until then the keys that follow still go to the page that was left.
+        """
+        default = default or shortcut.key().toString(QKeySequence.SequenceFormat.PortableText)
         self._actions.setdefault(action_id, Action(action_id, name, default))
-        setter: Callable[[QKeySequence], object]
-        if isinstance(widget, QShortcut):
-            setter = widget.setKey
-        else:
-            tip = widget.toolTip()
-            setter = _button_setter(widget, tip[: tip.rindex(" (")] if tip.endswith(")") else tip)
-        self._setters.setdefault(action_id, []).append(setter)
-        setter(QKeySequence(self.keys(action_id)))
+        setters = self._setters.setdefault(action_id, [])
+        setters.append(shortcut.setKey)
+        if button is not None:
+            setters.append(_tip_setter(button))
+        self._apply(action_id)
 
     def conflict(self, action_id: str, keys: str) -> str:
         """Return why an action cannot have ``keys``, as a sentence; empty when it can."""
@@ -109,10 +111,10 @@ def shown(keys: str) -> str:
     return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
 
 
-def _button_setter(button: QAbstractButton, tip: str) -> Callable[[QKeySequence], None]:
+def _tip_setter(button: QAbstractButton) -> Callable[[QKeySequence], None]:
+    tip = button.toolTip()
+
     def set_keys(keys: QKeySequence) -> None:
-        button.setShortcut(keys)
-        if tip:
-            button.setToolTip(f"{tip} ({shown(keys.toString())})" if not keys.isEmpty() else tip)
+        button.setToolTip(f"{tip} ({shown(keys.toString())})" if not keys.isEmpty() else tip)
 
     return set_keys

@@ -120,10 +120,6 @@ class MainWindow(QMainWindow):
         for keys, step in (("F6", 1), ("Shift+F6", -1)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.activated.connect(lambda step=step: self._next_stop(step))
-        find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
-        find.activated.connect(self.search_history)
-        self.leave = QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self)
-        self.leave.activated.connect(self.quit)
         self.chat.composer.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def restore(self, geometry: bytes) -> None:
@@ -155,6 +151,11 @@ class MainWindow(QMainWindow):
     def about_to_quit(self) -> None:
         """Know that the next closing is for good."""
         self._leaving = True
+
+    def new_chat(self) -> None:
+        """Show the chat, and begin another conversation in it."""
+        self.rail.choose(0)
+        self.chat.new_chat()
 
     def set_sidebar(self, shown: bool) -> None:
         """Show the list of conversations where there is room for it, or not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFont, QKeySequence, QResizeEvent
+from PySide6.QtGui import QFont, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from app.theme import GRID, Theme
@@ -37,8 +37,7 @@ class ChatHeader(QFrame):
         self.history_button.setProperty("kind", "flat")
         self.history_button.setIconSize(QSize(18, 18))
         self.history_button.setAccessibleName(self.tr("Conversations"))
-        self.history_button.setShortcut(QKeySequence("Ctrl+B"))
-        self.history_button.setToolTip(self.tr("Show or hide the list of conversations (Ctrl+B)"))
+        self.history_button.setToolTip(self.tr("Show or hide the list of conversations"))
         self.history_button.clicked.connect(lambda _checked=False: self.history_requested.emit())
         self.aloud_button = QPushButton(self)
         self.aloud_button.setCheckable(True)
@@ -61,8 +60,7 @@ class ChatHeader(QFrame):
             button.setAccessibleName(words)
             button.setIconSize(QSize(18, 18))
             button.clicked.connect(lambda _checked=False, pressed=pressed: pressed.emit())
-        self.new_button.setShortcut(QKeySequence(QKeySequence.StandardKey.New))
-        self.new_button.setToolTip(self.tr("New chat (Ctrl+N)"))
+        self.new_button.setToolTip(self.tr("New chat"))
         line = QHBoxLayout(self)
         line.setContentsMargins(GRID, GRID, GRID + 4, GRID)
         line.addWidget(self.history_button)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, Theme
@@ -22,6 +22,8 @@ class Rail(QFrame):
         self.setObjectName("rail")
         self._theme = theme
         self._icons: list[str] = []
+        self.shortcuts: list[QShortcut] = []
+        """One for each button, which works from anywhere in the window."""
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
         self._group.idToggled.connect(self._toggled)
@@ -58,9 +60,10 @@ class Rail(QFrame):
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setIconSize(QSize(_ICON, _ICON))
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus if number == 0 else Qt.FocusPolicy.ClickFocus)
-        keys = QKeySequence(f"Ctrl+{number + 1}")
-        button.setShortcut(keys)
-        button.setToolTip(f"{name} ({keys.toString(QKeySequence.SequenceFormat.NativeText)})")
+        button.setToolTip(name)
+        shortcut = QShortcut(QKeySequence(f"Ctrl+{number + 1}"), self)
+        shortcut.activated.connect(lambda: self.choose(number))
+        self.shortcuts.append(shortcut)
         self._icons.append(icon)
         self._group.addButton(button, number)
         self._column.insertWidget(self._column.count() - 1, button, 0, Qt.AlignmentFlag.AlignHCenter)

@@ -287,3 +287,20 @@ def test_ctrl_c_in_the_terminal_ends_the_program_in_order(tmp_path: Path) -> Non
     )
     assert done.stdout.strip() == "0 []", done.stderr
     assert (tmp_path / "logs" / "larimar.log").exists()
+
+
+def test_keys_that_follow_at_once_go_to_the_page_that_the_first_ones_chose(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine([words("ok")]))
+    window, control = larimar.window, Qt.KeyboardModifier.ControlModifier
+    window.chat.ask("question")
+    qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY and not window.chat.controller.busy)
+    qtbot.keyClick(window, Qt.Key.Key_4, control)
+    assert window.panes.currentWidget() is window.models
+    qtbot.keyClick(window, Qt.Key.Key_1, control)
+    qtbot.keyClick(window, Qt.Key.Key_B, control)
+    assert window.panes.currentWidget() is window.chat
+    assert not window.history.isVisible()
+    qtbot.keyClick(window, Qt.Key.Key_3, control)
+    qtbot.keyClick(window, Qt.Key.Key_N, control)
+    assert window.panes.currentWidget() is window.chat, "another chat can be begun from every page"
+    assert window.chat.model.rowCount() == 0
