@@ -73,6 +73,7 @@ def _convert_variants(checkpoint: Path, folder: Path) -> dict[str, Path]:
     for number, (name, patch) in enumerate(patches.items()):
         with patch():
             folders[name] = convert_checkpoint(checkpoint, folder / f"variant-{number}", "q4")
+    folders["lm_head in 8 bits"] = convert_checkpoint(checkpoint, folder / "variant-head", "q4", lm_head="q8")
     return folders
 
 

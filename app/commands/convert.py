@@ -47,6 +47,11 @@ def add_to(commands: Subparsers) -> None:
     )
     convert.add_argument("--asymmetric", action="store_true", help="give quantised blocks zero points")
     convert.add_argument(
+        "--lm-head",
+        choices=("q8",),
+        help="keep the matrix that makes logits in 8 bits where --precision says 4: closer to the checkpoint, slower",
+    )
+    convert.add_argument(
         "--check",
         action="store_true",
         help="then compare the graphs with transformers; a model folder OUT that is there already is only checked",
@@ -97,6 +102,7 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                     drafter=options.drafter,
                     block_size=options.block_size,
                     symmetric=not options.asymmetric,
+                    lm_head=options.lm_head,
                     portable=options.provider == "any",
                     fresh=options.fresh,
                 )

@@ -131,6 +131,7 @@ def check_folder(
         recorded["precision"],
         int(recorded.get("block_size", BLOCK_SIZE)),
         bool(recorded.get("symmetric", True)),
+        recorded.get("lm_head"),
     )
     context = CheckContext(source, folder, plan, Reporter(progress), _free_memory() if memory is None else memory)
     rows: list[Row] = []
@@ -305,8 +306,7 @@ def _reference_logits(
     for name in model.model.state_dict():
         table = name.startswith("embed_tokens")
         state[f"model.{name}"] = torch.from_numpy(np.array(read(f"{source.text_prefix}{name}", table=table)))
-    head = f"{source.text_prefix}embed_tokens.weight" if config.tie_word_embeddings else "lm_head.weight"
-    lm_head = torch.from_numpy(np.array(read(head)))
+    lm_head = torch.from_numpy(np.array(read(source.lm_head)))
     model.load_state_dict(state, strict=False, assign=True)
     model.lm_head.weight = torch.nn.Parameter(lm_head)
     make_rest(model, source)
@@ -437,9 +437,8 @@ def _probe_head(context: CheckContext, hidden: NDArray[np.float32]) -> Row:
     types = {node.name for node in session.get_inputs()}
     feeds = {"inputs_embeds": hidden, before: hidden, **_positions(hidden.shape[1])}
     found = session.run(["logits"], {name: value for name, value in feeds.items() if name in types})[0][0]
-    name = f"{source.text_prefix}embed_tokens.weight" if config.tie_word_embeddings else "lm_head.weight"
     rows = min(_HEAD_ROWS, config.vocab_size)
-    weights = context.plan.effective_rows(name, slice(0, rows))
+    weights = context.plan.effective_rows(source.lm_head, slice(0, rows))
     states = torch.from_numpy(hidden[0].astype(np.float64))
     states = states * torch.rsqrt(states.pow(2).mean(-1, keepdim=True) + config.rms_norm_eps)
     states = states * torch.from_numpy(source.read(f"{source.text_prefix}norm.weight").astype(np.float64))

@@ -96,6 +96,12 @@ class Checkpoint:
         return bool(self._packed)
 
     @property
+    def lm_head(self) -> str:
+        """The name of the matrix that makes logits of hidden states: the table of embeddings, where they are tied."""
+        tied = self.text_config.tie_word_embeddings
+        return f"{self.text_prefix}embed_tokens.weight" if tied else "lm_head.weight"
+
+    @property
     def trained_for_q4_0(self) -> bool:
         """Whether the weights were trained to be rounded as GGUF's Q4_0 does; only the name of the checkpoint says."""
         names = (self.folder.resolve().name, str(self.raw_config.get("_name_or_path") or ""))

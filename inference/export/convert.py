@@ -30,7 +30,7 @@ from inference.export.quantize import BLOCK_SIZE
 from inference.export.recipes import RECIPES, GraphRecipe
 from inference.export.staging import Staging, conversion_key
 from inference.export.stitching import GraphBuilder
-from inference.export.weights import PRECISIONS, Precision, WeightPlan
+from inference.export.weights import PRECISIONS, HeadPrecision, Precision, WeightPlan
 from inference.version import __version__
 
 __all__ = [
@@ -76,6 +76,7 @@ def convert_checkpoint(
     *,
     block_size: int = BLOCK_SIZE,
     symmetric: bool = True,
+    lm_head: HeadPrecision | None = None,
     portable: bool = False,
     cancel: CancelToken | None = None,
     fresh: bool = False,
@@ -95,6 +96,7 @@ def convert_checkpoint(
         drafter: folder of the model's drafter, which is converted with it.
         block_size: weights that share a scale: 16, 32, 64, 128 or 256.
         symmetric: whether blocks go without zero points.
+        lm_head: ``q8`` to keep the matrix that makes logits in 8 bits; ``None``: as the other matrices.
         portable: write graphs in operators of the ONNX standard alone, for runtimes other than ONNX Runtime; slower
             there. Not for ``q4f16`` and ``fp16``.
         cancel: stops the conversion.
@@ -125,7 +127,7 @@ def convert_checkpoint(
     assistant = None if drafter is None else open_drafter(drafter, source.text_config)
 
     builds: dict[str, Callable[[], GraphBuilder]] = {
-        recipe.name: _building(recipe, source, WeightPlan(source, precision, block_size, symmetric), report)
+        recipe.name: _building(recipe, source, WeightPlan(source, precision, block_size, symmetric, lm_head), report)
         for recipe in RECIPES
         if recipe.applies(source)
     }
@@ -133,6 +135,8 @@ def convert_checkpoint(
         builds[DRAFTER] = _building_drafter(assistant, precision, report)
 
     options = {"precision": precision, "block_size": block_size, "symmetric": symmetric}
+    if lm_head is not None:
+        options["lm_head"] = lm_head
     kept = {**options, "portable": portable}
     keys = [conversion_key(folder, kept) for folder in (checkpoint, drafter) if folder is not None]
     staging = Staging(out, " ".join(keys), fresh)

@@ -121,7 +121,11 @@ class _Head(torch.nn.Module):
 
 
 def build_decoder(
-    config: Gemma4TextConfig, family: Family, text_prefix: str, progress: Callable[[float], None] | None = None
+    config: Gemma4TextConfig,
+    family: Family,
+    text_prefix: str,
+    lm_head: str,
+    progress: Callable[[float], None] | None = None,
 ) -> GraphBuilder:
     """Build the decoder graph from the configuration alone.
 
@@ -129,6 +133,7 @@ def build_decoder(
         config: the text configuration.
         family: its branch of Gemma 4.
         text_prefix: what precedes the names of the text model's tensors in the checkpoint.
+        lm_head: the name of the matrix that makes logits, in the checkpoint.
         progress: called with the fraction done.
 
     Returns:
@@ -213,7 +218,7 @@ def build_decoder(
     if owners == layer_count:
         hidden = kept_rows.of(hidden)
 
-    logits, hidden = _add_head(builder, model, text_prefix, hidden)
+    logits, hidden = _add_head(builder, model, text_prefix, lm_head, hidden)
     builder.output("logits", logits, _FLOAT, ["batch_size", "num_logits", config.vocab_size])
     for name, value, shape in presents:
         builder.output(name, value, _FLOAT, shape)
@@ -338,10 +343,9 @@ def _trace_layer(
         return trace(_Layer(layer, layer_type), inputs, dynamic, outputs, expert_ops.translation_table())
 
 
-def _add_head(builder: GraphBuilder, model: Any, text_prefix: str, hidden: ir.Value) -> list[ir.Value]:
+def _add_head(builder: GraphBuilder, model: Any, text_prefix: str, lm_head: str, hidden: ir.Value) -> list[ir.Value]:
     with torch.device("meta"):
         example = torch.zeros(1, _LENGTH, model.config.hidden_size)
     piece = trace(_Head(model), {"hidden_states": example}, {"hidden_states": [1]}, ["logits", "last_hidden_state"])
-    lm_head = f"{text_prefix}embed_tokens.weight" if model.config.tie_word_embeddings else "lm_head.weight"
     names = {"norm.weight": f"{text_prefix}norm.weight", "lm_head.weight": lm_head}
     return builder.add(piece, {"hidden_states": hidden}, "head.", names)

@@ -29,7 +29,7 @@ class GraphRecipe:
 
 
 def _decoder(source: Checkpoint, plan: WeightPlan, report: Report) -> GraphBuilder:
-    builder = build_decoder(source.text_config, source.family, source.text_prefix, report)
+    builder = build_decoder(source.text_config, source.family, source.text_prefix, source.lm_head, report)
     lower(builder, plan)
     return builder
 

@@ -27,6 +27,7 @@ from inference.export.quantize import (
 from inference.export.streaming import StreamedTensor, in_threads, row_ranges
 
 Precision = Literal["q4", "q8", "q4f16", "fp16", "fp32"]
+HeadPrecision = Literal["q8"]
 
 PRECISIONS: tuple[Precision, ...] = ("q4", "q8", "q4f16", "fp16", "fp32")
 
@@ -64,10 +65,17 @@ class WeightPlan:
         precision: of the graphs; for ``fp16`` and ``q4f16`` :mod:`inference.export.half_precision` does the rest.
         block_size: weights that share a scale: 16, 32, 64, 128 or 256.
         symmetric: whether blocks go without zero points.
+        lm_head: ``q8`` to keep the matrix that makes logits in 8 bits where the others have 4; the embeddings it may be
+            tied to are stored apart, and as before.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, precision: Precision, block_size: int = BLOCK_SIZE, symmetric: bool = True
+        self,
+        checkpoint: Checkpoint,
+        precision: Precision,
+        block_size: int = BLOCK_SIZE,
+        symmetric: bool = True,
+        lm_head: HeadPrecision | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self.precision = precision
@@ -78,6 +86,9 @@ class WeightPlan:
             bits = 8
         half = precision == "q4f16" or (bits == 4 and checkpoint.trained_for_q4_0)
         self._rule = None if bits is None else Quantization(bits, block_size, symmetric, half)
+        self._wide: dict[str, Quantization] = {}
+        if self._rule is not None and lm_head is not None:
+            self._wide[checkpoint.lm_head] = Quantization(8, block_size, symmetric, self._rule.half_scales)
         self._stored: dict[tuple[str, bool], StoredMatrix] = {}
 
     def linear(self, name: str, rows: int, columns: int) -> StoredMatrix:
@@ -167,10 +178,12 @@ class WeightPlan:
         if self._checkpoint.packed(name) or (table and self._checkpoint.is_packed):
             return weights
         flat = weights.reshape(-1, weights.shape[-1])
+        rule = self._rule_of(name, linear=not table)
+        assert rule is not None
         for part in row_ranges(*flat.shape):
-            matrix = quantize(flat[part], self._rule)
+            matrix = quantize(flat[part], rule)
             flat[part] = dequantize_blockwise(
-                matrix.packed, matrix.scales, self._rule.bits, flat.shape[1], matrix.zero_points
+                matrix.packed, matrix.scales, rule.bits, flat.shape[1], matrix.zero_points
             )
         return weights
 
@@ -181,13 +194,16 @@ class WeightPlan:
             packed = self._checkpoint.packed(name) if self._quantized_precision else None
             if packed:
                 stored = self._quantized(_Repacked(self._checkpoint, name), packed.bits, packed.block_size, linear)
-            elif self._rule is None or (self._checkpoint.is_packed and not linear):
+            elif (rule := self._rule_of(name, linear)) is None or (self._checkpoint.is_packed and not linear):
                 stored = self._unquantized(name, rows, columns, linear)
             else:
-                source = _Rounded(self._checkpoint, name, self._rule)
-                stored = self._quantized(source, self._rule.bits, self._rule.block_size, linear)
+                source = _Rounded(self._checkpoint, name, rule)
+                stored = self._quantized(source, rule.bits, rule.block_size, linear)
             self._stored[key] = stored
         return self._stored[key]
+
+    def _rule_of(self, name: str, linear: bool) -> Quantization | None:
+        return self._wide.get(name, self._rule) if linear else self._rule
 
     def _unquantized(self, name: str, rows: int, columns: int, linear: bool) -> StoredMatrix:
         checkpoint = self._checkpoint

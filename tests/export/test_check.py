@@ -46,6 +46,17 @@ def test_what_we_convert_passes_as_a_whole_and_layer_by_layer(converted: tuple[P
     assert max(row.difference for row in layers) < 2e-5  # one layer, same weights: nothing but the order of sums
 
 
+def test_a_head_in_8_bits(tmp_path: Path) -> None:
+    checkpoint = build_checkpoint(tmp_path / "checkpoint", "e2b")
+    out = convert_checkpoint(checkpoint, tmp_path / "out", "q4", lm_head="q8")
+    graph = onnx.load(out / "onnx" / "decoder_model_merged_q4.onnx", load_external_data=False).graph
+    products = [node for node in graph.node if node.op_type == "MatMulNBits"]
+    bits = [next(field.i for field in node.attribute if field.name == "bits") for node in products]
+    assert bits == [4] * (len(bits) - 1) + [8]
+    rows = check_folder(checkpoint, out)
+    assert all(row.passed for row in rows), table(rows)
+
+
 @pytest.mark.parametrize("memory", [None, 0])
 def test_a_wrong_weight_is_found(converted: tuple[Path, Path], tmp_path: Path, memory: int | None) -> None:
     checkpoint, out = converted
