@@ -35,7 +35,7 @@ class FFmpegCamera(FrameReader):
         self._container: Any = None
         self._frames: Generator[Any] | None = None
 
-    def _open(self) -> None:
+    def _open(self, stop: threading.Event) -> None:
         import av
 
         if not FORMAT or FORMAT not in {each for name in av.formats_available for each in name.split(",")}:
@@ -44,6 +44,8 @@ class FFmpegCamera(FrameReader):
         for options in _TRIES:
             if "input_format" in options and FORMAT != "v4l2":
                 continue
+            if stop.is_set():
+                return
             try:
                 self._container = av.open(self._address, format=FORMAT, options=dict(options), timeout=_SECONDS_TO_WAIT)
             except (OSError, ValueError) as error:
@@ -56,6 +58,8 @@ class FFmpegCamera(FrameReader):
         raise camera_error(problem or OSError(), self.name) from problem
 
     def _grab(self, stop: threading.Event) -> tuple[NDArray[np.uint8], float | None] | None:
+        if stop.is_set():
+            return None
         assert self._frames is not None
         try:
             frame = next(self._frames)
@@ -63,6 +67,8 @@ class FFmpegCamera(FrameReader):
             if stop.is_set():
                 return None
             raise DeviceLost(lost(self.name)) from error
+        if stop.is_set():  # the device is wanted back, not another picture of it
+            return None
         return frame.to_ndarray(format="rgb24"), None
 
     def _release(self) -> None:

@@ -33,7 +33,7 @@ class FileFrameSource(FrameReader):
         self._frames: Generator[tuple[Any, float]] | None = None
         self._began: float | None = None
 
-    def _open(self) -> None:
+    def _open(self, stop: threading.Event) -> None:
         self._began = None
         self._frames = self._decoded()
 
@@ -53,7 +53,7 @@ class FileFrameSource(FrameReader):
             if wait < -_LATE and passed_over < _PASSED_OVER_AT_MOST:
                 passed_over += 1
                 continue
-            if wait > 0 and stop.wait(wait):
+            if stop.wait(max(0.0, wait)):
                 break
             return upright(frame.to_ndarray(format="rgb24"), frame.rotation), moment
         return None
@@ -75,7 +75,8 @@ class FileFrameSource(FrameReader):
                 if stream is None:
                     raise unreadable(self._path, "video")
                 assert isinstance(stream, av.VideoStream)
-                stream.thread_type = "AUTO"
+                # Threads that decode frames ahead all have to end before the file is given back.
+                stream.thread_type = "SLICE"
                 step = 1 / (float(stream.average_rate or 0) or _FALLBACK_RATE)
                 start: float | None = None
                 for frame in decoded_frames(container, stream):

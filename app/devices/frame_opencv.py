@@ -30,7 +30,7 @@ class OpenCVCamera(FrameReader):
         self._number = number
         self._capture: Any = None
 
-    def _open(self) -> None:
+    def _open(self, stop: threading.Event) -> None:
         os.environ.setdefault(*_PATIENCE)
         import cv2
 
@@ -39,13 +39,18 @@ class OpenCVCamera(FrameReader):
         self._capture = capture = cv2.VideoCapture(self._number, backend.get(sys.platform, cv2.CAP_ANY))
         if not capture.isOpened():
             raise camera_problem(self._number, self.name)
-        # Uncompressed, most cameras have no more than ten large frames a second on their cable.
-        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, WIDTH)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT)
-        capture.set(cv2.CAP_PROP_FPS, RATE)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        if not capture.grab():  # another program may have the camera open, which shows only now
+        for name, value in (
+            # Uncompressed, most cameras have no more than ten large frames a second on their cable.
+            (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
+            (cv2.CAP_PROP_FRAME_WIDTH, WIDTH),
+            (cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT),
+            (cv2.CAP_PROP_FPS, RATE),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),
+        ):
+            if stop.is_set():  # each of them may begin the stream anew, and the first frame takes longest
+                return
+            capture.set(name, value)
+        if not stop.is_set() and not capture.grab():  # another program may have the camera open, which shows only now
             raise camera_problem(self._number, self.name)
 
     def _grab(self, stop: threading.Event) -> tuple[NDArray[np.uint8], float | None] | None:

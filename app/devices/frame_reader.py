@@ -52,8 +52,8 @@ class FrameReader(ABC):
     # --- for the subclass; all on the reader thread ---
 
     @abstractmethod
-    def _open(self) -> None:
-        """Open the device. Raises :class:`DeviceError`."""
+    def _open(self, stop: threading.Event) -> None:
+        """Open the device; may return early, half-way, when ``stop`` was set. Raises :class:`DeviceError`."""
 
     @abstractmethod
     def _grab(self, stop: threading.Event) -> tuple[NDArray[np.uint8], float | None] | None:
@@ -124,7 +124,7 @@ class FrameReader(ABC):
 
     def _run(self, stop: threading.Event, released: threading.Event) -> None:
         try:
-            self._open()
+            self._open(stop)
             began = time.monotonic()
             while not stop.is_set():
                 grabbed = self._grab(stop)

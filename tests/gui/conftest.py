@@ -19,11 +19,17 @@ from app.session import Session, SessionState
 from inference.hub import Source
 
 
+WAIT_SECONDS = 5.0
+
+
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
     """Fail when a test leaves one of our threads, daemon or not, running."""
     yield
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("larimar")]
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith("larimar")]
+    for thread in ours:  # one that was told to end may still be on its way, on a busy machine
+        thread.join(WAIT_SECONDS)
+    left = [thread.name for thread in ours if thread.is_alive()]
     assert not left, f"threads left running: {left}"
 
 

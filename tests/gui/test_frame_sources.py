@@ -49,7 +49,7 @@ class Scripted(FrameReader):
         self.grab, self.opens = grab, opens
         self.releases = 0
 
-    def _open(self) -> None:
+    def _open(self, stop: threading.Event) -> None:
         if self.opens is not None:
             raise self.opens
 
@@ -286,6 +286,26 @@ def test_opencv_gives_rgb_until_the_camera_is_pulled_out(monkeypatch: pytest.Mon
     with pytest.raises(DeviceLost, match="HD Webcam is gone"):
         read_on(source)
     source.close()
+    assert capture.released
+
+
+def test_a_camera_that_is_wanted_back_while_it_is_opened_is_not_opened_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    capture = FakeCapture()
+    source = OpenCVCamera(0, "HD Webcam")
+
+    def first_setting(name: int, value: float) -> bool:
+        source.interrupt()
+        return FakeCapture.set(capture, name, value)
+
+    monkeypatch.setattr(capture, "set", first_setting)
+    monkeypatch.setattr(capture, "grab", lambda: pytest.fail("a first frame takes longest"))
+    monkeypatch.setattr("cv2.VideoCapture", lambda *_: capture)
+    source.open()
+    source.close()
+    assert source._released.wait(WAIT)
+    assert len(capture.settings) == 1
     assert capture.released
 
 
