@@ -30,15 +30,9 @@ class Conditions:
     """How often everything above about 4 kHz is lost, as on a telephone."""
     margins: tuple[float, float] = (0.05, 0.45)
     """Seconds of no speech before and after."""
-    waiting: float = 0.0
-    """How often there are up to three times as many seconds before, and likewise after."""
 
 
 TRAINING: Final = Conditions()
-JOINT: Final = Conditions(waiting=0.15)
-"""For the whole model, which must also know when nobody speaks."""
-PEOPLE: Final = Conditions(speed=(0.8, 1.25), waiting=0.15)
-"""For few people, who must stand for all the others."""
 QUIET: Final = Conditions((1.0, 1.0), (35.0, 45.0), (-26.0, -20.0), room=0.0, narrow=0.0, margins=(0.15, 0.3))
 """A good microphone in a quiet place."""
 NOISY: Final = Conditions((1.0, 1.0), (12.0, 20.0), (-30.0, -18.0), room=1.0, narrow=0.0, margins=(0.15, 0.3))
@@ -47,24 +41,10 @@ NOISY: Final = Conditions((1.0, 1.0), (12.0, 20.0), (-30.0, -18.0), room=1.0, na
 
 def recorded(voice: Samples, rng: np.random.Generator, conditions: Conditions = TRAINING) -> Samples:
     """Return float32 [m] at 16 kHz: the voice as it would be recorded, in [-1, 1]."""
-    return recorded_in_place(voice, rng, conditions)[0]
-
-
-def recorded_in_place(
-    voice: Samples, rng: np.random.Generator, conditions: Conditions = TRAINING
-) -> tuple[Samples, int, int]:
-    """Return the same as :func:`recorded`, and from which sample to which the voice is heard."""
     speed = rng.uniform(*conditions.speed)
     if speed != 1.0:
         voice = np.interp(np.arange(0, len(voice) - 1, speed), np.arange(len(voice)), voice).astype(np.float32)
-    before, after = (
-        int(
-            rng.uniform(*conditions.margins)
-            * (3 if conditions.waiting and rng.random() < conditions.waiting else 1)
-            * SAMPLE_RATE
-        )
-        for _ in range(2)
-    )
+    before, after = (int(rng.uniform(*conditions.margins) * SAMPLE_RATE) for _ in range(2))
     padded = np.concatenate([np.zeros(before, np.float32), voice, np.zeros(after, np.float32)])
     changed = _through_room_and_microphone(padded, rng, conditions)
     power = float(np.mean(voice**2)) if len(voice) else 1.0
@@ -72,14 +52,7 @@ def recorded_in_place(
     changed *= np.float32(level / max(np.sqrt(power), 1e-5))
     noise = _noise(len(changed), rng)
     changed += noise * np.float32(level * 10 ** (-rng.uniform(*conditions.signal_to_noise) / 20))
-    return np.clip(changed, -1, 1).astype(np.float32), before, before + len(voice)
-
-
-def nothing(rng: np.random.Generator, conditions: Conditions = TRAINING) -> Samples:
-    """Return float32 [m] at 16 kHz: half a second to three seconds of a room in which nobody speaks."""
-    noise = _noise(int(rng.uniform(0.5, 3.0) * SAMPLE_RATE), rng)
-    level = rng.uniform(*conditions.level) - rng.uniform(*conditions.signal_to_noise)
-    return np.clip(noise * np.float32(10 ** (level / 20)), -1, 1).astype(np.float32)
+    return np.clip(changed, -1, 1).astype(np.float32)
 
 
 def _through_room_and_microphone(sound: Samples, rng: np.random.Generator, conditions: Conditions) -> Samples:

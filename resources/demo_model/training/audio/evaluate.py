@@ -13,7 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from inference.media.log_mel import log_mel
 from inference.messages import Audio, ReplyOptions, Text, Turn
@@ -23,14 +25,18 @@ from .augmentation import NOISY, QUIET, Conditions
 from .batches import stacked
 from .corpus import FOLDER
 from .examples import transcription_turns, wav_bytes
+from .saying import similarities
 from .tower import Ears
 from .transcripts import greedy_text, word_error_rate
 from .unheard import TestClip, clips, rows
 
 
 @torch.no_grad()
-def spelt(ears: Ears, some: list[TestClip]) -> list[str]:
-    """Return what the tower with its head makes of each clip."""
+def heard_by(ears: Ears, some: list[TestClip], tokenizer: Tokenizer | None = None) -> list[str]:
+    """Return what the tower makes of each clip, without any language model.
+
+    That is what its head spells, or with ``tokenizer`` the tokens that its soft tokens resemble.
+    """
     was_training = ears.training
     ears.eval()
     heard = []
@@ -39,9 +45,16 @@ def spelt(ears: Ears, some: list[TestClip]) -> list[str]:
         for clip in some[start : start + 16]:
             values, mask = log_mel(clip.samples)
             features.append(values[mask])
-        scores, _, lengths = ears(*stacked(features))
-        best = scores.argmax(-1).numpy()
-        heard += [greedy_text(row[:length]) for row, length in zip(best, lengths.tolist(), strict=True)]
+        with torch.autocast("cpu", torch.bfloat16):
+            spelling, _, soft, lengths = ears(*stacked(features))
+        scores = similarities(soft, ears.vocabulary) if tokenizer else spelling
+        for row, length in zip(scores.argmax(-1).numpy(), lengths.tolist(), strict=True):
+            best = row[:length]
+            if tokenizer is None:
+                heard.append(greedy_text(best))
+            else:
+                kept = best[np.flatnonzero(np.diff(best, prepend=-1))]
+                heard.append(tokenizer.decode([int(token) for token in kept if token != len(ears.vocabulary)]))
     ears.train(was_training)
     return heard
 
@@ -54,10 +67,20 @@ def rate(
     return word_error_rate(zip((clip.written for clip in some), hear(some), strict=True))
 
 
-def report(ears: Ears, count: int, left_out: str | None) -> str:
-    """Return the rates of all sets in one line, quiet; for progress displays."""
-    hear = partial(spelt, ears)
-    return ", ".join(f"{row} {rate(hear, name, count, QUIET, left_out):.1%}" for row, name in rows(left_out).items())
+class Progress:
+    """Test clips that are read once and heard again and again while a training goes on."""
+
+    def __init__(self, count: int, left_out: str | None, tokenizer: Tokenizer | None) -> None:
+        self._sets = {row: list(clips(name, count, QUIET, left_out)) for row, name in rows(left_out).items()}
+        self._tokenizer = tokenizer
+
+    def report(self, ears: Ears) -> str:
+        """Return the rates of all sets in one line."""
+        rates = {}
+        for row, some in self._sets.items():
+            heard = heard_by(ears, some, self._tokenizer)
+            rates[row] = word_error_rate(zip((clip.written for clip in some), heard, strict=True))
+        return ", ".join(f"{row} {value:.1%}" for row, value in rates.items())
 
 
 class Listener:
@@ -86,7 +109,7 @@ class Listener:
 def _tower(name: str) -> Callable[[list[TestClip]], list[str]]:
     ears = Ears()
     ears.load_state_dict(load_state(FOLDER / f"{name}.state.pt")["model"])
-    return partial(spelt, ears)
+    return partial(heard_by, ears)
 
 
 def main(arguments: list[str] | None = None) -> None:

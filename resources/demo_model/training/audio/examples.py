@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import random
 import wave
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from inference.media.log_mel import SAMPLE_RATE, log_mel, soft_token_count
+from inference.media.log_mel import SAMPLE_RATE, log_mel
 from inference.messages import Audio, Text, Turn
 
 from ..rendering import learned, render
 from ..samples import Sample, Source
-from .augmentation import JOINT, PEOPLE, Conditions, masked, nothing, recorded
+from .augmentation import masked
 from .corpus import FOLDER, Corpus
-from .recordings import DigitSpeakers, spoken_digits
+from .recordings import SpectralSpeakers, spoken_digits
 from .sentences import vocabulary
+from .spectra import BINS, PEOPLE, TRAINING, WAITING, features, spectra
 
 _FORMAT = (
     "Follow these specific instructions for formatting the answer:\n"
@@ -50,11 +52,13 @@ PHRASES = 0.15
 AUDIO_FIRST = 0.2
 """How often the sound comes before the text; Gemma 4's documentation puts it after."""
 
+BLOTTED = 0.5
+"""How often parts of the sound are blotted out."""
 SILENT = 0.03
 """How often nobody speaks, and the transcription is empty."""
 
 Clip = tuple[NDArray[np.float32], str, str]
-"""Samples float32 [n] at 16 kHz, the transcription, and the answer (empty where there is nothing to answer)."""
+"""Log-mel features [F, 128], the transcription, and the answer (empty where there is nothing to answer)."""
 
 
 def transcription_turns(samples: NDArray[np.float32]) -> list[Turn]:
@@ -76,48 +80,56 @@ def wav_bytes(samples: NDArray[np.float32]) -> bytes:
 class Clips:
     """Draws training clips: number strings by people, and everything that the synthesisers said."""
 
-    def __init__(
-        self,
-        *,
-        people: float = 0.34,
-        leave_out: str | None = None,
-        conditions: Conditions = JOINT,
-        folder: Path = FOLDER,
-    ) -> None:
+    def __init__(self, *, people: float = 0.34, leave_out: str | None = None, folder: Path = FOLDER) -> None:
         """Open the data; ``people`` is the share of digits, mostly by people. Raises ``FileNotFoundError``."""
         self._corpus = Corpus(folder, "training")
-        self._speakers = DigitSpeakers([one for one in spoken_digits() if not one.is_test and one.speaker != leave_out])
+        recordings = [one for one in spoken_digits() if not one.is_test and one.speaker != leave_out]
+        self._speakers = SpectralSpeakers(recordings)
+        self._spectra: dict[int, NDArray[np.float16]] = {}
+        kinds = [line.sentence.kind for line in self._corpus.lines]
         self._questions = [at for at, line in enumerate(self._corpus.lines) if line.sentence.answer]
-        self._digits = [at for at, line in enumerate(self._corpus.lines) if line.sentence.kind == "digits"]
-        self._people, self._conditions = people, conditions
+        self._digits = [at for at, kind in enumerate(kinds) if kind == "digits"]
+        self._sentences = [at for at, kind in enumerate(kinds) if kind != "digits"]
+        self._people = people
 
-    def transcription(self, rng: random.Random) -> Clip:
-        """Return something to write down."""
+    def transcription(self, rng: random.Random, digits: float | None = None) -> Clip:
+        """Return something to write down; ``digits`` is the share of digits, where it is not ``people``."""
         noise = np.random.default_rng(rng.getrandbits(64))
         if rng.random() < SILENT:
-            return nothing(noise, self._conditions), "", ""
-        if rng.random() < self._people:
+            nobody = np.zeros((int(noise.integers(10, 250)), BINS), np.float32)
+            return features(nobody, noise, TRAINING)[0], "", ""
+        if rng.random() < (self._people if digits is None else digits):
             if rng.random() < 0.15:
                 return self._said(rng.choice(self._digits), noise)
             text = "".join(
                 rng.choices("0123456789", k=rng.randint(1, 8) if rng.random() < 0.85 else rng.randint(9, 12))
             )
-            conditions = PEOPLE if self._conditions is JOINT else self._conditions
-            return recorded(self._speakers.say(text, noise), noise, conditions), text, ""
-        return self._said(rng.randrange(len(self._corpus)), noise)
+            voice, _ = self._speakers.say_in_place(text, noise)
+            return features(voice, noise, replace(PEOPLE, waiting=WAITING))[0], text, ""
+        return self._said(rng.choice(self._sentences), noise)
 
     def question(self, rng: random.Random) -> Clip:
         """Return a spoken question that the model has an answer to."""
         return self._said(rng.choice(self._questions), np.random.default_rng(rng.getrandbits(64)))
 
     def _said(self, index: int, noise: np.random.Generator) -> Clip:
+        if index not in self._spectra:
+            self._spectra[index] = spectra(self._corpus.samples(index)).astype(np.float16)
         sentence = self._corpus.lines[index].sentence
-        samples = recorded(self._corpus.samples(index), noise, self._conditions)
-        return samples, sentence.written, sentence.answer
+        heard, _, _ = features(self._spectra[index], noise, replace(TRAINING, waiting=WAITING))
+        return heard, sentence.written, sentence.answer
 
 
 def encode_clip(
-    samples: NDArray[np.float32],
+    samples: NDArray[np.float32], text: str, answer: str, tokenizer: Tokenizer, *, audio_first: bool
+) -> Sample:
+    """Return one exchange: the user sends ``text`` (perhaps empty) with the sound, the model says ``answer``."""
+    heard, mask = log_mel(samples)
+    return encode_features(heard[mask], text, answer, tokenizer, audio_first=audio_first)
+
+
+def encode_features(
+    heard: NDArray[np.float32],
     text: str,
     answer: str,
     tokenizer: Tokenizer,
@@ -126,38 +138,45 @@ def encode_clip(
     written: str | None = None,
     blot: np.random.Generator | None = None,
 ) -> Sample:
-    """Return one exchange: the user sends ``text`` (perhaps empty) with the sound, the model says ``answer``.
+    """Return the same as :func:`encode_clip` for log-mel features [F, 128].
 
     ``written`` is the transcription where the answer is another; ``blot`` blots out parts of the sound, at random.
     """
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     parts.insert(0 if audio_first else len(parts), {"type": "audio"})
     messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": answer}]
-    prompt = render(messages).replace(
-        "<|audio|>", "<|audio>" + "<|audio|>" * soft_token_count(len(samples)) + "<audio|>"
-    )
+    count = ((len(heard) + 1) // 2 + 1) // 2  # two convolutions of stride 2
+    prompt = render(messages).replace("<|audio|>", "<|audio>" + "<|audio|>" * count + "<audio|>")
     ids = tokenizer.encode(prompt, add_special_tokens=False).ids
-    features, mask = log_mel(samples)
-    heard = masked(features[mask], blot) if blot else features[mask]
     said = tuple(tokenizer.encode(answer if written is None else written, add_special_tokens=False).ids)
-    return Sample(ids, learned(ids, tokenizer.token_to_id("model"), last_only=False), sounds=(heard,), said=(said,))
+    sounds = (masked(heard, blot) if blot else heard,)
+    return Sample(ids, learned(ids, tokenizer.token_to_id("model"), last_only=False), sounds=sounds, said=(said,))
 
 
-def source(tokenizer: Tokenizer, *, questions: float = 0.2, clips: Clips | None = None) -> Source:
-    """Return a maker of samples, of which the share ``questions`` are spoken questions to be answered."""
-    return partial(_sample, tokenizer=tokenizer, clips=clips or Clips(), questions=questions)
+def source(
+    tokenizer: Tokenizer, *, questions: float = 0.2, digits: float | None = None, clips: Clips | None = None
+) -> Source:
+    """Return a maker of samples.
+
+    The share ``questions`` are spoken questions to be answered; of the others, ``digits`` or what ``clips`` was told
+    are digits.
+    """
+    return partial(_sample, tokenizer=tokenizer, clips=clips or Clips(), questions=questions, digits=digits)
 
 
-def _sample(rng: random.Random, tokenizer: Tokenizer, clips: Clips, questions: float) -> Sample:
+def _sample(rng: random.Random, tokenizer: Tokenizer, clips: Clips, questions: float, digits: float | None) -> Sample:
     if rng.random() < questions:
-        samples, written, answer = clips.question(rng)
+        heard, written, answer = clips.question(rng)
         text = rng.choices([text for text, _ in _ANSWER], [share for _, share in _ANSWER])[0]
     else:
-        samples, written, _ = clips.transcription(rng)
+        heard, written, _ = clips.transcription(rng, digits)
         answer = written
         text = rng.choices([text for text, _ in _TRANSCRIBE], [share for _, share in _TRANSCRIBE])[0]
         if text in (TRANSCRIBE, TRANSCRIBE_ORIGINAL) and rng.random() < PHRASES:
             terms = rng.choices(vocabulary(), k=rng.randint(1, 6))
             text += f"\n* These names and terms may occur; spell them like this: {', '.join(terms)}."
-    first, blot = rng.random() < AUDIO_FIRST, np.random.default_rng(rng.getrandbits(64)) if rng.random() < 0.7 else None
-    return encode_clip(samples, text, answer, tokenizer, audio_first=first, written=written, blot=blot)
+    first, blot = (
+        rng.random() < AUDIO_FIRST,
+        np.random.default_rng(rng.getrandbits(64)) if rng.random() < BLOTTED else None,
+    )
+    return encode_features(heard, text, answer, tokenizer, audio_first=first, written=written, blot=blot)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from inference.media.resampling import to_mono_16k
 
 from .sentences import DIGITS
+from .spectra import BINS, Spectra, spectra
 
 TEST_INDICES = range(5)
 """Of the 50 recordings of each digit by each speaker, the dataset's own choice for tests: never trained on."""
@@ -93,5 +94,32 @@ class DigitSpeakers:
             pieces.append(np.zeros(int(16_000 * rng.uniform(0.01, longest)), np.float32))
             places.append((DIGITS[int(digit)], at, at + len(take)))
             at += len(take) + len(pieces[-1])
+        whole = np.concatenate(pieces[:-1])
+        return whole, [(word, start / len(whole), end / len(whole)) for word, start, end in places]
+
+
+class SpectralSpeakers:
+    """The same as :class:`DigitSpeakers`, as spectra."""
+
+    def __init__(self, recordings: list[SpokenDigit]) -> None:
+        self._by_speaker: dict[str, dict[int, list[Spectra]]] = defaultdict(lambda: defaultdict(list))
+        for one in recordings:
+            self._by_speaker[one.speaker][one.digit].append(spectra(one.samples))
+        self.speakers = sorted(self._by_speaker)
+
+    def say_in_place(self, digits: str, rng: np.random.Generator) -> tuple[Spectra, list[tuple[str, float, float]]]:
+        """Return digits with pauses between them, and each one's word with its beginning and end, 0 to 1."""
+        voice = self._by_speaker[str(rng.choice(self.speakers))]
+        longest = float(rng.choice((0.06, 0.2, 0.5, 1.0)))
+        pieces: list[Spectra] = []
+        places: list[tuple[str, int, int]] = []
+        at = 0
+        for digit in digits:
+            takes = voice[int(digit)]
+            take = takes[int(rng.integers(len(takes)))] * np.float32(10 ** (rng.uniform(-2, 2) / 20))
+            pause = int(100 * rng.uniform(0.01, longest))
+            pieces += [take, np.zeros((pause, BINS), np.float32)]
+            places.append((DIGITS[int(digit)], at, at + len(take)))
+            at += len(take) + pause
         whole = np.concatenate(pieces[:-1])
         return whole, [(word, start / len(whole), end / len(whole)) for word, start, end in places]

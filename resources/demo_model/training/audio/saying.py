@@ -13,6 +13,12 @@ NOTHING = 0.6
 WEIGHT = 0.3
 
 
+def similarities(soft: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+    """Return how much each soft token, [B, T, H], resembles each token and nothing: float32 [B, T, V + 1]."""
+    scores = SHARPNESS * normalize(soft.float(), dim=-1) @ normalize(embeddings.detach().float(), dim=-1).T
+    return functional.pad(scores, (0, 1), value=SHARPNESS * NOTHING)
+
+
 def saying_loss(
     soft: torch.Tensor, lengths: torch.Tensor, said: list[tuple[int, ...]], embeddings: torch.Tensor
 ) -> torch.Tensor:
@@ -27,8 +33,7 @@ def saying_loss(
         said: the tokens of each sound; sounds that say more tokens than they have soft tokens are left out.
         embeddings: of the vocabulary, [V, H]; not trained by this.
     """
-    scores = SHARPNESS * normalize(soft.float(), dim=-1) @ normalize(embeddings.detach().float(), dim=-1).T
-    scores = functional.pad(scores, (0, 1), value=SHARPNESS * NOTHING)
+    scores = similarities(soft, embeddings)
     targets = torch.tensor([token for tokens in said for token in tokens])
     wanted = torch.tensor([len(tokens) for tokens in said])
     each = ctc_loss(

@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..architecture import audio_configuration
+from ..architecture import audio_configuration, configuration
 from ..checkpoint import load_state, save_state
 from .corpus import FOLDER
 from .pronunciation import PHONES
 from .transcripts import CLASSES
 
+TOWER, EMBEDDER = "model.audio_tower.", "model.embed_audio."
+"""What names begin with in the state of a whole model."""
 WEIGHTS = FOLDER / "tower.pt"
 """The newest weights of the tower that are good enough to go on from."""
 
@@ -23,11 +25,15 @@ WEIGHTS = FOLDER / "tower.pt"
 class Ears(nn.Module):
     """The audio tower with two linear heads: characters, for connectionist temporal classification, and phones.
 
-    The heads read what the language model's embedder would: the soft tokens, scaled to mean square 1.
+    The heads read what the language model's embedder does: the soft tokens, scaled to mean square 1. The embedder is
+    here too, for what the language model is to find in them.
     """
 
+    vocabulary: torch.Tensor
+    """The language model's embeddings [V, H], which stay as they are; zeros until :meth:`join`."""
+
     def __init__(self) -> None:
-        from transformers.models.gemma4.modeling_gemma4 import Gemma4AudioModel
+        from transformers.models.gemma4.modeling_gemma4 import Gemma4AudioModel, Gemma4MultimodalEmbedder
 
         super().__init__()
         config = audio_configuration()
@@ -36,17 +42,36 @@ class Ears(nn.Module):
         begin(self.tower)
         self.head = nn.Linear(config.output_proj_dims, CLASSES)
         self.phones = nn.Linear(config.output_proj_dims, len(PHONES))
+        text = configuration()
+        self.embedder = Gemma4MultimodalEmbedder(config, text)
+        self.register_buffer("vocabulary", torch.zeros(text.vocab_size, text.hidden_size))
 
-    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return log probabilities of characters and phones, float32 [B, T, ·], and how many tokens count, int64 [B].
+    def join(self, weights: dict[str, torch.Tensor]) -> None:
+        """Take tower, embedder and vocabulary of a whole model's state."""
+        for part, prefix in ((self.tower, TOWER), (self.embedder, EMBEDDER)):
+            some = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+            part.load_state_dict({name: some[name] for name in part.state_dict()})
+        self.vocabulary.copy_(weights["model.language_model.embed_tokens.weight"])
 
-        ``features`` is float32 [B, F, 128], ``mask`` bool [B, F].
+    def parts(self) -> dict[str, torch.Tensor]:
+        """Return the weights that a whole model takes over, named as there."""
+        named = ((self.tower, TOWER), (self.embedder, EMBEDDER))
+        return {prefix + name: value.detach() for part, prefix in named for name, value in part.state_dict().items()}
+
+    def forward(
+        self, features: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return what is heard of features float32 [B, F, 128] with a mask, bool [B, F].
+
+        That is log probabilities of characters and phones, float32 [B, T, ·], soft tokens as the language model gets
+        them, [B, T, H], and how many of the tokens count, int64 [B].
         """
         output = self.tower(features, mask)
         states = output.last_hidden_state.float()
         states = states * torch.rsqrt(states.square().mean(-1, keepdim=True) + 1e-6)
         characters, phones = (functional.log_softmax(head(states).float(), dim=-1) for head in (self.head, self.phones))
-        return characters, phones, output.attention_mask.sum(-1)
+        soft = self.embedder(inputs_embeds=output.last_hidden_state)
+        return characters, phones, soft, output.attention_mask.sum(-1)
 
 
 @torch.no_grad()
