@@ -73,6 +73,8 @@ class ModelInfo:
     modalities: frozenset[str]
     context_length: int
     provider: str
+    provider_reason: str = ""
+    """Why that is not the graphics card, as the second half of a sentence, where it should have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,10 @@ class EngineWorker:
         try:
             watched = {"progress": self._progress, "cancel": job.cancel} if self._watchable else {}
             engine = self._engine = self._factory(job.path, **watched)
-            model = ModelInfo(engine.name, engine.demo, engine.modalities, engine.context_length, engine.provider)
+            reason = getattr(engine, "provider_reason", "")
+            model = ModelInfo(
+                engine.name, engine.demo, engine.modalities, engine.context_length, engine.provider, reason
+            )
         except Exception as error:
             self._close_engine()
             self._put(OpenFailed(_sentence(error)))

@@ -225,6 +225,8 @@ class EngineThread:
             with ProgressLine() as progress:
                 progress.show("Loading the model")
                 self._engine = _wait(self._executor.submit(self._open))
+            if reason := getattr(self._engine, "provider_reason", ""):
+                say(f"The processor computes, not the graphics card: {reason}.")
         except BaseException:
             self._executor.shutdown()
             raise

@@ -23,6 +23,7 @@ from app.theme import Theme
 from app.voice.bar import VoiceBar
 from app.webcam.pane import WebcamPane
 from app.widgets.app_menu import AppMenu
+from app.widgets.card_notice import CardNotice
 from app.widgets.demo_offer import DemoOffer
 from app.widgets.live_indicator import LiveIndicator
 from app.widgets.rail import Rail
@@ -67,6 +68,7 @@ class MainWindow(QMainWindow):
         self.history = HistoryPane(theme, self)
         self.offer = DemoOffer(session, theme, self)
         self.update_notice = UpdateNotice(theme, self)
+        self.card_notice = CardNotice(session, theme, self)
         self._sidebar = True
         self._history_wished: bool | None = None  # for now, whatever the room
         self.stays_in_tray: Callable[[], bool] = lambda: False
@@ -106,6 +108,7 @@ class MainWindow(QMainWindow):
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addWidget(self.update_notice)
+        beside.addWidget(self.card_notice)
         beside.addWidget(self.offer)
         beside.addWidget(self.panes, 1)
         body.addLayout(beside, 1)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from inference.errors import LarimarError
-from inference.graphs.providers import why_not_cuda
+from inference.graphs.providers import CUDA_NEEDS, why_not_cuda
 from inference.processor import threads
 from inference.version import __version__
 
@@ -217,7 +217,7 @@ def _runtime() -> list[Finding]:
         advice = f"To use it: pip uninstall -y onnxruntime, then: {_reinstall('gpu')}"
         findings.append(Finding("GPU", "warning", f"{gpu} is there, but ONNX Runtime is the CPU's.", advice))
     elif name == "onnxruntime-gpu" and "CUDAExecutionProvider" not in providers:
-        advice = "It needs an NVIDIA GPU with a current driver, CUDA 13 and cuDNN 9; the CPU answers meanwhile."
+        advice = f"It needs {CUDA_NEEDS}; the CPU answers meanwhile."
         findings.append(Finding("GPU", "warning", f"CUDA cannot be used: {why_not_cuda()}.", advice))
     elif "CUDAExecutionProvider" not in providers:
         findings.append(Finding("GPU", "ok", f"Not used: {why_not_cuda()}"))

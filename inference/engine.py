@@ -104,7 +104,7 @@ class Engine:
         self.provider: str = model.provider
         """What the model really runs on: "CPU" or "CUDA"."""
         self.provider_reason: str = getattr(model, "provider_reason", "")
-        """Why that is not CUDA, as the second half of a sentence; empty where it is, or the CPU was asked for."""
+        """Why that is not CUDA, as the second half of a sentence; empty where it is, or where the CPU is right."""
         self._tokenizer = tokenizer
         self._generation_config = generation_config
         self._constraints = ConstraintCompiler(tokenizer, model.vocab_size, generation_config.stop_ids)

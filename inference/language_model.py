@@ -130,7 +130,7 @@ class LanguageModel:
 
     @property
     def provider_reason(self) -> str:
-        """Why that is not CUDA, as the second half of a sentence; empty where it is, or the CPU was asked for."""
+        """Why that is not CUDA, as the second half of a sentence; empty where it is, or where the CPU is right."""
         return self._decoder.provider_reason
 
     @property

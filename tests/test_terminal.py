@@ -78,6 +78,14 @@ def test_answer_alone_is_on_standard_output(engine, capsys) -> None:
     assert scripted.closed
 
 
+def test_a_card_that_cannot_be_used_is_told_of_beside_the_answer(engine, capsys) -> None:
+    engine(echo).provider_reason = "no NVIDIA driver was found"
+    assert ask() == 0
+    output = capsys.readouterr()
+    assert output.out == "You said: hello\n"
+    assert "not the graphics card: no NVIDIA driver was found." in output.err
+
+
 def test_conversation_is_remembered(engine, capsys, monkeypatch) -> None:
     scripted = engine(echo)
     assert chat(monkeypatch, "one\n\ntwo\n") == 0

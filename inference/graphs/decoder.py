@@ -15,7 +15,7 @@ from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
-from inference.graphs.providers import CPU, wanted_providers, why_not_cuda
+from inference.graphs.providers import CPU, built_for_cuda, wanted_providers, why_not_cuda
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
 
@@ -67,8 +67,9 @@ class Decoder:
             content = folded or content
         self._session = open_session(path, provider, threads, content, cancel)
         self.provider = provider_name(self._session)
-        self.provider_reason = why_not_cuda() if self.provider == "CPU" and provider == "auto" else ""
-        """Why that is not CUDA, where it might have been; empty otherwise."""
+        missed = self.provider == "CPU" and provider == "auto" and built_for_cuda()
+        self.provider_reason = why_not_cuda() if missed else ""
+        """Why that is not CUDA, where the runtime was made for it; empty otherwise."""
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
         # an input with a default is not among the inputs proper

@@ -15,6 +15,9 @@ ProviderChoice = Literal["auto", "cpu", "cuda"]
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
+CUDA_NEEDS = "an NVIDIA card with driver 580 or newer, CUDA 13 and cuDNN 9"
+"""What the wheels of onnxruntime-gpu that we take are built for."""
+
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
@@ -50,12 +53,27 @@ def _silence_telemetry() -> None:
 
 
 def wanted_providers(choice: ProviderChoice) -> list[str]:
-    """Return the execution providers to ask for, most wanted first; the CUDA libraries that pip brought are loaded."""
-    runtime = import_onnxruntime()
-    if choice == "cpu" or CUDA not in runtime.get_available_providers():
+    """Return the execution providers to ask for, most wanted first; the CUDA libraries that pip brought are loaded.
+
+    Without a driver CUDA is only asked for where nothing else will do, so that the graphs are arranged for the CPU.
+    """
+    if choice == "cpu" or not built_for_cuda() or (choice == "auto" and not _driver_found()):
         return [CPU]
     preload_cuda()
     return [CUDA, CPU]
+
+
+def built_for_cuda() -> bool:
+    """Return whether the installed runtime is the one for NVIDIA cards, usable here or not."""
+    return CUDA in import_onnxruntime().get_available_providers()
+
+
+def _driver_found() -> bool:
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    return True
 
 
 @functools.cache
@@ -82,13 +100,11 @@ def remember_failure(reason: str) -> None:
 def why_not_cuda() -> str:
     """Return why sessions cannot use CUDA here, as the second half of a sentence: "no NVIDIA driver was found"."""
     runtime = import_onnxruntime()
-    if CUDA not in runtime.get_available_providers():
+    if not built_for_cuda():
         return "the installed ONNX Runtime is the one for the CPU"
     if _failure:
         return _failure
-    try:
-        ctypes.CDLL(_DRIVER)
-    except OSError:
+    if not _driver_found():
         return "no NVIDIA driver was found"
     major = str(getattr(runtime, "cuda_version", "") or "").partition(".")[0]
     return f"the libraries of CUDA{f' {major}' if major else ''} and cuDNN were not found, or are of another version"

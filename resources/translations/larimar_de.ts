@@ -229,6 +229,17 @@
     </message>
 </context>
 <context>
+    <name>CardNotice</name>
+    <message>
+        <source>Dismiss</source>
+        <translation>Ausblenden</translation>
+    </message>
+    <message>
+        <source>This build computes on NVIDIA graphics cards, but {reason}, so the processor computes. It needs driver 580 or newer, CUDA 13 and cuDNN 9.</source>
+        <translation>Diese Fassung rechnet auf Grafikkarten von NVIDIA, doch jetzt rechnet der Prozessor ({reason}). Sie braucht den Treiber 580 oder neuer, CUDA 13 und cuDNN 9.</translation>
+    </message>
+</context>
+<context>
     <name>CatalogueCard</name>
     <message>
         <source>On this computer</source>
@@ -366,10 +377,6 @@
         <translation>Gespräche</translation>
     </message>
     <message>
-        <source>Show or hide the list of conversations (Ctrl+B)</source>
-        <translation>Die Liste der Gespräche zeigen oder verbergen (Strg+B)</translation>
-    </message>
-    <message>
         <source>Read replies aloud</source>
         <translation>Antworten vorlesen</translation>
     </message>
@@ -382,8 +389,8 @@
         <translation>Neues Gespräch</translation>
     </message>
     <message>
-        <source>New chat (Ctrl+N)</source>
-        <translation>Neues Gespräch (Strg+N)</translation>
+        <source>Show or hide the list of conversations</source>
+        <translation>Die Liste der Gespräche zeigen oder verbergen</translation>
     </message>
     <message>
         <source>System prompt: set</source>

@@ -73,6 +73,7 @@ class FakeEngine:
     modalities: frozenset[str] = frozenset()
     context_length: int = 4096
     provider: str = "CPU"
+    provider_reason: str = ""
     asked: list[tuple[tuple[Turn, ...], ReplyOptions]] = field(default_factory=list)
     tokens: list[CancelToken] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)

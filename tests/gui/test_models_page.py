@@ -73,6 +73,19 @@ def test_a_real_model_is_not_called_a_demo(qtbot: QtBot, make_app: MakeApp) -> N
     assert not make_app(FakeEngine(demo=False)).window.offer.isVisible()
 
 
+def test_a_card_that_cannot_be_used_is_told_of_until_it_is_dismissed(qtbot: QtBot, make_app: MakeApp) -> None:
+    from inference.graphs.providers import CUDA_NEEDS
+
+    notice = make_app(FakeEngine(provider_reason="no NVIDIA driver was found")).window.card_notice
+    assert notice.isVisible()
+    assert "no NVIDIA driver was found" in notice.text.text()
+    for needed in CUDA_NEEDS.split(" with ")[1].replace(" and ", ", ").split(", "):
+        assert needed in notice.text.text()
+    qtbot.mouseClick(notice.dismiss, Qt.MouseButton.LeftButton)
+    assert not notice.isVisible()
+    assert not make_app(FakeEngine()).window.card_notice.isVisible()
+
+
 def test_models_are_listed_loaded_and_removed(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
     path = write(small_model(), tmp_path / "data" / "models" / "Mine")
     opened: list[Path | None] = []

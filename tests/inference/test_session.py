@@ -55,9 +55,10 @@ class _Runtime:
         return SimpleNamespace(get_providers=lambda: used)
 
 
-def _use(monkeypatch: pytest.MonkeyPatch, runtime: _Runtime) -> _Runtime:
+def _use(monkeypatch: pytest.MonkeyPatch, runtime: _Runtime, driver: bool = True) -> _Runtime:
     for module in (providers, session):
         monkeypatch.setattr(module, "import_onnxruntime", lambda: runtime)
+    monkeypatch.setattr(providers, "_driver_found", lambda: driver)
     providers.preload_cuda.cache_clear()
     return runtime
 
@@ -100,11 +101,20 @@ def test_cuda_that_was_asked_for_is_not_replaced(graph: Path, monkeypatch: pytes
         open_session(graph, "cuda")
 
 
-def test_a_missing_driver_is_named(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _use(monkeypatch, _Runtime(falls_back=True))
-    monkeypatch.setattr(providers, "_DRIVER", "libno-such-driver.so")
+def test_without_a_driver_the_cpu_computes_as_if_there_were_no_cuda(
+    graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = _use(monkeypatch, _Runtime(falls_back=True), driver=False)
     assert provider_name(open_session(graph)) == "CPU"
+    assert (runtime.preloaded, runtime.opened) == (0, [[providers.CPU]])
     assert "driver" in providers.why_not_cuda()
+    with pytest.raises(RuntimeSetupError, match="driver"):
+        open_session(graph, "cuda")
+
+
+def test_a_driver_that_is_not_there_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "_DRIVER", "libno-such-driver.so")
+    assert not providers._driver_found()
 
 
 def test_a_runtime_without_cuda_is_named() -> None:
