@@ -26,7 +26,7 @@ from ..samples import Sample, Source
 from .augmentation import masked
 from .corpus import FOLDER, Corpus
 from .recordings import SpectralSpeakers, spoken_digits
-from .sentences import vocabulary
+from .sentences import answers_to, vocabulary
 from .spectra import BINS, PEOPLE, TRAINING, WAITING, features, spectra
 
 _FORMAT = (
@@ -110,14 +110,16 @@ class Clips:
 
     def question(self, rng: random.Random) -> Clip:
         """Return a spoken question that the model has an answer to."""
-        return self._said(rng.choice(self._questions), np.random.default_rng(rng.getrandbits(64)))
+        index = rng.choice(self._questions)
+        heard, written, _ = self._said(index, np.random.default_rng(rng.getrandbits(64)))
+        return heard, written, rng.choice(answers_to(self._corpus.lines[index].sentence))
 
     def _said(self, index: int, noise: np.random.Generator) -> Clip:
         if index not in self._spectra:
             self._spectra[index] = spectra(self._corpus.samples(index)).astype(np.float16)
         sentence = self._corpus.lines[index].sentence
         heard, _, _ = features(self._spectra[index], noise, replace(TRAINING, waiting=WAITING))
-        return heard, sentence.written, sentence.answer
+        return heard, sentence.written, ""
 
 
 def encode_clip(

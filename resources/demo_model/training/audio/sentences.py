@@ -147,6 +147,24 @@ def _talk_intents() -> dict[str, Callable[[random.Random], str]]:
     }
 
 
+@cache
+def _talk_answers() -> dict[str, tuple[str, ...]]:
+    sources = {intent.name: intent.source for intent in INTENTS}
+    return {
+        spoken_form(wording): sources[name](random.Random(0), State(), False).accepted
+        for name, wordings in TALK.items()
+        for wording in wordings
+        if name in sources
+    }
+
+
+def answers_to(sentence: Sentence) -> tuple[str, ...]:
+    """Return what may be said to a spoken question, as the language model is taught now; empty for anything else."""
+    if not sentence.answer:
+        return ()
+    return _talk_answers().get(sentence.spoken, (sentence.answer,))
+
+
 def _question(rng: random.Random) -> Sentence:
     """Return a spoken question that the language model has an answer to."""
     roll = rng.random()

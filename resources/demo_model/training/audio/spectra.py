@@ -30,7 +30,7 @@ _STEPS: Final = 40
 class Changes:
     """How far voices are changed; each range is drawn from evenly (throats and tempos in their logarithms)."""
 
-    throat: tuple[float, float] = (0.88, 1.14)
+    throat: tuple[float, float] = (0.84, 1.18)
     """Factor of all frequencies: the size of the speaker, and the pitch."""
     tempo: tuple[float, float] = (0.88, 1.14)
     """Factor of the speed."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .augmentation import Conditions, recorded
 from .corpus import FOLDER, Corpus
 from .recordings import DigitSpeakers, spoken_digits
+from .sentences import answers_to
 
 SEED = 71
 Samples = NDArray[np.float32]
@@ -25,7 +26,8 @@ class TestClip:
     samples: Samples
     """float32 [n], 16 kHz."""
     written: str
-    answer: str
+    answers: tuple[str, ...]
+    """What may be said to a question."""
 
 
 ROWS = {
@@ -53,9 +55,9 @@ def clips(name: str, count: int, conditions: Conditions, left_out: str | None) -
         people = DigitSpeakers(kept)
         for _ in range(count):
             text = "".join(map(str, rng.integers(0, 10, rng.integers(1, 8))))
-            yield TestClip(recorded(people.say(text, rng), rng, conditions), text, "")
+            yield TestClip(recorded(people.say(text, rng), rng, conditions), text, ())
         return
     corpus = Corpus(FOLDER, name)
     for index in range(min(count, len(corpus))):
         sentence = corpus.lines[index].sentence
-        yield TestClip(recorded(corpus.samples(index), rng, conditions), sentence.written, sentence.answer)
+        yield TestClip(recorded(corpus.samples(index), rng, conditions), sentence.written, answers_to(sentence))
