@@ -15,11 +15,14 @@ from inference.media.image import aspect_preserving_size
 from inference.media.prompt import ImageItem, MediaTokens, VideoItem, expand_prompt
 from resources.demo_model.training import tokenizer as tokenizers_
 from resources.demo_model.training.pictures import drawing, emoji, questions, scenes
-from resources.demo_model.training.pictures.conversations import expand, picture_sample, video_sample
-from resources.demo_model.training.pictures.targets import CELL, CHARS, THINGS, targets
+from resources.demo_model.training.pictures.conversations import encode_text, expand, picture_sample, video_sample
+from resources.demo_model.training.pictures.targets import CELL, CHARS, THINGS, stroke_targets, targets
 
 SEEDS = st.integers(0, 2**32)
-MAKERS = (scenes.one_thing, scenes.two_things, scenes.several, scenes.sign, scenes.crowd, scenes.window, scenes.nothing)
+MAKERS = (
+    scenes.one_thing, scenes.two_things, scenes.several, scenes.sign, scenes.page, scenes.crowd, scenes.window,
+    scenes.nothing,
+)  # fmt: skip
 
 needs_emoji = pytest.mark.skipif(emoji.font_path() is None, reason="needs the font Noto Color Emoji")
 
@@ -151,6 +154,30 @@ def test_relations_are_seen_from_both_sides(seed: int) -> None:
     scene = plain(scenes.two_things, seed)
     ways = targets(scene).relations
     assert sorted(ways[ways > 0]) in ([1, 2], [3, 4])
+
+
+@given(SEEDS)
+@settings(max_examples=20)
+def test_patches_point_at_the_middle_of_their_character(seed: int) -> None:
+    scene = plain(scenes.page, seed)
+    chars, ways = stroke_targets(scene)
+    assert chars.shape == (12 * 15,)
+    ys, xs = (np.mgrid[0:12, 0:15] + 0.5) * (CELL / 3)
+    for index in np.flatnonzero(chars):
+        x, y = xs.flat[index] + ways[index, 0] * CELL, ys.flat[index] + ways[index, 1] * CELL
+        letter = min(scene.letters, key=lambda one: abs(one.x - x) + abs(one.y - y))
+        assert abs(letter.x - x) + abs(letter.y - y) < 0.1
+        assert CHARS[letter.char] == chars[index]
+
+
+def test_what_is_read_is_learned_character_by_character(tokenizer: Tokenizer) -> None:
+    text = '<|turn>user\nred red?<turn|>\n<|turn>model\nred<turn|>\n<|turn>model\nI see the text "red".<turn|>'
+    tokens = [tokenizer.id_to_token(i) for i in encode_text(text, "red", tokenizer)]
+    usual = tokenizer.encode(text, add_special_tokens=False).tokens
+    spelt = [at for at in range(len(tokens)) if tokens[at : at + 3] == ["r", "e", "d"]]
+    assert len(spelt) == 2
+    assert tokens[: spelt[0]] == usual[: spelt[0]]
+    assert tokenizer.decode(encode_text(text, "red", tokenizer), skip_special_tokens=False) == text
 
 
 # --- questions

@@ -210,6 +210,59 @@ def test_a_few_steps_lower_the_loss_of_words_and_of_what_soft_tokens_know(batch:
     assert extra.item() < first[1] - 0.3
 
 
+@pytest.mark.parametrize("masked", [None, "bool", "float"])
+def test_plain_products_attend_like_the_fused_kernel(masked: str | None) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from resources.demo_model.training import attention
+
+    generator = torch.Generator().manual_seed(4)
+    query, key, value = (torch.randn(2, heads, 7, 8, generator=generator) for heads in (4, 2, 2))
+    seen = torch.rand(2, 1, 7, 7, generator=generator) > 0.4
+    seen |= torch.eye(7, dtype=torch.bool)
+    mask = {None: None, "bool": seen, "float": torch.where(seen, 0.0, -1e9)}[masked]
+    layer = torch.nn.Module()
+    layer.is_causal = masked is None
+    found, _ = attention.attend(layer, query, key, value, mask, scaling=0.5)
+    wanted = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, mask, is_causal=masked is None, scale=0.5, enable_gqa=True
+    )
+    torch.testing.assert_close(found, wanted.transpose(1, 2))
+
+
+def test_eyes_alone_learn_and_go_on_where_they_stopped(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from resources.demo_model.training import eyes
+    from resources.demo_model.training.pictures import scenes
+    from resources.demo_model.training.pictures.naming import word_tokens
+
+    torch.manual_seed(0)
+    learner = eyes.Eyes(0).train()
+    learner.embeddings = torch.randn(VOCABULARY, 160, generator=torch.Generator().manual_seed(5))
+    names = word_tokens(tokenizer)
+    shown = [scenes.sign(random.Random(seed), 96, 192) for seed in (1, 2)]
+    optimisers = eyes.optimisers_of(learner)
+    costs = []
+    for _ in range(5):
+        loss, _, naming = learner.loss(shown, random.Random(0), names)
+        assert naming is not None
+        costs.append((loss.item(), naming.item()))
+        loss.backward()
+        for each in optimisers:
+            for group in each.param_groups:
+                group["lr"] = 2e-3
+            each.step()
+            each.zero_grad()
+    assert costs[-1][0] < costs[0][0] - 0.5
+    assert costs[-1][1] < costs[0][1]
+    eyes.save(tmp_path / "state.pt", 5, learner, optimisers)
+    again = eyes.Eyes(1).train()
+    assert eyes.resume(tmp_path / "state.pt", None, again, eyes.optimisers_of(again)) == 5
+    for name, value in learner.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value)
+
+
 def test_clipping_bounds_hold_what_was_seen(model: Any, batch: samples.Batch, tmp_path: Path, tokenizer: Any) -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")

@@ -193,6 +193,20 @@ def drill(rng: random.Random) -> Conversation:
     return Conversation("", (exchange,), thinking=rng.random() < 0.1)
 
 
+def about_the_app(rng: random.Random) -> Conversation:
+    """Return a question about the app, each topic as often as the others."""
+    builder = _Builder(rng, held_out=False, state=State())
+    exchange = builder.of(rng.choice((*app_help.INTENTS, *app_features.INTENTS)))
+    return Conversation("", (exchange,), thinking=rng.random() < 0.05)
+
+
+def sum_(rng: random.Random) -> Conversation:
+    """Return a sum, a difference or a product."""
+    builder = _Builder(rng, held_out=False, state=State())
+    exchange = arithmetic.sums(rng, builder.state, False)
+    return Conversation("", (exchange,), thinking=rng.random() < 0.05)
+
+
 def drills(seed: int) -> Iterator[Conversation]:
     """Yield short conversations without end; equal seeds give equal ones."""
     rng = random.Random(seed)

@@ -17,7 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 
-from . import clipping
+from . import attention, clipping
 from .architecture import new_media_model
 from .audio.saying import saying_loss
 from .audio.tower import speed_up
@@ -174,9 +174,14 @@ PARTS = ("model.language_model", "model.vision_tower", "model.embed_vision", "mo
 
 
 def load_start(model: torch.nn.Module, heads: torch.nn.Module, paths: list[str]) -> None:
-    """Take the weights of earlier stages: ``text:``, ``vision:``, ``audio:`` or ``all:`` and a state's path each."""
+    """Take the weights of earlier stages, a kind and a state's path each, the later over the earlier.
+
+    ``text:`` is a language model, ``eyes:`` the vision tower with its projection, ``vision:`` and ``audio:`` a tower
+    alone, ``all:`` (a part of) the whole model.
+    """
     prefixes = {
         "all": "",
+        "eyes": "model.",
         "vision": "model.vision_tower.",
         "audio": "model.audio_tower.",
         "text": "model.language_model.",
@@ -185,7 +190,7 @@ def load_start(model: torch.nn.Module, heads: torch.nn.Module, paths: list[str])
         kind, _, file = path.partition(":")
         state = load_state(Path(file))
         weights = state.get("model", state)
-        if kind == "vision" and "heads" in state:
+        if kind in ("vision", "eyes") and "heads" in state:
             heads.load_state_dict(state["heads"])
         if kind == "text":
             weights = {
@@ -208,6 +213,7 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
     model = new_media_model(options.seed).train()
     speed_up(model.model.audio_tower)
     clipping.switch(model, False)  # the bounds are measured when the checkpoint is written
+    attention.use(model)
     factors = dict(zip(PARTS, options.factors, strict=True))
     for part, factor in factors.items():
         for name, parameter in model.named_parameters():

@@ -65,13 +65,19 @@ def batch_of(samples: Sequence[Sample]) -> Batch:
     )
 
 
+def _likeness(sample: Sample) -> tuple[bool, tuple[int, ...], int]:
+    shape = sample.pictures[0].pixels.shape if sample.pictures else ()
+    return bool(sample.sounds), shape, len(sample.ids)
+
+
 def stream(
     sources: Sequence[tuple[Source, float]], seed: int, worker: int, step: int, tokens: int, pool: int
 ) -> Iterator[Batch]:
     """Yield batches of about ``tokens`` tokens without end.
 
-    Samples wait in a pool, sorted by length, from which a batch takes a stretch, so that little is padded. All workers
-    take the stretch at the same place of their pools: what is alike takes equally long, and nobody waits for others.
+    Samples wait in a pool, sorted by the shape of their pictures and by length, from which a batch takes a stretch, so
+    that little is padded, and pictures go through the eyes together. All workers take the stretch at the same place of
+    their pools: what is alike takes equally long, and nobody waits for others.
 
     Args:
         sources: what makes samples, each with the share of the samples that it makes.
@@ -86,7 +92,7 @@ def stream(
     waiting: list[Sample] = []
     while True:
         waiting += [make(rng) for make in rng.choices(makers, weights, k=pool - len(waiting))]
-        waiting.sort(key=lambda one: len(one.ids))
+        waiting.sort(key=_likeness)
         start = max(0, int(places.random() * (pool + pool // 10)) - pool // 10)  # the shortest have their turn too
         end = start + 1
         while end < pool and (end + 1 - start) * padded(len(waiting[end].ids)) <= tokens:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from functools import partial
 from typing import Any
 
@@ -30,22 +31,35 @@ MAKERS = (
     (scenes.nothing, 0.1),
 )
 KINDS, KIND_WEIGHTS = zip(*MAKERS, strict=True)
+ONLY = {
+    "shapes": partial(scenes.one_thing, emoji_share=0.0),
+    "emojis": partial(scenes.one_thing, emoji_share=1.0),
+    "relations": scenes.two_things,
+    "counts": scenes.several,
+    "signs": scenes.sign,
+}
+"""What scenes of one kind are drawn by."""
+WIDE = ((2, 5), (2, 6), (2, 8), (3, 5), (3, 7), (3, 8), (4, 6), (4, 4))
 SMALL = ((4, 4), (3, 5), (5, 3), (4, 5), (5, 4), (2, 8))
-"""Rows and columns of soft tokens."""
+"""Rows and columns of soft tokens; those for signs are wide."""
 BUDGETS, BUDGET_WEIGHTS = (70, 140, 280), (0.93, 0.06, 0.01)
 
 
-def scene(rng: random.Random, small: bool = False) -> Scene:
-    """Return a scene of some kind at some size; ``small`` is a quarter of what the engine would show, and faster."""
-    rows, columns = rng.choice(SMALL)
+def scene(rng: random.Random, small: bool = False, kind: str = "") -> Scene:
+    """Return a scene at some size; ``small`` is a quarter of what the engine would show, and faster.
+
+    ``kind`` is one of :data:`ONLY`, or empty for all of them in their shares.
+    """
+    rows, columns = rng.choice(WIDE if kind == "signs" else SMALL)
     size = (rows * CELL, columns * CELL) if small else canvas(rng, rng.choices(BUDGETS, BUDGET_WEIGHTS)[0])
-    made: Scene = rng.choices(KINDS, KIND_WEIGHTS)[0](rng, *size)
+    make = ONLY[kind] if kind else rng.choices(KINDS, KIND_WEIGHTS)[0]
+    made: Scene = make(rng, *size)
     return made
 
 
-def picture_sample(rng: random.Random, tokenizer: Tokenizer, small: bool = False) -> Sample:
+def picture_sample(rng: random.Random, tokenizer: Tokenizer, small: bool = False, kind: str = "") -> Sample:
     """Return a conversation about a picture, now and then with something else before or after it."""
-    shown = scene(rng, small)
+    shown = scene(rng, small, kind)
     exchanges = ask(shown, rng, rng.choices((1, 2, 3), (6, 3, 1))[0])
     before = list(lesson(rng).exchanges) if rng.random() < 0.06 else []
     after = list(lesson(rng).exchanges) if rng.random() < 0.08 else []
@@ -107,9 +121,25 @@ def encode(
         if index == len(before or []):
             content = [{"type": kind}, {"type": "text", "text": exchange.question}]
         messages += [{"role": "user", "content": content}, {"role": "assistant", "content": exchange.answer}]
-    ids = tokenizer.encode(render(messages), add_special_tokens=False).ids
+    ids = encode_text(render(messages), shown[0].text, tokenizer)
     ids = expand(ids, shown, tokenizer, pace)
     return Sample(ids, learned(ids, tokenizer.token_to_id("model"), last_only=False), tuple(shown))
+
+
+def encode_text(text: str, read: str, tokenizer: Tokenizer) -> list[int]:
+    """Return the ids of a text; what is ``read`` in answers is spelt, a token for each character.
+
+    Soft tokens show characters, so that reading is copying; which pieces a word would usually fall into need not be
+    known for it.
+    """
+    if not read:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+    answers = rf'((?<=<\|turn>model\n){re.escape(read)}(?=<turn\|>)|(?<=the text "){re.escape(read)}(?="))'
+    ids: list[int] = []
+    for index, part in enumerate(re.split(answers, text)):
+        for piece in part if index % 2 else [part]:
+            ids += tokenizer.encode(piece, add_special_tokens=False).ids
+    return ids
 
 
 def expand(ids: list[int], shown: list[Scene], tokenizer: Tokenizer, pace: int = 0) -> list[int]:

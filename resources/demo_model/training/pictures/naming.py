@@ -3,7 +3,8 @@
 The eyes alone learn to tell hundreds of things apart, but what a soft token then looks like means nothing yet to the
 language model, which would have to meet every thing many times. With this loss, the soft tokens of a thing come to
 point where the embeddings of its name do, which the language model knows well how to say again; likewise its colour and
-on which side of another thing it lies, and on the ground between things how many there are.
+on which side of another thing it lies, the characters whose centres they hold, the first of them most, on the
+ground between things how many there are, and between characters the colour of the ground.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from .questions import NUMBERS
 from .scenes import Scene
-from .targets import COLOURS, THINGS, targets
+from .targets import CHARS, COLOURS, THINGS, targets
 
 SHARPNESS: Final = 16.0
 """What cosines are multiplied by."""
@@ -26,8 +27,12 @@ FIRST: Final = 0.5
 """Weight of a word's first token; the others share the rest."""
 _WAYS: Final = (" left", " right", " ab", " bel")
 """What tells the four relations apart in an answer, in the order of :class:`.targets.Targets`."""
-_PARTS: Final = {"things": 0.5, "colours": 0.3, "relations": 0.35, "count": 0.5}
+_PARTS: Final = {"things": 0.5, "colours": 0.3, "relations": 0.35, "count": 0.5, "chars": 0.5}
 """How much each word weighs where a soft token stands for several."""
+BETWEEN: Final = 0.25
+"""How much a soft token beside characters weighs, of which there are many."""
+_NEXT: Final = 0.55
+"""How much each further character of a soft token weighs, compared with the one to its left."""
 
 
 def word_tokens(tokenizer: Tokenizer) -> dict[str, torch.Tensor]:
@@ -49,6 +54,7 @@ def word_tokens(tokenizer: Tokenizer) -> dict[str, torch.Tensor]:
         "colours": table(f" {name}" for name in COLOURS),
         "relations": table(_WAYS),
         "count": table(tokenizer.decode(tokenizer.encode(f" {word}").ids[:1]) for word in NUMBERS[1:]),
+        "chars": table(CHARS),
     }
     return {kind: _PARTS[kind] * rows for kind, rows in found.items()}
 
@@ -68,12 +74,22 @@ def naming_loss(
     each = [targets(scene) for scene in shown]
     for kind in ("things", "colours", "relations"):
         wanted += tables[kind][torch.from_numpy(np.stack([getattr(one, kind) for one in each])).flatten().clamp_min(0)]
+    chars = torch.from_numpy(np.stack([one.chars for one in each])).flatten(0, -2).clamp_min(0)
+    weights = torch.ones(len(chars))
+    for slot in chars.unbind(-1):
+        wanted += weights.unsqueeze(-1) * tables["chars"][slot]
+        weights = torch.where(slot > 0, weights * _NEXT, weights)
     for one, scene, rows in zip(each, shown, wanted.view(len(shown), -1, len(embeddings)), strict=True):
         if scene.kind == "several":
             rows[torch.from_numpy(one.things == 0).flatten()] += tables["count"][one.count]
+        elif scene.kind in ("text", "page"):
+            rows[torch.from_numpy((one.chars == 0).all(-1)).flatten()] += BETWEEN * tables["colours"][one.ground]
     named = wanted.sum(-1) > 0
     if not named.any():
         return soft.new_zeros((), dtype=torch.float32)
     alike = normalize(soft[named].float(), dim=-1) @ normalize(embeddings.detach().float(), dim=-1).T
     goal = wanted[named]
-    return cross_entropy(SHARPNESS * alike, goal / goal.sum(-1, keepdim=True))
+    weights = goal.sum(-1)
+    each = cross_entropy(SHARPNESS * alike, goal / weights.unsqueeze(-1), reduction="none")
+    weights = weights.clamp_max(_PARTS["colours"])
+    return (weights * each).sum() / weights.sum()

@@ -47,11 +47,13 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A character and its centre, in pixels."""
+    """A character, its centre and its extent, in pixels."""
 
     char: str
     x: float
     y: float
+    width: float = 0.0
+    height: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +252,13 @@ def words() -> tuple[str, ...]:
     return tuple(sorted(word for word in every if 2 <= len(word) <= 6))
 
 
-def some_text(rng: random.Random) -> str:
-    """Return a word, letters in no order, or a number, of up to six characters."""
+def some_text(rng: random.Random, least: int = 1) -> str:
+    """Return a word, letters in no order, or a number, of up to six characters; words may be shorter than ``least``."""
     roll = rng.random()
     if roll < 0.30:
-        return "".join(rng.choice(string.digits) for _ in range(rng.randint(1, 6)))
+        return "".join(rng.choice(string.digits) for _ in range(rng.randint(least, 6)))
     if roll < 0.55:
-        letters = "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(1, 6)))
+        letters = "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(least, 6)))
     else:
         letters = rng.choice(words())
     return rng.choices((letters.upper(), letters.capitalize(), letters), (0.5, 0.2, 0.3))[0]
@@ -271,17 +273,43 @@ def sign(rng: random.Random, height: int, width: int) -> Scene:
     return Scene("text", easel.done(), ground, (), text, letters)
 
 
-def _write(easel: _Easel, text: str, paint: tuple[int, int, int]) -> tuple[Letter, ...]:
+def page(rng: random.Random, height: int, width: int) -> Scene:
+    """Words and numbers one below the other, in different fonts: much to learn to read from one picture."""
+    ground = rng.choice(drawing.NAMES if rng.random() < 0.6 else ("white", "white", "black"))
+    easel = _Easel(rng, height, width, ground)
+    paint = drawing.tint(drawing.legible(ground, rng), rng)
+    letters: list[Letter] = []
+    top = 0.0
+    while height - top >= 44:
+        high = min(height - top, rng.uniform(44, 60 + 0.3 * width))
+        columns = max(1, round(width / high / rng.uniform(2.5, 5)))
+        for column in range(columns):
+            box = (column * width / columns, top, width / columns, high)
+            letters += _write(easel, some_text(rng, 3), paint, box, 0.75)
+        top += high
+    return Scene("page", easel.done(), ground, (), "", tuple(letters))
+
+
+def _write(
+    easel: _Easel,
+    text: str,
+    paint: tuple[int, int, int],
+    box: tuple[float, float, float, float] | None = None,
+    least: float = 0.55,
+) -> tuple[Letter, ...]:
+    """Write a text somewhere in a box of x, y, width and height in pixels, or anywhere; ``least`` of it is filled."""
     rng, scale = easel.rng, easel.scale
     path = rng.choice(drawing.fonts())
-    widest = easel.width * rng.uniform(0.55, 0.95)
+    box_x, box_y, box_width, box_height = box or (0.0, 0.0, easel.width, easel.height)
+    widest = box_width * rng.uniform(least, 0.95)
     probe = drawing.font(path, 64)
     size = 64 * widest / max(1.0, probe.getlength(text))
-    size = max(32.0, min(size, easel.height * 0.75, 150.0))
+    size = max(32.0, min(size, box_height * 0.75, 150.0))
     face = drawing.font(path, max(8, round(size * scale / 2) * 2))
     left, top, right, bottom = face.getbbox(text)
-    room_x, room_y = easel.image.width - (right - left), easel.image.height - (bottom - top)
-    x, y = rng.uniform(0.02, 0.98) * max(0, room_x), rng.uniform(0.03, 0.97) * max(0, room_y)
+    room_x, room_y = box_width * scale - (right - left), box_height * scale - (bottom - top)
+    x = box_x * scale + rng.uniform(0.02, 0.98) * max(0, room_x)
+    y = box_y * scale + rng.uniform(0.03, 0.97) * max(0, room_y)
     layer = Image.new("L", easel.image.size, 0)
     ImageDraw.Draw(layer).text((x - left, y - top), text, font=face, fill=255)
     angle = 0.0 if rng.random() < 0.6 else rng.uniform(-5, 5)
@@ -294,7 +322,8 @@ def _write(easel: _Easel, text: str, paint: tuple[int, int, int]) -> tuple[Lette
     for index, char in enumerate(text):
         start, end = face.getlength(text[:index]), face.getlength(text[: index + 1])
         dx = x - left + (start + end) / 2 - centre[0]
-        letters.append(Letter(char, (centre[0] + dx * np.cos(turn)) / scale, (centre[1] + dx * np.sin(turn)) / scale))
+        where = (centre[0] + dx * np.cos(turn)) / scale, (centre[1] + dx * np.sin(turn)) / scale
+        letters.append(Letter(char, *where, (end - start) / scale, (bottom - top) / scale))
     return tuple(letters)
 
 

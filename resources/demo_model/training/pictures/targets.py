@@ -76,5 +76,25 @@ def targets(scene: Scene) -> Targets:
     return Targets(things, colours, centres, chars, relations, min(count, MOST_THINGS), COLOURS[scene.ground])
 
 
+def stroke_targets(scene: Scene) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return which character each patch is part of, and where the middle is of what it shows: the finest to be asked.
+
+    Characters are int64 [patches], 0 where there is none; the way to the middle of a character or thing is float32
+    [patches, 2], in soft tokens to the right and down, and not a number where there is neither.
+    """
+    rows, columns = 3 * scene.height // CELL, 3 * scene.width // CELL
+    ys, xs = (np.mgrid[0:rows, 0:columns] + 0.5) * (CELL / 3)
+    found, ways = np.zeros((rows, columns), np.int64), np.full((rows, columns, 2), np.nan, np.float32)
+    for thing in scene.things:
+        inside = np.maximum(np.abs(xs - thing.x), np.abs(ys - thing.y)) < thing.size * 0.4
+        ways[inside] = np.stack([thing.x - xs[inside], thing.y - ys[inside]], -1) / CELL
+    for letter in scene.letters:
+        across, down = max(letter.width / 2, CELL / 6), max(letter.height / 2, CELL / 6)
+        inside = (np.abs(xs - letter.x) <= across) & (np.abs(ys - letter.y) <= down)
+        found[inside] = CHARS[letter.char]
+        ways[inside] = np.stack([letter.x - xs[inside], letter.y - ys[inside]], -1) / CELL
+    return found.flatten(), ways.reshape(-1, 2)
+
+
 def _cell(x: float, y: float, rows: int, columns: int) -> tuple[int, int]:
     return min(rows - 1, max(0, int(y // CELL))), min(columns - 1, max(0, int(x // CELL)))
