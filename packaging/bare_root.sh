@@ -23,7 +23,9 @@ make_root() {
     release=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
     # shellcheck disable=SC2016  # apt's own placeholder
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $release" | head -n 1)
-    debootstrap --variant=minbase --include="$1" "$release" "$root" "$mirror"
+    # half of what a desktop needs is in Ubuntu's second component
+    case $(. /etc/os-release && printf %s "$ID") in ubuntu) components=main,universe ;; *) components=main ;; esac
+    debootstrap --variant=minbase --components="$components" --include="$1" "$release" "$root" "$mirror"
 }
 
 # mount_root COPIED BOUND: makes the root usable; COPIED are files of this machine, BOUND folders, both space-separated.

@@ -53,6 +53,24 @@ def test_the_windows_installers_compile(tmp_path: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out, check=True)
 
 
+def test_windows_is_told_the_version(tmp_path: Path) -> None:
+    from installers.names import Build
+    from installers.windows import write_version_information
+
+    build = Build("cpu", tmp_path)
+    build.work.mkdir()
+    said: dict[str, object] = {}
+    words = {
+        "VSVersionInfo": lambda ffi, kids: said.update(ffi),
+        "FixedFileInfo": lambda **fields: fields,
+        "StringStruct": lambda key, value: said.setdefault(key, value),
+        **dict.fromkeys(("StringFileInfo", "VarFileInfo", "StringTable", "VarStruct"), lambda *_: None),
+    }
+    eval(write_version_information(build).read_text(), words)
+    assert said["ProductVersion"] == __version__
+    assert said["filevers"] == tuple(int(part) for part in [*__version__.split("."), "0"])
+
+
 def test_the_windows_installers_need_a_windows_program(tmp_path: Path) -> None:
     from installers.names import Build, BuildError
     from installers.windows import build_exe
@@ -92,6 +110,9 @@ def test_every_recipe_names_the_program_alike() -> None:
 def test_the_entitlements_allow_what_the_program_does() -> None:
     with (RECIPES / "macos" / "entitlements.plist").open("rb") as file:
         granted = plistlib.load(file)
+    spec = (RECIPES / "larimar.spec").read_text(encoding="utf-8")
+    for asked in ("NSMicrophoneUsageDescription", "NSCameraUsageDescription", "NSScreenCaptureUsageDescription"):
+        assert f'"{asked}"' in spec, "macOS ends a program that asks without saying why"
     assert granted["com.apple.security.device.audio-input"] is True
     assert granted["com.apple.security.device.camera"] is True
 
@@ -162,6 +183,19 @@ def test_a_frozen_program_without_its_demo_model_is_refused(tmp_path: Path) -> N
         freeze.check(Build("cpu", tmp_path))
 
 
+def test_the_app_for_macos_carries_the_licences(tmp_path: Path) -> None:
+    from installers.macos import _add_licences
+    from installers.names import Build
+
+    make_bundle(tmp_path)
+    app = tmp_path / "Larimar.app"
+    for folder in ("Resources", "Frameworks"):
+        (app / "Contents" / folder).mkdir(parents=True)
+    for _ in range(2):  # a build may be wrapped again
+        _add_licences(Build("cpu", tmp_path), app)
+    assert (app / "Contents" / "Frameworks" / "licences" / "a").is_file()
+
+
 def test_the_icons_are_drawn_from_the_one_drawing(tmp_path: Path) -> None:
     from installers import icons
     from PIL import Image
@@ -201,8 +235,8 @@ def test_two_archives_of_one_program_are_equal(tmp_path: Path, monkeypatch: pyte
 def test_the_bill_of_materials_lists_what_went_in_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from installers import licences
-    from installers.names import Build
+    from installers import libraries_in_wheels, licences
+    from installers.names import Build, BuildError
 
     build = Build("cpu", tmp_path)
     inside = make_bundle(tmp_path)
@@ -214,6 +248,9 @@ def test_the_bill_of_materials_lists_what_went_in_and_nothing_else(
         "metadata": {},
     }
     real = licences.output_of
+    library = inside / "av.libs" / "libx264-d6533a8d.so.165"
+    library.parent.mkdir()
+    library.touch()
 
     def output_of(*command: object, **rest: object) -> str:
         return json.dumps(bill) if "cyclonedx_py" in command else real(*command, **rest)  # type: ignore[arg-type]
@@ -223,7 +260,8 @@ def test_the_bill_of_materials_lists_what_went_in_and_nothing_else(
     contents.write_text(json.dumps([["numpy", numpy.__file__]]))
     licences.write(build, Path(sys.executable), contents)
     written = json.loads((build.work / "sbom.json").read_text())
-    assert [part["name"] for part in written["components"]] == ["numpy", "silero-vad"]
+    names = [part["name"] for part in written["components"]]
+    assert names == ["numpy", "x264", "Python", "larimar-demo-model", "silero-vad"]
     assert written["dependencies"] == [{"ref": "n", "dependsOn": []}]
     assert written["metadata"]["component"]["version"] == __version__
     listed = (inside / "licences" / "README.txt").read_text()
@@ -231,3 +269,8 @@ def test_the_bill_of_materials_lists_what_went_in_and_nothing_else(
     assert "PyYAML" not in listed
     assert list((inside / "licences" / "numpy").iterdir())
     assert list((inside / "licences" / "silero-vad").iterdir()), "its graph lies in resources/"
+    assert "x264 are under the GNU General Public License" in listed
+    assert (inside / "licences" / "GNU" / "GPL-3.0.txt").is_file()
+    library.with_name("libsurprise-d6533a8d.so.1").touch()
+    with pytest.raises(BuildError, match=r"libsurprise.*Look up"):
+        libraries_in_wheels.found(inside)

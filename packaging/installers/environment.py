@@ -12,7 +12,12 @@ from installers.names import ROOT, Build, Flavour, run
 
 CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
 
-BUILD_TOOLS = ("pyinstaller==6.22.3", "cyclonedx-bom==7.5.0", "argparse-manpage==4.8", "shtab==1.13.0")
+BUILD_TOOLS = (
+    "pyinstaller==6.22.3",
+    "cyclonedx-bom==7.5.0",
+    "argparse-manpage==4.8; sys_platform == 'linux'",
+    "shtab==1.13.0; sys_platform == 'linux'",
+)
 """They freeze the program, list its parts, and write its manual page and shell completion from its argument parser."""
 
 

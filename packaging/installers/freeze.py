@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from installers import icons, licences
+from installers import icons, licences, windows
 from installers.names import RECIPES, ROOT, SUMMARY, Build, BuildError, output_of, run, source_date_epoch, version
 
 GLIBC_FLOOR = (2, 35)
@@ -43,6 +43,8 @@ def freeze(build: Build, python: Path) -> None:
         "LARIMAR_CONTENTS": str(contents),
         "LARIMAR_RUNTIME_WHEEL": "onnxruntime" if build.flavour == "cpu" else "onnxruntime-gpu",
     }
+    if sys.platform == "win32":
+        surroundings["LARIMAR_VERSION_FILE"] = str(windows.write_version_information(build))
     kind = {"win32": "ico", "darwin": "icns"}.get(sys.platform)
     if kind is not None:
         icon = build.work / f"larimar.{kind}"
@@ -55,7 +57,7 @@ def freeze(build: Build, python: Path) -> None:
     )  # fmt: skip
     if sys.platform == "linux":
         _strip(build.bundle / "_internal")
-    write_generated(build, python)
+        write_generated(build, python)
     licences.write(build, python, contents)
     check(build)
 
@@ -97,7 +99,7 @@ def _completion(python: Path, shell: str, surroundings: dict[str, str]) -> str:
 def check(build: Build) -> None:
     """Make sure that the frozen folder is what is promised. Raises :class:`BuildError`."""
     inside = build.bundle / "_internal"
-    names = sorted(str(file.relative_to(inside)) for file in inside.rglob("*") if not file.is_dir())
+    names = sorted(file.relative_to(inside).as_posix() for file in inside.rglob("*") if not file.is_dir())
     unwanted = [name for name in names if name.startswith(_NEVER)]
     if build.flavour == "cpu":
         unwanted += [name for name in names if _CUDA.search(name) and not name.startswith(("source/", "licences/"))]
@@ -127,7 +129,11 @@ def _check_top_level(inside: Path) -> None:
         for line in (RECIPES / "linux" / "libraries.txt").read_text(encoding="utf-8").splitlines()
         if line.strip() and not line.startswith("#")
     }
-    found = {re.sub(r"(\.so)[.\d]*$", r"\1", file.name) for file in inside.glob("*.so*") if not file.is_symlink()}
+    found = {
+        re.sub(r"(\.cpython-[^.]+)?(\.so)[.\d]*$", r"\2", file.name)
+        for file in inside.glob("*.so*")
+        if not file.is_symlink()
+    }
     new = sorted(name for name in found - known if not name.startswith("libpython3"))
     if new:
         raise BuildError(

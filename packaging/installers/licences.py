@@ -14,7 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from installers.names import NAME, ROOT, Build, BuildError, output_of, version
+from installers import libraries_in_wheels
+from installers.libraries_in_wheels import Library
+from installers.names import NAME, RECIPES, ROOT, Build, BuildError, output_of, version
 
 _CARRIED = {"silero-vad": ("6.2.3", "MIT", ROOT / "resources" / "voice_activity" / "LICENSE")}
 """Works of others that lie in ``resources/`` rather than in a distribution: version, licence and its text."""
@@ -51,7 +53,7 @@ def write(build: Build, python: Path, contents: Path) -> None:
     """Write ``licences/`` into the frozen program and ``sbom.json`` beside it.
 
     Raises:
-        BuildError: a distribution went in of which no licence is known.
+        BuildError: a distribution or a library went in of which no licence is known.
     """
     sources = {str(Path(source).resolve()) for _, source in json.loads(contents.read_text(encoding="utf-8"))}
     known = json.loads(output_of(python, "-c", _OWNERS))
@@ -77,16 +79,30 @@ def write(build: Build, python: Path, contents: Path) -> None:
         lines.append(f"{work} {number}: {licence}")
     lines.append(f"Python {sys.version.split()[0]}: PSF-2.0")
     _copy_texts(folder / "Python", _python_licence(python))
-    (folder / "README.txt").write_text(_README.format(name=NAME, list="\n".join(lines)), encoding="utf-8")
-    _write_sbom(build, python, {_canonical(name) for name in owners}, {k: v[0] for k, v in system.items()})
+    _copy_texts(folder / "GNU", sorted((RECIPES / "licences").iterdir()))
+    _copy_texts(folder / NAME, [ROOT / "LICENSE"])
+    libraries = libraries_in_wheels.found(build.bundle / "_internal")
+    lines += [f"{library.name}, in the wheel of {library.wheel}: {library.licence}" for library in libraries]
+    strict = ", ".join(sorted({library.name for library in libraries if library.copyleft}))
+    text = _README.format(name=NAME, copyleft=_COPYLEFT.format(names=strict) if strict else "", list="\n".join(lines))
+    (folder / "README.txt").write_text(text, encoding="utf-8")
+    parts = {_canonical(name) for name in owners}
+    _write_sbom(build, python, parts, {k: v[0] for k, v in system.items()}, libraries)
 
 
-_README = """{name} is built from the works below, each under its own licence. The texts lie beside this file.
+_README = """{name} is built from the works below, each under its own licence. The texts lie beside this file, those of
+the GNU licences, which several share, in the folder GNU.
 
-PySide6 (Qt), soxr and the FFmpeg libraries inside av are under the LGPL: they are separate files in this
-folder's parent, and may be replaced there by other builds of the same versions.
-
+PySide6 (Qt), soxr, libheif, libde265 and the FFmpeg libraries inside av are under the LGPL: they are separate files
+in this folder's parent, and may be replaced there by other builds of the same versions.
+{copyleft}
 {list}
+"""
+
+_COPYLEFT = """
+Of the libraries inside wheels, {names} are under the GNU General Public License, version 2 or later. Who passes
+this program on passes them on too, and has to keep to version 3 of that licence for the whole, which goes together
+with Apache 2.0, the licence of Larimar's own code; the sources of these libraries have to be offered with it.
 """
 
 
@@ -126,7 +142,7 @@ def _of_the_system(sources: set[str], build: Build) -> dict[str, tuple[str, Path
     return found
 
 
-def _write_sbom(build: Build, python: Path, owners: set[str], system: dict[str, str]) -> None:
+def _write_sbom(build: Build, python: Path, owners: set[str], system: dict[str, str], libraries: list[Library]) -> None:
     text = output_of(
         python, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--output-format", "JSON", str(python)
     )
@@ -138,6 +154,11 @@ def _write_sbom(build: Build, python: Path, owners: set[str], system: dict[str, 
         bill["components"].append(
             {"type": "library", "bom-ref": reference, "name": package, "version": number, "purl": reference}
         )
+    bill["components"] += map(libraries_in_wheels.component, libraries)
+    bill["components"] += [
+        _part("Python", sys.version.split()[0], "PSF-2.0", "platform"),
+        _part("larimar-demo-model", version(), "Apache-2.0", "machine-learning-model"),
+    ]
     for work, (number, licence, _) in _CARRIED.items():
         purl = f"pkg:pypi/{work}@{number}"
         bill["components"].append(
@@ -163,6 +184,16 @@ def _write_sbom(build: Build, python: Path, owners: set[str], system: dict[str, 
     }
     out = build.work / "sbom.json"
     out.write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _part(name: str, number: str, licence: str, kind: str) -> dict[str, object]:
+    return {
+        "type": kind,
+        "bom-ref": name,
+        "name": name,
+        "version": number,
+        "licenses": [{"license": {"id": licence}}],
+    }
 
 
 def _canonical(name: str) -> str:

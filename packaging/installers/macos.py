@@ -25,9 +25,13 @@ def build(build: Build) -> Sequence[Path]:
     if sys.platform != "darwin":
         raise BuildError("The disk image can only be made on macOS, with the command line tools of Xcode.")
     app = build.work / "dist" / f"{TITLE}.app"
+    _add_licences(build, app)
     identity = os.environ.get("LARIMAR_CODESIGN_IDENTITY")
     if identity:
         _sign(app, identity)
+    else:
+        # PyInstaller's own signature without a name is void since the licences came
+        run("codesign", "--force", "--sign", "-", "--entitlements", _ENTITLEMENTS, app)
     image_folder = build.work / "image"
     shutil.rmtree(image_folder, ignore_errors=True)
     image_folder.mkdir(parents=True)
@@ -46,6 +50,17 @@ def build(build: Build) -> Sequence[Path]:
     return [out]
 
 
+def _add_licences(build: Build, app: Path) -> None:
+    """Put the licence texts, which are written once the program is frozen, where the app finds its other files."""
+    contents = app / "Contents"
+    target = contents / "Resources" / "licences"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(build.bundle / "_internal" / "licences", target)
+    link = contents / "Frameworks" / "licences"
+    link.unlink(missing_ok=True)
+    link.symlink_to("../Resources/licences")
+
+
 def _sign(app: Path, identity: str) -> None:
     """Sign from the inside out: every library, then the programs, then the app around them."""
     options = ("--force", "--timestamp", "--options", "runtime", "--sign", identity)
@@ -54,7 +69,11 @@ def _sign(app: Path, identity: str) -> None:
         key=lambda file: len(file.parts),
         reverse=True,
     )
-    frameworks = sorted(app.rglob("*.framework"), key=lambda folder: len(folder.parts), reverse=True)
+    frameworks = sorted(
+        (folder for folder in app.rglob("*.framework") if not folder.is_symlink()),
+        key=lambda folder: len(folder.parts),
+        reverse=True,
+    )
     for inner in (*libraries, *frameworks):
         run("codesign", *options, inner)
     run("codesign", *options, "--entitlements", _ENTITLEMENTS, app / "Contents" / "MacOS" / "larimar")

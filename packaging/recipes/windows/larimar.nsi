@@ -1,5 +1,5 @@
 ; The set-up program for Windows, for one user and without administrator's rights.
-; makensis -DVERSION=… -DOUT=… -DPROGRAM=… -DSIZE=… larimar.nsi; silent: setup.exe /S, uninstall.exe /S
+; makensis -DVERSION=… -DOUT=… -DPROGRAM=… -DSIZE=… -DICON=… larimar.nsi; silent: setup.exe /S, uninstall.exe /S
 Unicode true
 ManifestDPIAware true
 !include MUI2.nsh
@@ -21,6 +21,9 @@ VIAddVersionKey "FileDescription" "${APP} set-up"
 VIAddVersionKey "CompanyName" "The Larimar team"
 VIAddVersionKey "LegalCopyright" "Apache License 2.0"
 
+!ifdef ICON
+  !define MUI_ICON "${ICON}"
+!endif
 !define MUI_FINISHPAGE_RUN "$INSTDIR\larimar.exe"
 !insertmacro MUI_PAGE_DIRECTORY
 !insertmacro MUI_PAGE_INSTFILES
@@ -38,10 +41,12 @@ Function .onInit
 FunctionEnd
 
 Section "${APP}"
+  SetShellVarContext current
   SetOutPath "$INSTDIR"
   ; files of an older version that the new one no longer has would be loaded
   RMDir /r "$INSTDIR\_internal"
-  File /r "${PROGRAM}/*"
+  ; backslashes, which makensis also takes on Linux: on Windows it looks for the folder's name before the last of them
+  File /r "${PROGRAM}\*"
   WriteUninstaller "$INSTDIR\uninstall.exe"
   CreateShortcut "$SMPROGRAMS\${APP}.lnk" "$INSTDIR\larimar.exe"
   WriteRegStr HKCU "Software\${APP}" "InstallDir" "$INSTDIR"
