@@ -107,6 +107,26 @@ def test_every_recipe_names_the_program_alike() -> None:
     assert manifest["id"] == APP_ID
 
 
+def test_the_flatpak_holds_the_program_and_leaves_updates_to_the_store(tmp_path: Path) -> None:
+    from installers import flatpak
+    from installers.names import Build
+
+    from app.update_check import allowed
+
+    build = Build("cpu", tmp_path)
+    make_bundle(tmp_path)
+    (build.bundle / "larimar").touch()
+    for name in ("larimar.bash", "_larimar", "larimar.1"):
+        (build.work / "generated").mkdir(exist_ok=True)
+        (build.work / "generated" / name).touch()
+    manifest = yaml.safe_load(flatpak.MANIFEST.read_text(encoding="utf-8"))
+    flatpak.assemble(manifest, flatpak.prepare(build), tmp_path / "built")
+    files = tmp_path / "built" / "files"
+    assert (files / "bin" / "larimar").resolve() == (files / "lib" / "larimar" / "larimar").resolve()
+    assert (files / "share" / "applications" / f"{APP_ID}.desktop").is_file()
+    assert not allowed(files / "lib" / "larimar" / "_internal" / "resources" / "distribution.json")
+
+
 def test_the_entitlements_allow_what_the_program_does() -> None:
     with (RECIPES / "macos" / "entitlements.plist").open("rb") as file:
         granted = plistlib.load(file)

@@ -84,8 +84,9 @@ def write(build: Build, python: Path, contents: Path) -> None:
     libraries = libraries_in_wheels.found(build.bundle / "_internal")
     lines += [f"{library.name}, in the wheel of {library.wheel}: {library.licence}" for library in libraries]
     strict = ", ".join(sorted({library.name for library in libraries if library.copyleft}))
-    text = _README.format(name=NAME, copyleft=_COPYLEFT.format(names=strict) if strict else "", list="\n".join(lines))
-    (folder / "README.txt").write_text(text, encoding="utf-8")
+    copyleft = _COPYLEFT.format(names=strict) if strict else ""
+    readme = _README.format(name=NAME, copyleft=copyleft, list="\n".join(lines))
+    (folder / "README.txt").write_text(readme, encoding="utf-8")
     parts = {_canonical(name) for name in owners}
     _write_sbom(build, python, parts, {k: v[0] for k, v in system.items()}, libraries)
 
