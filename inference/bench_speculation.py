@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -75,9 +75,15 @@ class StandIn:
         self._place = 0
         return self._model.verify(tokens, cancel)
 
-    def draft(self, token: int, state: NDArray[np.float32] | None, cancel: CancelToken) -> Draft | None:
+    def draft(
+        self,
+        token: int,
+        state: NDArray[np.float32] | None,
+        cancel: CancelToken,
+        permits: Callable[[int], bool] | None = None,
+    ) -> Draft | None:
         """Run the drafter, and say something else, with the acceptance as the probability."""
-        drafted = self._model.draft(token, state, cancel)
+        drafted = self._model.draft(token, state, cancel, permits)
         if self._model.has_drafter and drafted is None:
             return None
         after = drafted.state if drafted is not None else np.zeros((1, 1, 1), np.float32)

@@ -288,13 +288,20 @@ class LanguageModel:
         if self._last_run is not None and row is not None:
             self.logits = self._last_run[1][row]
 
-    def draft(self, token: int, state: NDArray[np.float32] | None, cancel: CancelToken) -> Draft | None:
+    def draft(
+        self,
+        token: int,
+        state: NDArray[np.float32] | None,
+        cancel: CancelToken,
+        permits: Callable[[int], bool] | None = None,
+    ) -> Draft | None:
         """Let the drafter guess the token after ``token``, which is not in the cache yet. The cache stays as it is.
 
         Args:
             token: for the first guess the one that was drawn from :attr:`logits`, then the guess before.
             state: None for the first guess, then :attr:`Draft.state` of the guess before.
             cancel: ends the run early.
+            permits: whether a grammar admits a token as the guess; None: all are admitted.
 
         Returns:
             ``None`` when cancelled, and when there is no drafter or no hidden state to go on from.
@@ -304,7 +311,7 @@ class LanguageModel:
             return None
         embedding = self._embedder(np.array([token], np.int64))["inputs_embeds"]
         try:
-            return self._drafter(embedding, state, cancel)
+            return self._drafter(embedding, state, cancel, permits)
         except RunCancelled:
             return None
         except OutOfMemoryError as error:

@@ -38,8 +38,14 @@ class SpeculativeModel(Protocol):
     def verify(self, tokens: Sequence[int], cancel: CancelToken) -> NDArray[np.float32] | None:
         """Append tokens in one run and return the logits after each, or ``None`` when cancelled."""
 
-    def draft(self, token: int, state: NDArray[np.float32] | None, cancel: CancelToken) -> Draft | None:
-        """Guess the token after ``token``."""
+    def draft(
+        self,
+        token: int,
+        state: NDArray[np.float32] | None,
+        cancel: CancelToken,
+        permits: Callable[[int], bool] | None = None,
+    ) -> Draft | None:
+        """Guess the token after ``token``, one that a grammar permits."""
 
 
 class ConstraintLike(Protocol):
@@ -182,16 +188,20 @@ class Speculation:
         drafts: list[int] = []
         state = None
         clock = self._speculator.clock
+
+        def permits(guess: int) -> bool:
+            return sampler.allowed_prefix([*drafts, guess]) > len(drafts)
+
         while self._model.has_drafter and len(drafts) < most and self._policy.goes_on(len(drafts)):
             started = clock()
-            draft = self._model.draft(token, state, cancel)
+            draft = self._model.draft(token, state, cancel, permits)
             if draft is None:
                 break
             self._made += 1
             self._costs.add_draft(clock() - started)
             token, state = draft.token, draft.state
             # the run that verifies what came before says by itself whether the reply ends
-            if token in self._stop_ids or sampler.allowed_prefix([*drafts, token]) <= len(drafts):
+            if token in self._stop_ids or not permits(token):
                 break
             if not self._policy.takes(len(drafts), draft.probability):
                 break

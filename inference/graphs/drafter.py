@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ GRAPH = "drafter"
 _DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _SHARED = "shared_kv."
 _FULL = "full_attention"
+_MOST_TRIED = 16
+"""Likeliest tokens among which one is looked for that a grammar admits."""
 _NO_FIT = "{path} is not a drafter for this model. Convert the model together with its own drafter again."
 
 
@@ -126,7 +128,13 @@ class Drafter:
         self._bound: dict[str, onnxruntime.OrtValue] = {}
         cache.before_replacing.append(self._release_cache)
 
-    def __call__(self, embedding: NDArray[np.floating], state: NDArray[np.floating], cancel: CancelToken) -> Draft:
+    def __call__(
+        self,
+        embedding: NDArray[np.floating],
+        state: NDArray[np.floating],
+        cancel: CancelToken,
+        permits: Callable[[int], bool] | None = None,
+    ) -> Draft:
         """Guess the token after one that is not in the cache yet.
 
         Args:
@@ -134,9 +142,11 @@ class Drafter:
             state: [1, 1, T]: for the first guess the decoder's ``last_hidden_state`` of the row that led to the token,
                 then :attr:`Draft.state` of the guess before.
             cancel: ends the run early.
+            permits: whether a grammar admits a token here; None: all are admitted.
 
         Returns:
-            The likeliest token.
+            The likeliest token that is admitted, with its probability among those; the likeliest of all where none of
+            the likeliest few is.
 
         Raises:
             RunCancelled: the run was ended.
@@ -152,22 +162,33 @@ class Drafter:
         with cancellable(cancel) as options:
             options.only_execute_path_to_fetches = True  # the full logits of ordered embeddings are for others
             self._session.run_with_iobinding(self._binding, options)
-        token, probability = self._likeliest()
+        token, probability = self._likeliest(permits)
         return Draft(token, probability, self._outputs["projected_state"].astype(np.float32))
 
-    def _likeliest(self) -> tuple[int, float]:
+    def _likeliest(self, permits: Callable[[int], bool] | None) -> tuple[int, float]:
         ids = self._outputs.get("candidate_ids")
         logits = (
             self._outputs["logits" if ids is None else "candidate_logits"].reshape(-1).astype(np.float32, copy=False)
         )
         best = int(logits.argmax())
         mass = float(np.exp(logits - logits[best]).sum())
-        if ids is None:
-            return best, 1 / mass
-        # every other token has the least logit of the candidates, less 1
-        rest = self._vocab_size - logits.size
-        mass += rest * float(np.exp(logits.min() - 1 - logits[best]))
-        return int(ids.reshape(-1)[best]), 1 / mass
+        tokens = None if ids is None else ids.reshape(-1)
+        if tokens is not None:
+            # every other token has the least logit of the candidates, less 1
+            rest = self._vocab_size - logits.size
+            mass += rest * float(np.exp(logits.min() - 1 - logits[best]))
+        likeliest = best if tokens is None else int(tokens[best])
+        if permits is None or permits(likeliest):
+            return likeliest, 1 / mass
+        tried = np.argpartition(logits, -min(_MOST_TRIED, logits.size))[-_MOST_TRIED:]
+        left = mass - 1
+        for place in tried[np.argsort(-logits[tried])][1:]:
+            token = int(place) if tokens is None else int(tokens[place])
+            weight = float(np.exp(logits[place] - logits[best]))
+            if permits(token):
+                return token, min(1.0, weight / left)
+            left -= weight
+        return likeliest, 1 / mass
 
     def _release_cache(self) -> None:
         """Let the buffers go that the cache is about to replace, which a binding would keep alive."""

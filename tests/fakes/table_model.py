@@ -76,13 +76,21 @@ class TableModel:
         assert 0 < length <= len(self.cached_tokens)
         self.cached_tokens = self.cached_tokens[:length]
 
-    def draft(self, token: int, state: np.ndarray | None, cancel: CancelToken) -> Draft | None:
+    def draft(
+        self,
+        token: int,
+        state: np.ndarray | None,
+        cancel: CancelToken,
+        permits: Callable[[int], bool] | None = None,
+    ) -> Draft | None:
         if cancel.cancelled:
             return None
         assert self.guess is not None
         assert (state is None) == (not self._drafted), "a round begins without a state"
         text = (*self.cached_tokens, *self._drafted, token)
         guess, probability = self.guess(self, text, len(self._drafted))
+        if permits is not None and not permits(guess):
+            guess = next((each for each in range(self.vocab_size) if permits(each)), guess)
         self._drafted.append(token)
         return Draft(guess, probability, _STATE)
 

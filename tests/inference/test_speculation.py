@@ -202,6 +202,22 @@ def test_a_grammar_guides_the_drafts(guess: str) -> None:
         assert counts.accepted >= 8, "what is forced is never wrong"
 
 
+def test_forbidden_guesses_are_made_again() -> None:
+    """Where the grammar leaves a choice, a guess that it forbids does not end the guessing."""
+
+    class OneOf(Chain):
+        def _next(self, last: int) -> list[int]:
+            return [2, 5] if last == 6 else [6, 7]
+
+    for seed in range(5):
+        model = TableModel(seed=seed, guess=lambda *_: (3, 0.9))
+        model.table[:, :, 2] += 50
+        model.table[:, :, 6] += 50
+        counts = DecodeCounts()
+        list(generate(model, Sampler(0, constraint=OneOf(5)), fixed(model, 4), counts=counts, max_tokens=21))
+        assert counts == DecodeCounts(runs=4, drafted=16, accepted=16)
+
+
 def copying(model: TableModel) -> Speculator:
     return fixed(model, 6, copied=True)
 

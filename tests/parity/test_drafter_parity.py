@@ -333,6 +333,10 @@ def test_the_wrapper_equals_transformers(pair: Pair, length: int) -> None:
             assert guess.token == int(expected.logits.argmax())
             assert guess.probability == pytest.approx(float(expected.logits.softmax(-1).max()), rel=1e-3)
             assert np.abs(guess.state - expected.last_hidden_state.numpy()).max() < TOLERANCE
+            likeliest, second = expected.logits.softmax(-1).flatten().topk(2).values.tolist()
+            other = drafter(embedding, state, CancelToken(), lambda each, forbidden=guess.token: each != forbidden)
+            assert other.token == int(expected.logits.flatten().topk(2).indices[1])
+            assert other.probability == pytest.approx(second / (1 - likeliest), rel=2e-3)
             token, state = guess.token, guess.state
 
 

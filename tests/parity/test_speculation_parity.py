@@ -50,8 +50,8 @@ class Interfering:
         self._place = 0
         return self._model.verify(tokens, cancel)
 
-    def draft(self, token: int, state: Any, cancel: CancelToken) -> Draft | None:
-        draft = self._model.draft(token, state, cancel)
+    def draft(self, token: int, state: Any, cancel: CancelToken, permits: Any = None) -> Draft | None:
+        draft = self._model.draft(token, state, cancel, permits)
         if draft is None:
             return None
         self._place += 1
@@ -222,12 +222,12 @@ def test_without_memory_for_drafts_the_answer_goes_on(drafted: Any, monkeypatch:
     whole = model._drafter
     assert whole is not None
 
-    def draft(embedding: Any, state: Any, cancel: CancelToken) -> Draft:
+    def draft(embedding: Any, state: Any, cancel: CancelToken, permits: Any) -> Draft:
         nonlocal calls
         calls += 1
         if calls > 5:
             raise OutOfMemoryError("There is not enough memory.")
-        return whole(embedding, state, cancel)
+        return whole(embedding, state, cancel, permits)
 
     monkeypatch.setattr(model, "_drafter", draft)
     assert generate(model, prompt, Sampler(0), Speculator(model, policy=FixedDrafts(3))) == plain
