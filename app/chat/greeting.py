@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont, QPixmap
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, Theme
+from app.widgets.middle_column import middle_column
 
 _STONE = 72
 
@@ -63,11 +64,7 @@ class Greeting(QWidget):
         outside = QVBoxLayout(self)
         outside.setContentsMargins(3 * GRID, GRID, 3 * GRID, GRID)
         outside.addStretch(2)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(inside, 100)
-        row.addStretch(1)
-        outside.addLayout(row)
+        outside.addLayout(middle_column(inside))
         outside.addStretch(3)
         theme.changed.connect(self._restyle)
         self._restyle()

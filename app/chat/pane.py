@@ -18,7 +18,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QHBoxLayout,
     QMessageBox,
     QSizePolicy,
     QStackedWidget,
@@ -49,6 +48,7 @@ from app.theme import GRID, Theme
 from app.voice.spoken import spoken_text
 from app.widgets.markdown import is_safe_link
 from app.widgets.message_edit import given_files
+from app.widgets.middle_column import middle_column
 from app.widgets.notice import Notice
 from inference.messages import Image, Part, ReplyOptions, Text, Turn
 
@@ -130,10 +130,7 @@ class ChatPane(QWidget):
 
     def add_bar(self, bar: QWidget) -> None:
         """Show a bar over the message field."""
-        bar.setMaximumWidth(COLUMN_AT_MOST + 2 * GRID)
-        self._above_composer.addStretch(1)
-        self._above_composer.addWidget(bar, 1000)
-        self._above_composer.addStretch(1)
+        self._above_composer.addLayout(middle_column(bar, COLUMN_AT_MOST + 2 * GRID))
 
     def stops(self) -> tuple[QWidget, ...]:
         """Return the places between which F6 moves."""
@@ -172,15 +169,11 @@ class ChatPane(QWidget):
     def _arrange(self) -> None:
         for page in (self.greeting, self.view, self.failure):
             self._pages.addWidget(page)
-        self.composer.setMaximumWidth(COLUMN_AT_MOST + 2 * GRID)
         self.composer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
-        self._above_composer = QHBoxLayout()
+        self._above_composer = QVBoxLayout()
         self._above_composer.setContentsMargins(SIDE - GRID, GRID, SIDE - GRID, 0)
-        below = QHBoxLayout()
+        below = middle_column(self.composer, COLUMN_AT_MOST + 2 * GRID)
         below.setContentsMargins(SIDE - GRID, GRID, SIDE - GRID, GRID)
-        below.addStretch(1)
-        below.addWidget(self.composer, 1000)
-        below.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

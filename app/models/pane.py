@@ -18,6 +18,7 @@ from app.models.downloads import Downloads
 from app.session import Session, SessionState
 from app.theme import GRID, Theme
 from app.widgets.leading import leading
+from app.widgets.middle_column import middle_column
 from inference.catalogue import CatalogueModel, load_catalogue
 from inference.hub import Progress
 from inference.installed_models import InstalledModel, installed_models, remove_model
@@ -280,13 +281,9 @@ class ModelsPane(QScrollArea):
             column.addLayout(cards)
         column.addStretch(1)
         body = QWidget(inside)
-        body.setMaximumWidth(_COLUMN_AT_MOST)
         body.setLayout(column)
-        row = QHBoxLayout(inside)
+        row = middle_column(body, _COLUMN_AT_MOST, inside)
         row.setContentsMargins(3 * GRID, 3 * GRID, 3 * GRID, 3 * GRID)
-        row.addStretch(1)
-        row.addWidget(body, 100)
-        row.addStretch(1)
 
     def _restyle(self) -> None:
         heading = QFont(self._theme.body_font)

@@ -32,6 +32,7 @@ from app.webcam.watcher import Watcher
 from app.widgets.answer_view import AnswerView
 from app.widgets.choice import Choice
 from app.widgets.leading import leading
+from app.widgets.middle_column import middle_column
 from app.widgets.notice import Notice
 from app.widgets.question_bar import QuestionBar
 from inference.media.clip import clip_of
@@ -165,7 +166,6 @@ class WebcamPane(QWidget):
         tools.addStretch(1)
         tools.addWidget(self.scope)
         inside = QWidget(self)
-        inside.setMaximumWidth(_COLUMN_AT_MOST)
         column = QVBoxLayout(inside)
         column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
         column.setSpacing(GRID + 4)
@@ -174,15 +174,11 @@ class WebcamPane(QWidget):
         column.addWidget(self._kept_row)
         column.addLayout(tools)
         column.addWidget(self.question)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(inside, 1000)
-        row.addStretch(1)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.setSpacing(0)
         outside.addWidget(header)
-        outside.addLayout(row, 1)
+        outside.addLayout(middle_column(inside, _COLUMN_AT_MOST), 1)
 
     def _connect(self) -> None:
         self.camera.state_changed.connect(self._refresh)

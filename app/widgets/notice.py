@@ -9,6 +9,7 @@ from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import GRID, Theme
+from app.widgets.middle_column import middle_column
 
 _ICON = 40
 
@@ -38,7 +39,6 @@ class Notice(QWidget):
         self._buttons.addStretch(1)
         inside = QWidget(self)
         inside.setMinimumWidth(280)
-        inside.setMaximumWidth(520)
         column = QVBoxLayout(inside)
         column.setSpacing(GRID)
         column.addWidget(self._icon)
@@ -47,14 +47,10 @@ class Notice(QWidget):
         column.addWidget(self._text)
         column.addSpacing(2 * GRID)
         column.addLayout(self._buttons)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(inside, 100)
-        row.addStretch(1)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(3 * GRID, GRID, 3 * GRID, GRID)
         outside.addStretch(2)
-        outside.addLayout(row)
+        outside.addLayout(middle_column(inside, 520))
         outside.addStretch(3)
         theme.changed.connect(self._restyle)
         self._restyle()

@@ -1054,6 +1054,25 @@
     </message>
 </context>
 <context>
+    <name>FileRow</name>
+    <message>
+        <source>Progress</source>
+        <translation>Fortschritt</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Cancel this recording</source>
+        <translation>Diese Aufnahme abbrechen</translation>
+    </message>
+    <message>
+        <source> and {count} more</source>
+        <translation> und {count} mehr</translation>
+    </message>
+</context>
+<context>
     <name>FileTranscriber</name>
     <message>
         <source>{model} does not understand sound. Choose a model that does.</source>
@@ -1385,6 +1404,41 @@
     </message>
 </context>
 <context>
+    <name>Keeping</name>
+    <message>
+        <source>Copy</source>
+        <translation>Kopieren</translation>
+    </message>
+    <message>
+        <source>Save…</source>
+        <translation>Speichern …</translation>
+    </message>
+    <message>
+        <source>Send to chat</source>
+        <translation>In den Chat</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>Leeren</translation>
+    </message>
+    <message>
+        <source>Copied.</source>
+        <translation>Kopiert.</translation>
+    </message>
+    <message>
+        <source>{name} could not be written. Choose another folder.</source>
+        <translation>{name} konnte nicht geschrieben werden. Wählen Sie einen anderen Ordner.</translation>
+    </message>
+    <message>
+        <source>Saved as {name}.</source>
+        <translation>Gespeichert als {name}.</translation>
+    </message>
+    <message>
+        <source>Save what was said</source>
+        <translation>Speichern, was gesagt wurde</translation>
+    </message>
+</context>
+<context>
     <name>KeyField</name>
     <message>
         <source>None</source>
@@ -1536,6 +1590,65 @@
     </message>
 </context>
 <context>
+    <name>ListeningHeader</name>
+    <message>
+        <source>Microphone</source>
+        <translation>Mikrofon</translation>
+    </message>
+    <message>
+        <source>Which microphone</source>
+        <translation>Welches Mikrofon</translation>
+    </message>
+    <message>
+        <source>Language that is spoken</source>
+        <translation>Sprache, die gesprochen wird</translation>
+    </message>
+    <message>
+        <source>Translate into</source>
+        <translation>Übersetzen in</translation>
+    </message>
+    <message>
+        <source>Spelling</source>
+        <translation>Schreibweise</translation>
+    </message>
+    <message>
+        <source>Any language</source>
+        <translation>Jede Sprache</translation>
+    </message>
+    <message>
+        <source>No translation</source>
+        <translation>Keine Übersetzung</translation>
+    </message>
+    <message>
+        <source>Into {language}</source>
+        <translation>In: {language}</translation>
+    </message>
+    <message>
+        <source>Spelling: names and terms that the model is told</source>
+        <translation>Schreibweise: Namen und Fachwörter, die das Modell erfährt</translation>
+    </message>
+    <message>
+        <source>Names and terms as they are spelled, one in each line</source>
+        <translation>Namen und Fachwörter, wie man sie schreibt, je eines in einer Zeile</translation>
+    </message>
+    <message>
+        <source>Names and terms as they are spelled</source>
+        <translation>Namen und Fachwörter, wie man sie schreibt</translation>
+    </message>
+    <message>
+        <source>The system&apos;s microphone</source>
+        <translation>Das Mikrofon des Systems</translation>
+    </message>
+    <message>
+        <source>{name} (not there)</source>
+        <translation>{name} (nicht da)</translation>
+    </message>
+    <message>
+        <source>Spelling ({count})</source>
+        <translation>Schreibweise ({count})</translation>
+    </message>
+</context>
+<context>
     <name>LiveIndicator</name>
     <message>
         <source>Stop</source>
@@ -1650,88 +1763,16 @@
 <context>
     <name>MicrophonePane</name>
     <message>
-        <source>Microphone</source>
-        <translation>Mikrofon</translation>
-    </message>
-    <message>
-        <source>Which microphone</source>
-        <translation>Welches Mikrofon</translation>
-    </message>
-    <message>
-        <source>Language that is spoken</source>
-        <translation>Sprache, die gesprochen wird</translation>
-    </message>
-    <message>
-        <source>Translate into</source>
-        <translation>Übersetzen in</translation>
-    </message>
-    <message>
-        <source>Spelling</source>
-        <translation>Schreibweise</translation>
-    </message>
-    <message>
         <source>Speak, and it is written down</source>
         <translation>Sprechen Sie, und es wird aufgeschrieben</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>Abbrechen</translation>
     </message>
     <message>
         <source>Open recordings…</source>
         <translation>Aufnahmen öffnen …</translation>
     </message>
     <message>
-        <source>Copy</source>
-        <translation>Kopieren</translation>
-    </message>
-    <message>
-        <source>Save…</source>
-        <translation>Speichern …</translation>
-    </message>
-    <message>
-        <source>Send to chat</source>
-        <translation>In den Chat</translation>
-    </message>
-    <message>
-        <source>Clear</source>
-        <translation>Leeren</translation>
-    </message>
-    <message>
-        <source>Any language</source>
-        <translation>Jede Sprache</translation>
-    </message>
-    <message>
-        <source>No translation</source>
-        <translation>Keine Übersetzung</translation>
-    </message>
-    <message>
-        <source>Into {language}</source>
-        <translation>In: {language}</translation>
-    </message>
-    <message>
-        <source>Spelling: names and terms that the model is told</source>
-        <translation>Schreibweise: Namen und Fachwörter, die das Modell erfährt</translation>
-    </message>
-    <message>
-        <source>Names and terms as they are spelled, one in each line</source>
-        <translation>Namen und Fachwörter, wie man sie schreibt, je eines in einer Zeile</translation>
-    </message>
-    <message>
-        <source>Names and terms as they are spelled</source>
-        <translation>Namen und Fachwörter, wie man sie schreibt</translation>
-    </message>
-    <message>
         <source>Hold the button while you speak, or press once to begin and once to end. Recordings and videos can be dropped here. No sound is kept, and nothing leaves this computer.</source>
         <translation>Halten Sie den Knopf, während Sie sprechen, oder drücken Sie einmal zum Beginnen und einmal zum Beenden. Aufnahmen und Videos können hier abgelegt werden. Kein Ton wird behalten, und nichts verlässt diesen Computer.</translation>
-    </message>
-    <message>
-        <source>Progress</source>
-        <translation>Fortschritt</translation>
-    </message>
-    <message>
-        <source>Cancel this recording</source>
-        <translation>Diese Aufnahme abbrechen</translation>
     </message>
     <message>
         <source>Drop to write it down</source>
@@ -1758,36 +1799,8 @@
         <translation>In {name} spricht niemand.</translation>
     </message>
     <message>
-        <source>The system&apos;s microphone</source>
-        <translation>Das Mikrofon des Systems</translation>
-    </message>
-    <message>
-        <source>{name} (not there)</source>
-        <translation>{name} (nicht da)</translation>
-    </message>
-    <message>
-        <source>Copied.</source>
-        <translation>Kopiert.</translation>
-    </message>
-    <message>
-        <source>Saved as {name}.</source>
-        <translation>Gespeichert als {name}.</translation>
-    </message>
-    <message>
-        <source>{name} could not be written. Choose another folder.</source>
-        <translation>{name} konnte nicht geschrieben werden. Wählen Sie einen anderen Ordner.</translation>
-    </message>
-    <message>
         <source>Open recordings</source>
         <translation>Aufnahmen öffnen</translation>
-    </message>
-    <message>
-        <source>Save what was said</source>
-        <translation>Speichern, was gesagt wurde</translation>
-    </message>
-    <message>
-        <source> and {count} more</source>
-        <translation> und {count} mehr</translation>
     </message>
     <message>
         <source>Listening: {name}</source>
@@ -1804,10 +1817,6 @@
     <message>
         <source>{model} does not understand sound. Choose a model that does.</source>
         <translation>{model} versteht keinen Ton. Wählen Sie ein Modell, das es kann.</translation>
-    </message>
-    <message>
-        <source>Spelling ({count})</source>
-        <translation>Schreibweise ({count})</translation>
     </message>
 </context>
 <context>

@@ -18,7 +18,6 @@ from app.engine_worker import EngineFactory
 from app.session import Session, SessionState
 from inference.hub import Source
 
-
 WAIT_SECONDS = 5.0
 
 

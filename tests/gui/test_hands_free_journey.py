@@ -1,4 +1,4 @@
-"""The conversation without hands, from the sound to the voice; a test plays the microphone, the model and the speaker."""
+"""The conversation without hands, from the sound to the voice: the microphone, the model and the speaker are played."""
 
 from __future__ import annotations
 

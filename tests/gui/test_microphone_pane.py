@@ -41,13 +41,13 @@ def pane(qtbot: QtBot, make_app: MakeApp) -> Callable[..., MicrophonePane]:
         engine.modalities = HEARS
         larimar = make_app(engine)
         pane = larimar.window.microphone
-        pane.list_microphones = lambda: [MicrophoneInfo("default", True), MicrophoneInfo("USB Audio", False)]
+        pane.header.list_microphones = lambda: [MicrophoneInfo("default", True), MicrophoneInfo("USB Audio", False)]
         pane.listener._source = lambda _device: microphone or FakeMicrophone([])
         pane.listener._judge = VoiceIsLoud
         pane.transcriber._judge = VoiceIsLoud
         pane.record._clock = Clock()
         larimar.window.rail.choose(2)
-        qtbot.waitUntil(lambda: pane.devices.count() == 2)
+        qtbot.waitUntil(lambda: pane.header.devices.count() == 2)
         return pane
 
     return make
@@ -144,16 +144,16 @@ def test_files_are_written_down_one_after_the_other(
         QPoint(50, 50), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     )
     here.dropEvent(dropped)
-    assert here._file_row.isVisible()
+    assert here.file_row.isVisible()
     idle(qtbot, here)
     assert here.model.text() == "# a.wav\none\ntwo\n\n# c.wav\nthree\n"
     assert "“bad.wav”" in here.said.text()
-    assert not here._file_row.isVisible()
+    assert not here.file_row.isVisible()
     starts = [row.start for row in here.model.rows if isinstance(row, Utterance)]
     assert starts == pytest.approx([1.0, 3.0, 1.0], abs=0.05)
     srt = tmp_path / "out.srt"
-    here.choose_target = lambda _name: srt
-    here.save.click()
+    here.keeping.choose_target = lambda _name: srt
+    here.keeping.save.click()
     qtbot.waitUntil(lambda: here.said.text().startswith("Saved"))
     assert (tmp_path / "out 1.srt").read_text().count("-->") == 2
     assert (tmp_path / "out 2.srt").read_text().count("-->") == 1
@@ -167,8 +167,8 @@ def test_a_file_can_be_cancelled_and_the_next_one_comes(
     many = file(tmp_path / "many.wav", *([speech(1)] * 9))
     here.add_files([many, file(tmp_path / "other.wav", speech(1))])
     qtbot.waitUntil(lambda: len(engine.asked) == 2)
-    assert here.file_progress.maximum() > 0
-    here.file_cancel.click()
+    assert here.file_row.progress.maximum() > 0
+    here.file_row.cancel.click()
     idle(qtbot, here)
     assert said(here) == ["one", "other file"]
     assert engine.tokens[1].cancelled
@@ -193,32 +193,32 @@ def test_the_text_is_copied_and_sent_to_the_chat(qtbot: QtBot, pane: Callable[..
     here._begin_section("Microphone")
     for number, text in enumerate(("first", "second", "third")):
         here._utterance(Utterance(number, number + 1, text))
-    here.copy.click()
+    here.keeping.copy.click()
     assert QGuiApplication.clipboard().text() == "first\nsecond\nthird"
     here.view.setFocus()
     here.view.setCurrentIndex(here.model.index(2))
     qtbot.keyClick(here.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QGuiApplication.clipboard().text() == "second"
-    here.to_chat.click()
+    here.keeping.to_chat.click()
     window = here.window()
     assert window.panes.currentWidget() is window.chat  # type: ignore[attr-defined]
     assert window.chat.composer.text == "first\nsecond\nthird"  # type: ignore[attr-defined]
-    here.forget.click()
+    here.keeping.forget.click()
     assert here.model.rowCount() == 0
 
 
 def test_choices_are_used_and_kept(qtbot: QtBot, make_app: MakeApp, pane: Callable[..., MicrophonePane]) -> None:
     engine = FakeEngine([words("Guten Tag\nEnglish: Good day")])
     here = pane(engine, FakeMicrophone([speech(1)]))
-    here.language.setCurrentIndex(here.language.findData("German"))
-    here.language.activated.emit(here.language.currentIndex())
-    here.target.setCurrentIndex(here.target.findData("English"))
-    here.target.activated.emit(here.target.currentIndex())
-    here.devices.setCurrentIndex(1)
-    here.devices.activated.emit(1)
-    here.phrases_button.click()
-    here.phrases.setPlainText("Larimar\nONNX Runtime")
-    assert here.phrases_button.text() == "Spelling (2)"
+    here.header.language.setCurrentIndex(here.header.language.findData("German"))
+    here.header.language.activated.emit(here.header.language.currentIndex())
+    here.header.target.setCurrentIndex(here.header.target.findData("English"))
+    here.header.target.activated.emit(here.header.target.currentIndex())
+    here.header.devices.setCurrentIndex(1)
+    here.header.devices.activated.emit(1)
+    here.header.phrases_button.click()
+    here.header.phrases.setPlainText("Larimar\nONNX Runtime")
+    assert here.header.phrases_button.text() == "Spelling (2)"
     expected = ListeningOptions("German", "English", ("Larimar", "ONNX Runtime"), "USB Audio")
     assert here.options == expected
     here.start()
@@ -238,7 +238,7 @@ def test_choices_are_used_and_kept(qtbot: QtBot, make_app: MakeApp, pane: Callab
 def test_a_model_without_ears_is_said_before_anything_is_pressed(qtbot: QtBot, make_app: MakeApp) -> None:
     larimar = make_app(FakeEngine())
     pane = larimar.window.microphone
-    pane.list_microphones = list
+    pane.header.list_microphones = list
     larimar.window.rail.choose(2)
     assert "Fake 1B does not understand sound" in pane.state.text()
     assert not pane.record.isEnabled()
