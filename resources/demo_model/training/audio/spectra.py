@@ -32,7 +32,7 @@ class Changes:
 
     throat: tuple[float, float] = (0.84, 1.18)
     """Factor of all frequencies: the size of the speaker, and the pitch."""
-    tempo: tuple[float, float] = (0.88, 1.14)
+    tempo: tuple[float, float] = (0.78, 1.12)
     """Factor of the speed."""
     signal_to_noise: tuple[float, float] = (10.0, 45.0)
     """Decibels."""
@@ -114,7 +114,8 @@ def _response(rng: np.random.Generator, narrow: bool) -> NDArray[np.float32]:
     """Return a smooth frequency response [257] within some decibels, perhaps cut off above 3.4 to 4 kHz."""
     frequency = np.linspace(0, 8000, BINS)
     corners = np.array([0, 150, 500, 1000, 2000, 4000, 8000], float)
-    decibels = np.interp(frequency, corners, rng.normal(0, 3, len(corners)))
+    tilt = rng.normal(0, 2) * np.log2(np.maximum(corners, 75) / 600)  # voices differ in it more than microphones do
+    decibels = np.interp(frequency, corners, tilt + rng.normal(0, 4, len(corners)))
     response = 10 ** (decibels / 20)
     if narrow:
         response *= 1 / (1 + (frequency / rng.uniform(3400, 4000)) ** 24)
