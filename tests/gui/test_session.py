@@ -7,34 +7,16 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fakes.engine import FakeEngine, hold, missing, opens, words
 from pytestqt.qtbot import QtBot
 
 from app.engine_worker import THREAD_NAME
-from app.session import Frame, Session, SessionState
+from app.session import SessionState
+from gui.asking import MakeSession, ask, collect, finish
 from inference.cancellation import CancelToken
 from inference.errors import ContextFullError, LoadCancelledError, ModelFolderError
-from inference.media.audio import load_audio
-from inference.messages import Audio, Prefill, ReplyOptions, Text, Thought, ToolCall, Turn
-
-QUESTION = (Turn.of("user", "Who are you?"),)
-MakeSession = Callable[..., Session]
-
-
-def collect(session: Session) -> list[Frame]:
-    frames: list[Frame] = []
-    session.frame.connect(frames.append)
-    return frames
-
-
-def ask(session: Session) -> int:
-    return session.submit(QUESTION, ReplyOptions())
-
-
-def finish(qtbot: QtBot, session: Session, frames: list[Frame]) -> None:
-    qtbot.waitUntil(lambda: bool(frames) and frames[-1].last and session.state is SessionState.READY)
+from inference.messages import Prefill, Text, Thought, ToolCall
 
 
 def test_a_reply_arrives_whole_and_in_order(qtbot: QtBot, make_session: MakeSession) -> None:
@@ -141,104 +123,6 @@ def test_the_late_end_of_a_withdrawn_reply_does_not_end_the_next(qtbot: QtBot, m
     hold.set()
     finish(qtbot, session, frames)
     assert "".join(frame.text for frame in frames if frame.turn == second) == "new answer"
-
-
-def ends(frames: list[Frame]) -> list[int]:
-    return [frame.turn for frame in frames if frame.last]
-
-
-def test_questions_wait_in_line_and_background_ones_behind_all(qtbot: QtBot, make_session: MakeSession) -> None:
-    hold = threading.Event()
-    engine = FakeEngine([[hold, Text("first")], *(words(f"answer {number}") for number in range(4))])
-    session = make_session(engine)
-    frames = collect(session)
-    first = ask(session)
-    caption = session.submit((Turn.of("user", "caption"),), ReplyOptions(), background=True)
-    another_caption = session.submit((Turn.of("user", "caption 2"),), ReplyOptions(), background=True)
-    second, third = (session.submit((Turn.of("user", name),), ReplyOptions()) for name in ("second", "third"))
-    assert session.state is SessionState.GENERATING
-    assert not session.idle
-    hold.set()
-    qtbot.waitUntil(lambda: session.idle)
-    assert ends(frames) == [first, second, third, caption, another_caption]
-    assert [asked[0][0].text for asked in engine.asked][1:] == ["second", "third", "caption", "caption 2"]
-    assert "".join(frame.text for frame in frames if frame.turn == third) == "answer 1"
-
-
-def test_what_is_withdrawn_from_the_line_ends_without_the_engine(qtbot: QtBot, make_session: MakeSession) -> None:
-    hold = threading.Event()
-    engine = FakeEngine([[Text("a"), hold, Text("b")]])
-    session = make_session(engine)
-    frames = collect(session)
-    first, second = ask(session), ask(session)
-    session.withdraw(second)
-    session.withdraw(second)
-    session.withdraw(99)
-    assert ends(frames) == [], "nobody can know the number before submit has returned"
-    qtbot.waitUntil(lambda: ends(frames) == [second])
-    done = frames[-1].done
-    assert done is not None
-    assert done.reason == "cancelled"
-    hold.set()
-    finish(qtbot, session, frames)
-    assert ends(frames) == [second, first]
-    assert len(engine.asked) == 1
-
-
-def test_stop_ends_all_that_was_submitted(qtbot: QtBot, make_session: MakeSession) -> None:
-    engine = FakeEngine([[Text("a"), threading.Event()]])
-    session = make_session(engine)
-    frames = collect(session)
-    turns = {ask(session) for _ in range(3)}
-    session.stop()
-    qtbot.waitUntil(lambda: session.idle and set(ends(frames)) == turns)
-    assert len(engine.asked) == 1
-
-
-def test_a_question_waits_for_the_model_to_load(qtbot: QtBot, make_session: MakeSession) -> None:
-    session = make_session(FakeEngine([words("hi")]), load=False)
-    frames = collect(session)
-    early = ask(session)
-    session.load(None)
-    assert session.state is SessionState.LOADING
-    qtbot.waitUntil(lambda: ends(frames) == [early])
-    assert "".join(frame.text for frame in frames) == "hi"
-
-
-def test_questions_in_line_are_for_the_model_that_is_loaded_next(qtbot: QtBot, make_session: MakeSession) -> None:
-    engines = [FakeEngine([[Text("half"), threading.Event()]]), FakeEngine([words("of the other")])]
-    waiting = list(engines)
-    session = make_session(lambda path: waiting.pop(0))
-    frames = collect(session)
-    first, second = ask(session), ask(session)
-    qtbot.waitUntil(lambda: bool(frames))
-    session.load(Path("other"))
-    qtbot.waitUntil(lambda: ends(frames) == [first, second])
-    assert [len(engine.asked) for engine in engines] == [1, 1]
-    assert "".join(frame.text for frame in frames if frame.turn == second) == "of the other"
-
-
-def test_all_in_line_are_told_when_no_model_can_be_loaded(qtbot: QtBot, make_session: MakeSession) -> None:
-    session = make_session(missing, load=False)
-    frames = collect(session)
-    turns = [ask(session), ask(session)]
-    session.load(Path("nowhere"))
-    qtbot.waitUntil(lambda: ends(frames) == turns)
-    late = ask(session)
-    assert ends(frames) == turns
-    qtbot.waitUntil(lambda: ends(frames) == [*turns, late])
-    assert all("nowhere" in frame.error for frame in frames)
-
-
-def test_closing_ends_all_that_was_submitted(qtbot: QtBot, make_session: MakeSession) -> None:
-    session = make_session(FakeEngine([[Text("a"), threading.Event()]]))
-    frames = collect(session)
-    turns = [ask(session), ask(session)]
-    assert session.close()
-    assert ends(frames) == turns
-    late = ask(session)
-    qtbot.waitUntil(lambda: ends(frames) == [*turns, late])
-    assert frames[-1].error
 
 
 def test_a_stopped_engine_rests_even_when_nobody_reads_what_it_said(qtbot: QtBot, make_session: MakeSession) -> None:
@@ -453,90 +337,3 @@ def test_loading_says_how_far_it_is_and_is_stopped_for_another_model(qtbot: QtBo
     qtbot.waitUntil(lambda: len(tokens) == 3)
     assert session.close()
     assert tokens[2].cancelled
-
-
-def about(recording: Audio) -> tuple[Turn, ...]:
-    return (Turn("user", (Text("Write it down."), recording)),)
-
-
-SECOND = np.ones(16_000, np.float32) / 4
-
-
-def test_sound_is_encoded_while_it_comes_in_and_asked_about(qtbot: QtBot, make_session: MakeSession) -> None:
-    engine = FakeEngine([words("so far"), words("all of it")])
-    session = make_session(engine)
-    frames = collect(session)
-    stream = session.listen()
-    stream.feed(SECOND)
-    qtbot.waitUntil(lambda: len(engine.heard) == 1 and len(engine.heard[0].samples) == 16_000)
-    early = session.submit(stream.turns(about, whole=False), ReplyOptions())
-    qtbot.waitUntil(lambda: ends(frames) == [early])
-    assert not engine.heard[0].finished
-    stream.feed(SECOND)
-    late = session.submit(stream.turns(about, whole=True), ReplyOptions())
-    qtbot.waitUntil(lambda: ends(frames) == [early, late])
-    assert "".join(frame.text for frame in frames if frame.turn == late) == "all of it"
-    assert engine.heard[0].finished
-    recordings = [asked[0][0].parts[1] for asked in engine.asked]
-    assert [len(load_audio(part.source)) for part in recordings if isinstance(part, Audio)] == [16_000, 32_000]
-    assert engine.threads == {THREAD_NAME}
-
-
-def test_sound_is_encoded_between_the_words_of_a_reply(qtbot: QtBot, make_session: MakeSession) -> None:
-    hold = threading.Event()
-    engine = FakeEngine([[Text("a"), hold, Text("b"), threading.Event()]])
-    session = make_session(engine)
-    frames = collect(session)
-    turn = ask(session)
-    qtbot.waitUntil(lambda: bool(frames))
-    stream = session.listen()
-    stream.feed(SECOND)
-    hold.set()
-    qtbot.waitUntil(lambda: bool(engine.heard))
-    assert ends(frames) == []
-    session.withdraw(turn)
-    finish(qtbot, session, frames)
-
-
-def test_a_new_model_hears_again_what_was_said(qtbot: QtBot, make_session: MakeSession) -> None:
-    engines = [FakeEngine(), FakeEngine([words("yes")])]
-    waiting = list(engines)
-    session = make_session(lambda path: waiting.pop(0))
-    frames = collect(session)
-    stream = session.listen()
-    stream.feed(SECOND)
-    qtbot.waitUntil(lambda: bool(engines[0].heard))
-    session.load(Path("other"))
-    stream.feed(SECOND)
-    turn = session.submit(stream.turns(about, whole=True), ReplyOptions())
-    qtbot.waitUntil(lambda: ends(frames) == [turn])
-    assert len(engines[1].heard[0].samples) == 32_000
-
-
-def test_an_engine_without_ears_says_so(qtbot: QtBot, make_session: MakeSession) -> None:
-    class Deaf(FakeEngine):
-        listen = None  # type: ignore[assignment]
-
-    session = make_session(Deaf())
-    frames = collect(session)
-    stream = session.listen()
-    stream.feed(SECOND)
-    turn = session.submit(stream.turns(about, whole=True), ReplyOptions())
-    qtbot.waitUntil(lambda: ends(frames) == [turn])
-    assert "does not understand sound" in frames[-1].error
-
-
-def test_nothing_heard_is_an_empty_answer_and_a_closed_stream_takes_nothing(
-    qtbot: QtBot, make_session: MakeSession
-) -> None:
-    engine = FakeEngine([words("never")])
-    session = make_session(engine)
-    frames = collect(session)
-    stream = session.listen()
-    turn = session.submit(stream.turns(about, whole=False), ReplyOptions())
-    qtbot.waitUntil(lambda: ends(frames) == [turn])
-    assert frames[-1].done is not None
-    assert not frames[-1].text
-    stream.close()
-    stream.feed(SECOND)
-    assert not engine.asked

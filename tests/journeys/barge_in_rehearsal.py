@@ -2,9 +2,9 @@
 
     python tests/journeys/barge_in_rehearsal.py RECORDING
 
-Started by ``test_barge_in.py`` with the environment of :mod:`sound_server`. Reads a reply aloud to its end, then
-another one into which RECORDING is played as if somebody spoke in the room. Prints one line of JSON, and what happens
-on the standard error.
+Started by ``test_barge_in.py`` with the environment of :mod:`journeys.sound`. Reads a reply aloud to its end, then the
+beginning of another one, into which RECORDING is played as if somebody spoke in the room. Prints one line of JSON, and
+what happens on the standard error.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def main() -> None:
     heard.clear()
     spoken.clear()
     finished.clear()
-    reply.update("2", REPLY, complete=True)
+    reply.update("2", f"Here is more. {REPLY}", complete=True)
     until(lambda: len(spoken) >= 2, "the second sentence")
     speaking = reply.speaking
     begun = time.monotonic()

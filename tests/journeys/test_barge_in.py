@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from journeys.sound_server import missing, sound_server
+from journeys.sound import echoing_room, missing
 
 pytestmark = [
     pytest.mark.journey,
@@ -31,21 +31,20 @@ def folder() -> Iterator[Path]:
 
 @pytest.mark.parametrize("cancels_echo", [True, False], ids=["canceller", "louder"])
 def test_only_somebody_else_interrupts(child_environment: dict[str, str], folder: Path, cancels_echo: bool) -> None:
-    if absent := missing():
+    if absent := missing(voice=True):
         pytest.skip(f"{absent} not installed")
     interruption = folder / "interruption.wav"
     loud = ["-a", "100" if cancels_echo else "190"]
     subprocess.run(
-        ["espeak-ng", "-v", "en-us+f3", *loud, "-w", interruption, "Please stop now. I have another question for you."],
+        ["espeak-ng", "-v", "en-us+f3", *loud, "-w", interruption, "Please stop now. I have a question."],
         check=True,
     )
-    with sound_server(
-        folder, child_environment, cancels_echo=cancels_echo, loudness=80 if cancels_echo else 50
-    ) as room:
+    loudness = 80 if cancels_echo else 50
+    with echoing_room(child_environment, folder, cancels_echo=cancels_echo, loudness=loudness) as room:
         script = Path(__file__).with_name("barge_in_rehearsal.py")
         done = subprocess.run(
             [sys.executable, script, interruption],
-            env=room | {"QT_QPA_PLATFORM": "offscreen"},
+            env=room.environment | {"QT_QPA_PLATFORM": "offscreen"},
             capture_output=True,
             text=True,
             timeout=_SECONDS,

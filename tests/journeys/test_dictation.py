@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +14,10 @@ import numpy as np
 import pytest
 
 from inference.media.audio import SAMPLE_RATE, load_audio
-from inference.model_folder import ModelFolder
 from journeys import desktop as desktops
-from journeys import sound as sounds
 from journeys.desktop import Desktop, desktop
 from journeys.program import ROOT, Program
-from journeys.sound import Sound, sound
+from journeys.sound import Sound, write_recording
 
 pytestmark = [
     pytest.mark.journey,
@@ -31,37 +27,13 @@ FORMER = "what was copied before: ünï 日本"
 
 
 @pytest.fixture
-def hearing_model() -> Path:
-    """A model that hears: the demo, or the one that the environment names."""
-    folder = Path(os.environ.get("LARIMAR_HEARING_MODEL") or ROOT / "resources" / "demo_model")
-    if "audio" not in ModelFolder.open(folder).modalities:
-        pytest.skip("the demo model does not hear")
-    return folder
-
-
-@pytest.fixture
 def spoken(shared_data: Path, tmp_path: Path) -> Path:
     """A recording of a person: three, seven, one, nine."""
     pause = np.random.default_rng(0).normal(0, 3e-4, SAMPLE_RATE).astype(np.float32)
     parts = [pause[: SAMPLE_RATE // 2]]
     for digit in (3, 7, 1, 9):
         parts += [load_audio(shared_data / "fsdd" / f"{digit}_george_0.wav"), pause[: SAMPLE_RATE // 10]]
-    samples = np.concatenate([*parts, pause[: SAMPLE_RATE // 2]])
-    file = tmp_path / "spoken.wav"
-    with wave.open(str(file), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE)
-        out.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return file
-
-
-@pytest.fixture
-def heard(child_environment: dict[str, str], tmp_path: Path) -> Iterator[Sound]:
-    if absent := sounds.missing():
-        pytest.skip(f"{absent} not installed")
-    with sound({name: value for name, value in child_environment.items() if name != "LD_LIBRARY_PATH"}, tmp_path) as on:
-        yield on
+    return write_recording(tmp_path / "spoken.wav", [*parts, pause[: SAMPLE_RATE // 2]])
 
 
 @pytest.fixture

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inference.media.audio import SAMPLE_RATE, load_audio
-from inference.model_folder import ModelFolder
 from journeys import desktop as desktops
-from journeys import sound as sounds
 from journeys.desktop import Desktop, desktop
 from journeys.program import DEADLINE_SECONDS, ROOT, Program
-from journeys.sound import Sound, sound
+from journeys.sound import Sound, write_recording
 
 pytestmark = [
     pytest.mark.journey,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a sound server of its own"),
 ]
-
-
-@pytest.fixture
-def hearing_model() -> Path:
-    """A model that hears: the demo, or the one that the environment names."""
-    folder = Path(os.environ.get("LARIMAR_HEARING_MODEL") or ROOT / "resources" / "demo_model")
-    if "audio" not in ModelFolder.open(folder).modalities:
-        pytest.skip("the demo model does not hear")
-    return folder
 
 
 @pytest.fixture
@@ -45,23 +31,7 @@ def spoken(shared_data: Path, tmp_path: Path) -> Path:
         for digit in digits:
             parts += [load_audio(shared_data / "fsdd" / f"{digit}_george_0.wav"), noise[: SAMPLE_RATE // 10]]
         parts.append(noise)
-    file = tmp_path / "spoken.wav"
-    with wave.open(str(file), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE)
-        out.writeframes((np.clip(np.concatenate(parts), -1, 1) * 32767).astype("<i2").tobytes())
-    return file
-
-
-@pytest.fixture
-def heard(child_environment: dict[str, str], tmp_path: Path) -> Iterator[Sound]:
-    if absent := sounds.missing():
-        if os.environ.get("CI"):
-            pytest.fail(f"{absent} not installed")
-        pytest.skip(f"{absent} not installed")
-    with sound({name: value for name, value in child_environment.items() if name != "LD_LIBRARY_PATH"}, tmp_path) as on:
-        yield on
+    return write_recording(tmp_path / "spoken.wav", parts)
 
 
 def test_listen_writes_down_the_microphone_until_ctrl_c(heard: Sound, hearing_model: Path, spoken: Path) -> None:
