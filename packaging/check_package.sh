@@ -114,17 +114,18 @@ timed window inside "sh /tmp/window.sh $larimar"
 cp "$root/tmp/window.png" "$folder/window.png"
 say "The picture: $folder/window.png"
 
+# An AppImage and a folder are removed by deleting them; what the AppImage unpacked lies in the user's cache.
 case $file in
-    *.deb)
-        timed purge inside "apt-get purge -y larimar larimar-cuda; apt-get autoremove --purge -y"
-        left=$(inside 'find / -xdev -iname "*larimar*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/root/*" \
-            -not -path "/var/lib/apt/*" -not -path "/var/cache/*" -not -path "/var/log/*"')
-        if [ -n "$left" ]; then
-            say "This was left behind:"
-            printf '%s\n' "$left"
-            exit 1
-        fi
-        say "Nothing is left but user data:"
-        inside 'find /root -iname "*larimar*" -prune'
-        ;;
+    *.deb) timed purge inside "apt-get purge -y larimar larimar-cuda; apt-get autoremove --purge -y" ;;
+    *.AppImage) timed delete inside "rm -r $file /root/.cache/larimar" ;;
+    *) timed delete inside "rm -r $(dirname "$larimar") $file" ;;
 esac
+left=$(inside 'find / -xdev -iname "*larimar*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/root/*" \
+    -not -path "/var/lib/apt/*" -not -path "/var/cache/*" -not -path "/var/log/*"')
+if [ -n "$left" ]; then
+    say "This was left behind:"
+    printf '%s\n' "$left"
+    exit 1
+fi
+say "Nothing is left but user data:"
+inside 'find /root -iname "*larimar*" -prune'
