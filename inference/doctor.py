@@ -215,6 +215,8 @@ def _runtime() -> list[Finding]:
     findings = [Finding("ONNX Runtime", "ok", f"{name} {version}, works on {', '.join(providers)}")]
     if gpu and name == "onnxruntime" and sys.platform != "darwin":
         advice = f"To use it: pip uninstall -y onnxruntime, then: {_reinstall('gpu')}"
+        if getattr(sys, "frozen", False):  # an installed package has no pip
+            advice = f"To use it, install the build larimar-cuda in place of this one. It needs {CUDA_NEEDS}."
         findings.append(Finding("GPU", "warning", f"{gpu} is there, but ONNX Runtime is the CPU's.", advice))
     elif name == "onnxruntime-gpu" and "CUDAExecutionProvider" not in providers:
         advice = f"It needs {CUDA_NEEDS}; the CPU answers meanwhile."

@@ -111,6 +111,15 @@ def test_gpu_that_lies_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     assert '".[gpu]"' in found.advice
 
 
+def test_gpu_that_lies_idle_beside_an_installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_nvidia_gpu", lambda: "A GPU")
+    monkeypatch.setattr("sys.frozen", True, raising=False)
+    installed(monkeypatch, onnxruntime="1.32.0", onnxruntime_gpu=None)
+    advice = finding("GPU", doctor.examine()).advice
+    assert "larimar-cuda" in advice
+    assert "pip" not in advice
+
+
 def test_gpu_wheel_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, onnxruntime=None, onnxruntime_gpu="1.31.1")
     monkeypatch.setattr(doctor, "usable_providers", lambda: ["CPUExecutionProvider"])
