@@ -69,7 +69,7 @@ def style_sheet(colours: Colours) -> str:
     #undo {{ background: {c.accent_soft}; border-radius: 8px; }}
     #undo QPushButton {{ color: {c.accent}; }}
 
-    #header {{ background: {c.surface}; border-bottom: 1px solid {c.border}; }}
+    #header {{ background: {c.surface}; border-bottom: 1px solid {c.border}; min-height: 46px; }}
     #title {{ font-weight: 600; }}
     #composer {{ background: {c.raised}; border: 1px solid {c.border_strong}; border-radius: 14px; }}
     #composer[focused="yes"] {{ border: 2px solid {c.accent}; }}

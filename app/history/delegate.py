@@ -10,6 +10,7 @@ from app.history.days import short_time
 from app.history.model import Heading, HistoryModel, HistoryRole
 from app.history_store import Entry, Hit
 from app.theme import GRID, Theme
+from app.widgets.leading import isolated
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -119,7 +120,7 @@ class HistoryDelegate(QStyledItemDelegate):
         painter.setPen(QColor(colours.accent if open_here else colours.text))
         title = row.title or self.tr("Untitled")
         words = QFontMetrics(font).elidedText(title, Qt.TextElideMode.ElideRight, rect.width())
-        painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, _isolated(words))
+        painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, isolated(words))
 
     def _hit(self, painter: QPainter, rect: QRect, row: Hit, index: Index) -> None:
         colours, small = self._theme.colours, QFontMetrics(self._theme.small_font)
@@ -129,10 +130,10 @@ class HistoryDelegate(QStyledItemDelegate):
         painter.setFont(self._theme.small_font)
         painter.setPen(QColor(colours.muted))
         line = QRect(rect.left(), rect.top(), rect.width(), small.height())
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, _isolated(when))
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, isolated(when))
         room = rect.width() - small.horizontalAdvance(when) - GRID
         title = small.elidedText(row.title or self.tr("Untitled"), Qt.TextElideMode.ElideRight, room)
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, _isolated(title))
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, isolated(title))
         below = rect.adjusted(0, small.height() + 2, 0, 0)
         self._pieces(painter, below, row.snippet, self._body, colours.text, _SNIPPET_LINES)
 
@@ -181,8 +182,3 @@ class HistoryDelegate(QStyledItemDelegate):
         painter.setClipRect(rect)
         layout.draw(painter, QPointF(rect.topLeft()))
         painter.restore()
-
-
-def _isolated(text: str) -> str:
-    """Return ``text`` so that it is read in its own direction, whatever that of the window is."""
-    return f"\u2068{text}\u2069"

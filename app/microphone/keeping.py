@@ -53,6 +53,7 @@ class Keeping(QWidget):
         for button in self._buttons:
             button.setProperty("kind", "flat")
             button.setAccessibleName(button.text())
+            button.setText(f" {button.text()}")  # Qt leaves too little room beside an icon
             line.addWidget(button)
         self.copy.clicked.connect(lambda _checked=False: self._copy())
         view.copy_requested.connect(self._copy)

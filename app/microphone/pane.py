@@ -143,7 +143,9 @@ class MicrophonePane(QWidget):
                 "be dropped here. No sound is kept, and nothing leaves this computer."
             )
         )
-        self.open_button.setAccessibleName(self.open_button.text())
+        self._open_words = self.open_button.text()
+        self.open_button.setAccessibleName(self._open_words)
+        self.open_button.setToolTip(self._open_words)
         self._pages.addWidget(self.invitation)
         self._pages.addWidget(self.view)
         about = QHBoxLayout()
@@ -229,6 +231,8 @@ class MicrophonePane(QWidget):
         room = min(self.width() - 4 * GRID, _COLUMN_AT_MOST) - 4 * GRID
         beside = self.keeping.sizeHint().width() + self.record.sizeHint().width() / 2 + GRID
         above = 2 * beside > room
+        # with its words this button would push the round one out of the middle
+        self.open_button.setText("" if above else f" {self._open_words}")
         if above != self._above:
             self._above = above
             self._tools.removeWidget(self.keeping)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.microphone.transcript_model import ROW_ROLE, Heading, Partial, Row, TranscriptModel
 from app.theme import GRID, Theme
+from app.widgets.leading import isolated
 from inference.transcript import clock
 from inference.transcription import Utterance
 
@@ -140,13 +141,13 @@ class _RowDelegate(QStyledItemDelegate):
             case Heading(title):
                 font = QFont(self._theme.small_font)
                 font.setWeight(QFont.Weight.DemiBold)
-                return [(title, font, colours.muted)]
+                return [(isolated(title), font, colours.muted)]
             case Partial(text):
-                return [(f"{text} …", body, colours.muted)]
+                return [(isolated(f"{text} …"), body, colours.muted)]
             case Utterance(text=text, translation=translation):
-                texts = [(text, body, colours.text)]
+                texts = [(isolated(text), body, colours.text)]
                 if translation:
-                    texts.append((translation, body, colours.accent))
+                    texts.append((isolated(translation), body, colours.accent))
                 return texts
         return []
 

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from app.devices.frame_source import Frame
 from app.pictures import qimage_of
 from app.theme import GRID, Theme
+from app.widgets.leading import isolated
 
 _RADIUS = 14
 _STRIP = QColor(8, 14, 17, 190)
@@ -115,7 +116,8 @@ class Preview(QWidget):
         painter.setFont(font)
         flags = Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap
         room = place.adjusted(4 * GRID, 0, -4 * GRID, 0)
-        needed = painter.boundingRect(room, flags, self._caption)
+        caption = isolated(self._caption)
+        needed = painter.boundingRect(room, flags, caption)
         needed.setHeight(min(needed.height(), place.height() // 2))
         strip = needed.adjusted(-2 * GRID, -GRID, 2 * GRID, GRID)
         strip.moveBottom(place.bottom() - 2 * GRID)
@@ -123,4 +125,4 @@ class Preview(QWidget):
         painter.setBrush(_STRIP)
         painter.drawRoundedRect(strip, 10, 10)
         painter.setPen(_CAPTION)
-        painter.drawText(strip.adjusted(2 * GRID, GRID, -2 * GRID, -GRID), flags, self._caption)
+        painter.drawText(strip.adjusted(2 * GRID, GRID, -2 * GRID, -GRID), flags, caption)

@@ -1,4 +1,4 @@
-"""Words that begin where a line begins."""
+"""Words that begin where a line begins, and are read in their own direction."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def leading(label: QLabel) -> QLabel:
     side = Qt.AlignmentFlag.AlignRight if mirrored else Qt.AlignmentFlag.AlignLeft
     label.setAlignment(side | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
     return label
+
+
+def isolated(text: str) -> str:
+    """Return ``text`` so that it is read in its own direction, whatever that of the window is."""
+    return f"\u2068{text}\u2069"

@@ -121,6 +121,7 @@ def shoot(folder: Path, model: Path | None) -> int:
     from app.session import SessionState
     from app.settings import Settings, SettingsStore
     from gui import sample_history, sample_media
+    from gui.screenshots_microphone import shoot_microphone
     from gui.screenshots_voice import shoot_voice
     from inference.messages import Done, Prefill, ReplyStats, Text, Thought, ToolCall
 
@@ -223,8 +224,12 @@ def shoot(folder: Path, model: Path | None) -> int:
         scripts = [script, script, [*pieces(MATHS), Done("stop", stats)], tool, seen]
         engine = FakeEngine(scripts, name="Larimar demo", modalities=everything)
         larimar = start("fake", lambda path: engine)
-        if os.environ.get("LARIMAR_SHOTS_ONLY") in ("desk", "voice"):
+        if os.environ.get("LARIMAR_SHOTS_ONLY") in ("desk", "voice", "microphone"):
             wait(lambda: larimar.session.state is SessionState.READY)
+            if os.environ["LARIMAR_SHOTS_ONLY"] == "microphone":
+                shoot_microphone(larimar, folder, variant, frames)
+                close(larimar)
+                return 0
             if os.environ["LARIMAR_SHOTS_ONLY"] == "voice":
                 shoot_voice(larimar, folder, variant, wait, frames)
                 close(larimar)
@@ -333,8 +338,7 @@ def shoot(folder: Path, model: Path | None) -> int:
         pane.say("“letter.zip” is damaged, or no archive of Larimar. Nothing was imported.", alarming=True)
         save(larimar, "history-failure")
         pane.message.hide()
-        larimar.window.rail.choose(2)
-        save(larimar, "microphone")
+        shoot_microphone(larimar, folder, variant, frames)
         shoot_desk(larimar, folder, variant, wait, frames)
         shoot_voice(larimar, folder, variant, wait, frames)
         close(larimar)
