@@ -178,14 +178,15 @@ def test_the_prompt_of_what_was_heard_so_far_begins_the_whole_one(opened: Any) -
         live = StreamingAudioEncoder(opened(kind))
         assert live.so_far() is None
         samples = speech(6 * SECOND)
-        live.feed(samples[: 4 * SECOND])
+        heard = 4 * SECOND + 100  # in the middle of a soft token
+        live.feed(samples[:heard])
         early = live.so_far()
         assert early is not None
         count = len(live.soft_tokens)
-        assert len(load_audio(early.source)) < 4 * SECOND
+        assert len(load_audio(early.source)) < heard
         begun = opened(kind).encode(early, CancelToken())
-        assert audio_soft_tokens(len(load_audio(early.source)), opened(kind).layout) == count == 96
-        live.feed(samples[4 * SECOND :])
+        assert audio_soft_tokens(len(load_audio(early.source)), opened(kind).layout) == count >= 96
+        live.feed(samples[heard:])
         whole = live.finish()
         np.testing.assert_allclose(begun.embeddings[0], whole.embeddings[0][:count], atol=TOLERANCE)
         assert reuse_ids(begun)[: 3 + count] == reuse_ids(whole)[: 3 + count]
