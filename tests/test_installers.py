@@ -193,6 +193,24 @@ def test_a_frozen_program_with_a_stowaway_is_refused(tmp_path: Path, name: str, 
         freeze.check(build)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at libraries of Linux")
+def test_the_cuda_flavour_computes_on_cards_and_brings_nothing_of_nvidias(tmp_path: Path) -> None:
+    from installers import freeze
+    from installers.names import Build, BuildError
+
+    build = Build("cuda", tmp_path)
+    make_bundle(tmp_path).parents[2].rename(tmp_path / "cuda")
+    with pytest.raises(BuildError, match="cannot compute on NVIDIA cards"):
+        freeze.check(build)
+    runtime = build.bundle / "_internal" / "onnxruntime" / "capi" / "libonnxruntime_providers_cuda.so"
+    runtime.parent.mkdir(parents=True)
+    runtime.touch()
+    freeze.check(build)
+    runtime.with_name("libcudnn.so.9").touch()
+    with pytest.raises(BuildError, match=r"must not: .*libcudnn"):
+        freeze.check(build)
+
+
 def test_a_frozen_program_without_its_demo_model_is_refused(tmp_path: Path) -> None:
     from installers import freeze
     from installers.names import Build, BuildError

@@ -24,7 +24,10 @@ _NEVER = (
     "PySide6/Qt/lib/libQt6WebEngine",
     "PySide6/Qt/lib/libQt6Quick3D",
 )
-_CUDA = re.compile(r"(cublas|cudnn|cudart|providers_cuda|providers_tensorrt|nvrtc|cufft|curand)", re.IGNORECASE)
+_NVIDIA = re.compile(r"(cublas|cudnn|cudart|nvrtc|cufft|curand|nvinfer|nvJitLink)", re.IGNORECASE)
+"""Libraries of NVIDIA's, under terms of their own, which no build passes on."""
+_CUDA = re.compile(r"providers_(cuda|tensorrt)", re.IGNORECASE)
+"""What of ONNX Runtime only the flavour for NVIDIA cards has."""
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)")
 
 
@@ -101,8 +104,14 @@ def check(build: Build) -> None:
     inside = build.bundle / "_internal"
     names = sorted(file.relative_to(inside).as_posix() for file in inside.rglob("*") if not file.is_dir())
     unwanted = [name for name in names if name.startswith(_NEVER)]
+    ours = [name for name in names if not name.startswith(("source/", "licences/"))]
+    unwanted += [name for name in ours if _NVIDIA.search(name)]
     if build.flavour == "cpu":
-        unwanted += [name for name in names if _CUDA.search(name) and not name.startswith(("source/", "licences/"))]
+        unwanted += [name for name in ours if _CUDA.search(name)]
+    elif not any(_CUDA.search(name) for name in ours):
+        raise BuildError(
+            "The frozen program cannot compute on NVIDIA cards: ONNX Runtime's part for them is not in it."
+        )
     if unwanted:
         raise BuildError(f"The frozen program holds what it must not: {', '.join(unwanted[:8])}")
     for needed in ("resources/demo_model/config.json", "resources/icons/larimar.svg", "source/main.py", "licences"):
