@@ -71,7 +71,8 @@ def measure_model(
     folder = ModelFolder.open(path or default_model_folder())
     weights = sum(file.stat().st_size for file in weight_files(folder.graph("decoder_model_merged")))
     bandwidth = _bandwidth(runs, threads or processor.threads() or 1)
-    yield Measurement("memory, read by all threads", bandwidth / 1e9, "GB/s")
+    alone = f"by one: {_bandwidth(runs, 1) / 1e9:.1f}"
+    yield Measurement("memory, read by all threads", bandwidth / 1e9, "GB/s", note=alone)
     start = resident_bytes().get("resident", 0)
     model, seconds = _load(folder, threads, runs)
     yield seconds
