@@ -185,6 +185,15 @@ def test_the_desktop_presses_the_keys_for_pasting(bus: str, monkeypatch: pytest.
     keys.close()
 
 
+def test_a_desktop_without_the_portal_for_pressing_keys(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)  # on which nobody is
+    keys = PortalKeys(APP_ID)
+    keys.prepare()
+    assert not keys.ready
+    assert not keys.send("paste"), "what is inserted stays on the clipboard"
+    keys.close()
+
+
 def test_a_user_who_lets_nobody_press_keys(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
     desktop = Desktop(bus, "refuse")

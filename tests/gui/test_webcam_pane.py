@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import Larimar
+from app.devices.frame_camera import busy
 from app.devices.frame_devices import SOURCE_VARIABLE
+from app.devices.frame_source import Frame
 from app.live_senses import Sense
 from app.webcam.camera import CameraState
 from app.webcam.pane import WebcamPane
@@ -217,6 +220,41 @@ def test_a_camera_that_ends_says_so_in_place(
     qtbot.mouseClick(pane.retry_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: pane.camera.state is CameraState.LIVE)
     assert pane.preview.isVisible()
+
+
+class BusyCamera:
+    """Somebody else has it open."""
+
+    name = "Desk camera"
+
+    def open(self) -> None:
+        raise busy(self.name)
+
+    def read(self, timeout: float) -> Frame | None:
+        return None
+
+    def interrupt(self) -> None:
+        pass
+
+    close = interrupt
+
+
+@pytest.mark.usefixtures("camera")
+def test_a_busy_camera_says_so_and_is_tried_again(make_pane: MakePane, qtbot: QtBot) -> None:
+    larimar, pane = make_pane(start=False)
+    device = pane.camera.device
+    assert device is not None
+    pane.question.edit.setPlainText("Which colour is it?")
+    pane.camera.device = replace(device, make=BusyCamera)
+    qtbot.mouseClick(pane.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(pane.trouble.isVisible)
+    assert "in use by another program" in pane.trouble.text
+    qtbot.waitUntil(lambda: not larimar.senses.live)
+    assert not pane.see.isEnabled()
+    pane.camera.device = device
+    qtbot.mouseClick(pane.retry_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: pane.camera.state is CameraState.LIVE)
+    assert pane.question.edit.toPlainText() == "Which colour is it?"
 
 
 def test_cameras_come_and_go(make_pane: MakePane, qtbot: QtBot, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
