@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
@@ -26,12 +25,12 @@ from app.dictation_settings import DictationRows, GlobalKeyRows
 from app.global_keys import GlobalKeys
 from app.paths import Paths
 from app.settings import UNLOAD_MINUTES, ZOOM_LEVELS, Settings, web_address
-from app.settings_rows import Row, Section
+from app.settings_rows import Section
+from app.shortcut_rows import ShortcutRows
 from app.shortcuts import Shortcuts
 from app.theme import GRID, Theme
 from app.widgets.choice import Choice
 from app.widgets.confirm import Confirm
-from app.widgets.key_field import KeyField
 from app.widgets.secret_field import SecretField
 from app.widgets.switch import Switch
 
@@ -99,8 +98,6 @@ class SettingsDialog(QDialog):
         self._column.setSpacing(0)
         self._column.addWidget(self._nothing)
         self.sections: list[Section] = []
-        self.key_fields: dict[str, KeyField] = {}
-        self._key_rows: dict[str, Row] = {}
         self._add_appearance(tray)
         self._add_models()
         self._add_voice()
@@ -305,14 +302,7 @@ class SettingsDialog(QDialog):
 
     def _add_keys(self) -> None:
         section = self._section(self.tr("Keyboard"))
-        for action in self._shortcuts.actions:
-            keys = KeyField(action.name, self._inside)
-            keys.show_keys(self._shortcuts.keys(action.id))
-            keys.chosen.connect(partial(self._keys_chosen, action.id))
-            self._key_rows[action.id] = section.add(action.name, "", keys)
-            self.key_fields[action.id] = keys
-        self.reset_button = self._button(self.tr("Restore"), self._reset_keys, self.tr("Restore all default keys"))
-        section.add(self.tr("Default keys"), "", self.reset_button)
+        self.shortcut_rows = ShortcutRows(section, self._shortcuts, self._change, self._button, self._inside)
 
     def _unload_words(self, minutes: int) -> str:
         if minutes < 0:
@@ -368,21 +358,6 @@ class SettingsDialog(QDialog):
     def _keep_everything(self) -> None:
         self.wipe_button.setEnabled(True)
         self.wipe_button.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def _keys_chosen(self, action_id: str, keys: str) -> None:
-        problem = self._shortcuts.change(action_id, keys)
-        for row in self._key_rows.values():
-            row.say("")
-        self._key_rows[action_id].say(problem, alarming=True)
-        self.key_fields[action_id].show_keys(self._shortcuts.keys(action_id))
-        self._change(shortcuts=self._shortcuts.changes)
-
-    def _reset_keys(self) -> None:
-        self._shortcuts.reset()
-        for action_id, keys in self.key_fields.items():
-            keys.show_keys(self._shortcuts.keys(action_id))
-            self._key_rows[action_id].say("")
-        self._change(shortcuts=self._shortcuts.changes)
 
     def _filter(self, text: str) -> None:
         words = text.casefold().split()

@@ -2391,18 +2391,6 @@
         <translation>Tastatur</translation>
     </message>
     <message>
-        <source>Restore</source>
-        <translation>Zurücksetzen</translation>
-    </message>
-    <message>
-        <source>Restore all default keys</source>
-        <translation>Alle Tasten zurücksetzen</translation>
-    </message>
-    <message>
-        <source>Default keys</source>
-        <translation>Tasten wie am Anfang</translation>
-    </message>
-    <message>
         <source>Never</source>
         <translation>Nie</translation>
     </message>
@@ -2429,6 +2417,21 @@
     <message>
         <source>Everything that Larimar has kept on this computer will be deleted, and cannot be brought back. Larimar then begins anew.</source>
         <translation>Alles, was Larimar auf diesem Computer aufbewahrt hat, wird gelöscht und lässt sich nicht zurückholen. Larimar beginnt danach von vorn.</translation>
+    </message>
+</context>
+<context>
+    <name>ShortcutRows</name>
+    <message>
+        <source>Restore</source>
+        <translation>Zurücksetzen</translation>
+    </message>
+    <message>
+        <source>Restore all default keys</source>
+        <translation>Alle Tasten zurücksetzen</translation>
+    </message>
+    <message>
+        <source>Default keys</source>
+        <translation>Tasten wie am Anfang</translation>
     </message>
 </context>
 <context>

@@ -395,7 +395,7 @@ def shoot_desk(
     save(dialog, "settings-privacy")
     dialog.wipe_confirm.no.click()
     dialog.list.setCurrentRow(3)
-    dialog.key_fields["new_chat"].chosen.emit("Ctrl+T")
+    dialog.shortcut_rows.fields["new_chat"].chosen.emit("Ctrl+T")
     save(dialog, "settings-keys")
     dialog.search.setText("offline")
     save(dialog, "settings-search")

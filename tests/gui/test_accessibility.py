@@ -148,7 +148,7 @@ def test_settings_by_keyboard_alone(qtbot: QtBot, make_app: MakeApp) -> None:
         reached.append(widget)
         qtbot.keyClick(widget, Qt.Key.Key_Tab)
     controls = {dialog.scheme, dialog.zoom, dialog.language, dialog.thinking, dialog.offline, dialog.wipe_button}
-    assert controls | set(dialog.key_fields.values()) <= set(reached)
+    assert controls | set(dialog.shortcut_rows.fields.values()) <= set(reached)
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     assert not dialog.isVisible()
 

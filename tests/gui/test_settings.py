@@ -185,14 +185,14 @@ def test_keys_can_be_changed_and_conflicts_are_said(qtbot: QtBot, make_app: Make
     larimar.window.chat.ask("question")
     qtbot.waitUntil(lambda: larimar.session.state is SessionState.READY)
     dialog = opened(larimar)
-    field = dialog.key_fields["new_chat"]
+    field = dialog.shortcut_rows.fields["new_chat"]
     qtbot.mouseClick(field, Qt.MouseButton.LeftButton)
     qtbot.keyClick(field, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
-    assert "belongs to “Show or hide conversations” already" in dialog._key_rows["new_chat"].said.text()
+    assert "belongs to “Show or hide conversations” already" in dialog.shortcut_rows.rows["new_chat"].said.text()
     assert field.text() == "Ctrl+N"
     qtbot.mouseClick(field, Qt.MouseButton.LeftButton)
     qtbot.keyClick(field, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
-    assert dialog._key_rows["new_chat"].said.text() == ""
+    assert dialog.shortcut_rows.rows["new_chat"].said.text() == ""
     assert larimar.settings.shortcuts == {"new_chat": "Ctrl+K"}
     assert larimar.window.chat.header.new_button.toolTip() == "New chat (Ctrl+K)"
     qtbot.mouseClick(field, Qt.MouseButton.LeftButton)
@@ -206,7 +206,7 @@ def test_keys_can_be_changed_and_conflicts_are_said(qtbot: QtBot, make_app: Make
     qtbot.keyClick(larimar.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: larimar.window.chat.model.rowCount() == 0)
     dialog = opened(larimar)
-    qtbot.mouseClick(dialog.reset_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dialog.shortcut_rows.reset, Qt.MouseButton.LeftButton)
     assert larimar.settings.shortcuts == {}
 
 
