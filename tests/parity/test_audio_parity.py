@@ -45,6 +45,16 @@ def test_soft_tokens_equal_transformers(encoders: Any, kind: str, lengths: list[
         np.testing.assert_allclose(tokens, reference, atol=TOLERANCE)
 
 
+def test_transformers_can_be_timed(encoders: Any) -> None:
+    """As ``main.py bench encoders --against transformers`` does."""
+    from inference.export.bench_peer import TransformersEncoders
+
+    made = encoders("e2b")
+    features, mask = sounds([(50, 50)])
+    peer = TransformersEncoders(made.checkpoint, threads=1)
+    assert peer.encode("audio_encoder", {"input_features": features, "input_features_mask": mask}) > 0
+
+
 def test_thirty_seconds(encoders: Any) -> None:
     made = encoders("e2b")
     features, mask = sounds([(2999, 2999)])
