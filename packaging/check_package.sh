@@ -57,12 +57,14 @@ case $file in
     *.AppImage)
         # what a desktop has anyway
         timed desktop inside "apt-get update -q && apt-get install -y --no-install-recommends libegl1 libgl1 \
-            libfontconfig1 libdbus-1-3 libwayland-cursor0 libwayland-egl1 libglib2.0-0 libpulse0 libspeechd2 libx11-xcb1"
+            libfontconfig1 libdbus-1-3 libwayland-cursor0 libwayland-egl1 libglib2.0-0 libpulse0 libspeechd2 libx11-xcb1 \
+            libasound2-plugins"
         larimar="$file"
         ;;
     *.tar.xz)
         timed desktop inside "apt-get update -q && apt-get install -y --no-install-recommends xz-utils libegl1 libgl1 \
-            libfontconfig1 libdbus-1-3 libwayland-cursor0 libwayland-egl1 libglib2.0-0 libpulse0 libspeechd2 libx11-xcb1"
+            libfontconfig1 libdbus-1-3 libwayland-cursor0 libwayland-egl1 libglib2.0-0 libpulse0 libspeechd2 libx11-xcb1 \
+            libasound2-plugins"
         timed unpack inside "tar -xf $file -C /opt"
         larimar=$(inside 'echo /opt/*/larimar')
         ;;
@@ -77,6 +79,7 @@ tail -n 3 "$folder/answer.log"
 grep -q Larimar "$folder/answer.log"
 timed doctor inside "$larimar doctor || true"
 cat "$folder/doctor.log"
+grep -q "PortAudio is missing" "$folder/doctor.log" && { say "It could not listen."; exit 1; }
 cp "$checkout/tests/resources/spoken_digits.wav" "$root/tmp/recording.wav"
 timed recording inside "$larimar transcribe /tmp/recording.wav"
 cat "$folder/recording.log"

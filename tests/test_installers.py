@@ -154,7 +154,11 @@ def test_the_workflows_call_what_there_is(name: str) -> None:
 
 def test_the_cpu_flavour_asks_for_no_cuda_and_neither_for_torch() -> None:
     from installers.environment import requirements
+    from installers.names import CUDA_DRIVER
 
+    from inference.graphs.providers import CUDA_NEEDS
+
+    assert f"driver {CUDA_DRIVER} or newer" in CUDA_NEEDS, "the package and the program ask for the same"
     for flavour in ("cpu", "cuda"):
         wanted = " ".join(requirements(flavour)).lower()  # type: ignore[arg-type]
         assert "torch" not in wanted

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,11 +117,11 @@ def _write_control(build: Build, tree: Path, program: Path) -> None:
     other = NAME if build.flavour == "cuda" else f"{NAME}-cuda"
     description = (RECIPES / "linux" / "description.txt").read_text(encoding="utf-8").strip().splitlines()
     if build.flavour == "cuda":
-        description += [
-            "",
+        needs = (
             f"This build computes on NVIDIA graphics cards with driver {CUDA_DRIVER} or newer and with CUDA 13 and "
-            "cuDNN 9 installed; without them it says so and computes on the processor.",
-        ]
+            "cuDNN 9 installed; without them it says so and computes on the processor."
+        )
+        description += ["", *textwrap.wrap(needs, 72)]
     lines = [f" {line}" if line else " ." for line in description]
     fields = {
         "Package": build.package,
