@@ -25,8 +25,8 @@ pytestmark = [
 @pytest.fixture
 def spoken(shared_data: Path, tmp_path: Path) -> Path:
     """A recording of a person: four digits, a pause, three digits."""
-    noise = np.random.default_rng(0).normal(0, 3e-4, 2 * SAMPLE_RATE).astype(np.float32)
-    parts = [noise[:SAMPLE_RATE]]
+    noise = np.random.default_rng(0).normal(0, 3e-4, round(1.2 * SAMPLE_RATE)).astype(np.float32)
+    parts = [noise[: SAMPLE_RATE // 2]]
     for digits in ((3, 7, 1, 9), (2, 4, 8)):
         for digit in digits:
             parts += [load_audio(shared_data / "fsdd" / f"{digit}_george_0.wav"), noise[: SAMPLE_RATE // 10]]
