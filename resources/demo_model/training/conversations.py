@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -201,9 +202,12 @@ def about_the_app(rng: random.Random) -> Conversation:
 
 
 def sum_(rng: random.Random) -> Conversation:
-    """Return a sum, a difference or a product."""
+    """Return a sum, a difference or a product, often of small numbers, which have to be known by heart."""
     builder = _Builder(rng, held_out=False, state=State())
+    small = rng.random() < 0.4
     exchange = arithmetic.sums(rng, builder.state, False)
+    while small and max(map(int, re.findall(r"\d+", exchange.answer))) > 40:
+        exchange = arithmetic.sums(rng, builder.state, False)
     return Conversation("", (exchange,), thinking=rng.random() < 0.05)
 
 

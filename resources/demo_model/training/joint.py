@@ -213,7 +213,8 @@ def train(worker: int, folder: Path, options: argparse.Namespace) -> None:
     model = new_media_model(options.seed).train()
     speed_up(model.model.audio_tower)
     clipping.switch(model, False)  # the bounds are measured when the checkpoint is written
-    attention.use(model)
+    attention.use(model.model.vision_tower)
+    attention.use(model.model.language_model)
     factors = dict(zip(PARTS, options.factors, strict=True))
     for part, factor in factors.items():
         for name, parameter in model.named_parameters():
