@@ -1,8 +1,8 @@
 """Word error rates on speech that was never trained on.
 
-``python -m resources.demo_model.training.audio.evaluate`` asks the tower with its spelling head;
-with ``--model FOLDER`` it asks a converted model through Larimar's engine, with the documented prompt, and for answers
-to spoken questions too. ``--left-out NAME`` says whom the training did not hear.
+``python -m resources.demo_model.training.audio.evaluate`` asks the tower which tokens its soft tokens resemble, without
+any language model; with ``--model FOLDER`` it asks a converted model through Larimar's engine, with the documented
+prompt, and for answers to spoken questions too. ``--left-out NAME`` says whom the training did not hear.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from inference.media.log_mel import log_mel
 from inference.messages import Audio, ReplyOptions, Text, Turn
 
 from ..checkpoint import load_state
+from ..prepare import RUNS
 from .augmentation import NOISY, QUIET, Conditions
 from .batches import stacked
 from .corpus import FOLDER
@@ -109,7 +110,7 @@ class Listener:
 def _tower(name: str) -> Callable[[list[TestClip]], list[str]]:
     ears = Ears()
     ears.load_state_dict(load_state(FOLDER / f"{name}.state.pt")["model"])
-    return partial(heard_by, ears)
+    return partial(heard_by, ears, tokenizer=Tokenizer.from_file(str(RUNS / "v0" / "tokenizer.json")))
 
 
 def main(arguments: list[str] | None = None) -> None:
