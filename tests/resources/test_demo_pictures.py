@@ -21,7 +21,7 @@ from resources.demo_model.training.pictures.targets import CELL, CHARS, THINGS, 
 SEEDS = st.integers(0, 2**32)
 MAKERS = (
     scenes.one_thing, scenes.two_things, scenes.several, scenes.sign, scenes.page, scenes.crowd, scenes.window,
-    scenes.nothing,
+    scenes.nothing, scenes.static,
 )  # fmt: skip
 
 needs_emoji = pytest.mark.skipif(emoji.font_path() is None, reason="needs the font Noto Color Emoji")
@@ -186,7 +186,8 @@ def test_what_is_read_is_learned_character_by_character(tokenizer: Tokenizer) ->
 @pytest.mark.parametrize("kind", questions.QUESTIONS)
 def test_every_question_has_an_answer(kind: str) -> None:
     makers = {"one": scenes.one_thing, "two": scenes.two_things, "several": scenes.several, "text": scenes.sign,
-              "window": scenes.window, "nothing": scenes.nothing, "crowd": scenes.crowd}  # fmt: skip
+              "window": scenes.window, "nothing": scenes.nothing, "static": scenes.static,
+              "crowd": scenes.crowd}  # fmt: skip
     if kind == "emoji":
         pytest.skip("needs a font")
     for seed in range(12):

@@ -37,6 +37,7 @@ ONLY = {
     "relations": scenes.two_things,
     "counts": scenes.several,
     "signs": scenes.sign,
+    "static": scenes.static,
 }
 """What scenes of one kind are drawn by."""
 WIDE = ((2, 5), (2, 6), (2, 8), (3, 5), (3, 7), (3, 8), (4, 6), (4, 4))

@@ -179,6 +179,8 @@ def summary(scene: Scene) -> str:
         return f'the text "{scene.text}"'
     if scene.kind == "window":
         return f'a window with the title "{scene.labels["title"]}" and the button "{scene.labels["button"]}"'
+    if scene.kind == "static":
+        return "nothing that I know"
     return f"nothing but a {scene.ground} background".replace("a orange", "an orange")
 
 
@@ -200,6 +202,10 @@ def _describe(scene: Scene, rng: random.Random, held_out: bool) -> Exchange:
 def what(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange:
     """What is this?"""
     return _exchange("what", WHAT, _upper(scene.things[0].phrase()) + ".", rng, held_out)
+
+
+def _unknown(scene: Scene, rng: random.Random, held_out: bool) -> Exchange:
+    return _exchange("unknown", [*WHAT, *READ], f"I see {summary(scene)}.", rng, held_out)
 
 
 def _colour(scene: Scene, rng: random.Random, held_out: bool) -> Exchange:
@@ -318,6 +324,7 @@ QUESTIONS: Final[dict[str, tuple[Question, ...]]] = {
     "crowd": (_find, _find, _present, _ground),
     "window": (see, _title, _button),
     "nothing": (see, _describe, _ground),
+    "static": (see, _describe, _unknown),
 }
 """By the kind of scene."""
 

@@ -243,6 +243,19 @@ def nothing(rng: random.Random, height: int, width: int) -> Scene:
     return Scene("nothing", _Easel(rng, height, width, ground).done(), ground)
 
 
+def static(rng: random.Random, height: int, width: int) -> Scene:
+    """Nothing but strong noise, fine or coarse: a picture of nothing that the model could know."""
+    grain = rng.choice((1, 1, 1, 2, 4))
+    low = rng.randrange(0, 180)
+    high = rng.randrange(low + 70, 257)
+    noise = np.random.default_rng(rng.getrandbits(64)).integers(
+        low, high, (-(-height // grain), -(-width // grain), 1 if rng.random() < 0.3 else 3), dtype=np.uint8
+    )
+    image = Image.fromarray(np.broadcast_to(noise, (*noise.shape[:2], 3)).copy())
+    image = image.resize((width, height), rng.choice((Image.Resampling.NEAREST, Image.Resampling.BICUBIC)))
+    return Scene("static", np.asarray(image), "grey")
+
+
 @cache
 def words() -> tuple[str, ...]:
     """Return words of up to six letters to be read."""
