@@ -170,25 +170,7 @@ class Drafter:
         logits = (
             self._outputs["logits" if ids is None else "candidate_logits"].reshape(-1).astype(np.float32, copy=False)
         )
-        best = int(logits.argmax())
-        mass = float(np.exp(logits - logits[best]).sum())
-        tokens = None if ids is None else ids.reshape(-1)
-        if tokens is not None:
-            # every other token has the least logit of the candidates, less 1
-            rest = self._vocab_size - logits.size
-            mass += rest * float(np.exp(logits.min() - 1 - logits[best]))
-        likeliest = best if tokens is None else int(tokens[best])
-        if permits is None or permits(likeliest):
-            return likeliest, 1 / mass
-        tried = np.argpartition(logits, -min(_MOST_TRIED, logits.size))[-_MOST_TRIED:]
-        left = mass - 1
-        for place in tried[np.argsort(-logits[tried])][1:]:
-            token = int(place) if tokens is None else int(tokens[place])
-            weight = float(np.exp(logits[place] - logits[best]))
-            if permits(token):
-                return token, min(1.0, weight / left)
-            left -= weight
-        return likeliest, 1 / mass
+        return likeliest_token(logits, None if ids is None else ids.reshape(-1), self._vocab_size, permits)
 
     def _release_cache(self) -> None:
         """Let the buffers go that the cache is about to replace, which a binding would keep alive."""
@@ -227,3 +209,40 @@ def _sources(folder: ModelFolder, cache: KVCache, inputs: Mapping[str, Any]) -> 
     if not sources:
         raise KeyError(_SHARED)
     return sources
+
+
+def likeliest_token(
+    logits: NDArray[np.float32],
+    ids: NDArray[np.int64] | None,
+    vocab_size: int,
+    permits: Callable[[int], bool] | None = None,
+) -> tuple[int, float]:
+    """Return the likeliest token that a grammar admits, and its probability once what it refused is left out.
+
+    Where none of the likeliest few is admitted, it is the likeliest of all, for the caller to refuse.
+
+    Args:
+        logits: float32 [n], of the whole vocabulary or of candidates.
+        ids: int64 [n], the candidates of ordered embeddings; None: the whole vocabulary.
+        vocab_size: tokens in all; each that is no candidate has the least logit less 1, as in transformers.
+        permits: whether a grammar admits a token; None: all are admitted.
+    """
+    others, floor = vocab_size - logits.size, float(logits.min()) - 1
+
+    def token_at(place: int) -> int:
+        return place if ids is None else int(ids[place])
+
+    def probability(left: NDArray[np.float32], place: int) -> float:
+        best = float(left[place])  # the greatest that is left, so that nothing overflows
+        return 1 / (float(np.exp(left - best).sum()) + others * float(np.exp(floor - best)))
+
+    first = int(logits.argmax())
+    if permits is None or permits(token_at(first)):
+        return token_at(first), probability(logits, first)
+    tried = np.argpartition(logits, -min(_MOST_TRIED, logits.size))[-_MOST_TRIED:]
+    left = logits.copy()
+    for place in map(int, tried[np.argsort(-logits[tried])]):
+        if place != first and permits(token_at(place)):
+            return token_at(place), probability(left, place)
+        left[place] = -np.inf
+    return token_at(first), probability(logits, first)
