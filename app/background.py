@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QImage
 
 from app.error_report import describe
 
@@ -39,6 +41,9 @@ class Background(QObject):
         Cancelling the returned future before the work has begun means that neither is called.
         """
         if self._pool is None:
+            # The first look at a path makes PySide import a module, holding a lock of C++. Two threads that do it at
+            # once wait for one another for ever, one with Python's lock and one with that one; so it happens here.
+            QImage(Path())
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="larimar-background")
         future = self._pool.submit(work)
         future.add_done_callback(lambda future: self._send(future, done, failed))

@@ -37,8 +37,6 @@ _PAGE_PIXELS: Final = DOCUMENT_DETAIL * 48 * 48
 """What the model sees of a page at most; more would be thrown away again."""
 _MARK: Final = b"%PDF-"
 
-QImage(Path())  # PySide's first look at a path imports a module; two threads that do it at once wait for one another
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
