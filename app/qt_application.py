@@ -36,7 +36,7 @@ def make_qapplication(argv: list[str]) -> QApplication:
     return app
 
 
-class quit_on_interrupt:  # noqa: N801 — used like a function
+class QuitOnInterrupt:
     """Quit in order when the terminal sends Ctrl+C or the system asks to end.
 
     Python runs its handlers only between two of its own instructions, of which there are none while Qt waits for

@@ -13,7 +13,7 @@ from app.devices.speaker import SystemSpeaker
 from app.engine_opening import open_engine
 from app.hub_token import HubToken, HubTokenError
 from app.logging_setup import close_logs, log_to, stop_logging_qt
-from app.qt_application import make_qapplication, quit_on_interrupt
+from app.qt_application import QuitOnInterrupt, make_qapplication
 from app.single_instance import SingleInstance, Wishes
 from app.wipe import wipe
 from inference.network import NETWORK
@@ -68,7 +68,7 @@ def _run_once(app: QApplication, options: Options, instance: SingleInstance, wis
     larimar.wipe_requested.connect(lambda: wiping.append(True))
     larimar.wipe_requested.connect(larimar.window.quit)
     instance.wished.connect(larimar.fulfil)
-    with quit_on_interrupt(app):
+    with QuitOnInterrupt(app):
         larimar.start(minimised=bool(wishes.do))
         if wishes != Wishes():
             larimar.fulfil(wishes)
