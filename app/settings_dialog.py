@@ -21,12 +21,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.dictation_settings import DictationRows, GlobalKeyRows
+from app.dictation_settings import DictationRows
 from app.global_keys import GlobalKeys
+from app.key_rows import GlobalKeyRows, ShortcutRows
 from app.paths import Paths
 from app.settings import UNLOAD_MINUTES, ZOOM_LEVELS, Settings, web_address
 from app.settings_rows import Section
-from app.shortcut_rows import ShortcutRows
 from app.shortcuts import Shortcuts
 from app.theme import GRID, Theme
 from app.widgets.choice import Choice
