@@ -43,13 +43,16 @@ def test_listen_writes_down_the_microphone_until_ctrl_c(heard: Sound, hearing_mo
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert "Listening to" in process.stderr.readline()
-        heard.play(spoken)
-        lines = [process.stdout.readline() for _ in range(2)]
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=DEADLINE_SECONDS)
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert "Listening to" in process.stderr.readline()
+            heard.play(spoken)
+            lines = [process.stdout.readline() for _ in range(2)]
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=DEADLINE_SECONDS)
+        finally:
+            process.kill()  # or a test that fails would wait for a program that listens on
     assert process.returncode == 0, errors
     assert rest == ""
     assert all(line.startswith("[0:0") for line in lines)
