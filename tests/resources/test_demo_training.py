@@ -16,10 +16,10 @@ from resources.demo_model.training import tokenizer as tokenizers_
 from resources.demo_model.training.conversations import INTENTS, Conversation, conversations, lessons
 from resources.demo_model.training.dataset import Dataset, padded
 from resources.demo_model.training.exchange import Exchange, State
-from resources.demo_model.training.noise import vary
+from resources.demo_model.training.noise import dress, vary
 from resources.demo_model.training.prepare import texts
 from resources.demo_model.training.rendering import LESSON_TOKENS, encode, encode_lesson, render
-from resources.demo_model.training.topics import arithmetic
+from resources.demo_model.training.topics import app_features, app_help, app_wordings, arithmetic
 
 VOCABULARY = 1024
 
@@ -62,6 +62,22 @@ def test_every_intent_has_training_wordings(intent) -> None:  # type: ignore[no-
         exchange = intent.source(rng, State(brief=brief), False)
         assert exchange.question
         assert exchange.answer
+
+
+def test_every_help_topic_has_further_wordings() -> None:
+    topics = {intent.name for intent in (*app_help.INTENTS, *app_features.INTENTS)}
+    assert set(app_wordings.MORE) == topics
+    for name, patterns in app_wordings.MORE.items():
+        rng = random.Random(name)
+        for pattern in patterns:
+            assert "{" not in wordings.choose(pattern, rng), (name, pattern)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_dressing_keeps_the_question(seed: int) -> None:
+    dressed = dress("where do I type?", random.Random(seed))
+    assert "where do I type" in dressed
+    assert dressed != "where do I type?"
 
 
 def test_training_wordings_are_never_held_out_ones() -> None:

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .noise import vary
+from .noise import dress, vary
 from .wordings import choose, fill, pick
+
+DRESSED = 0.08
+"""How often a training question has words before or after it that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ def exchange(
     """Word one question of ``patterns`` and answer it with one of ``answers`` (both may hold slots)."""
     slots = slots or {}
     question = fill(pick(patterns, rng, held_out=held_out), slots)
+    if not held_out and not literal and rng.random() < DRESSED:
+        question = dress(question, rng)
     accepted = tuple(fill(answer, slots) for answer in answers)
     return Exchange(
         intent,

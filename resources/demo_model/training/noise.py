@@ -17,6 +17,30 @@ _NEIGHBOURS = {
     "l": "k", "m": "n", "n": "m", "o": "p", "p": "o", "q": "w", "r": "t", "s": "d", "t": "r", "u": "i", "v": "b",
     "w": "e", "x": "c", "y": "t", "z": "x",
 }  # fmt: skip
+_OPENINGS = (
+    "hey, ", "hi, ", "hello, ", "so, ", "ok, ", "well, ", "please tell me, ", "tell me, ", "quick question: ",
+    "sorry, ", "one question: ", "I wonder, ", "excuse me, ", "by the way, ", "just curious: ", "could you tell me, ",
+    "now, ", "larimar, ", "and ", "but ", "please, ", "then ", "hm, ", "can you tell me, ", "say, ",
+    "I have a question: ",
+)  # fmt: skip
+_CLOSINGS = (
+    ", please",
+    " then",
+    " now",
+    " thanks",
+    ", can you tell me?",
+    ", do you know?",
+    " today",
+    " again",
+    " here",
+)
+
+
+def dress(text: str, rng: random.Random) -> str:
+    """Return ``text`` with words before or after it that change nothing."""
+    if rng.random() < 0.7:
+        return rng.choice(_OPENINGS) + text
+    return text.rstrip("?!.") + rng.choice(_CLOSINGS)
 
 
 def vary(text: str, rng: random.Random, *, literal: bool = False) -> str:

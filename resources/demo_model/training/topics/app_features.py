@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from ..exchange import Intent, talk
+from ..exchange import Intent
+from .app_wordings import help_on
 
 _THOUGHT = "[The user asks about the app.|This is a question about using Larimar.|I know this part of the app.] [I explain it.|I answer shortly.|I say how it works.]"
 _HOW = "[how [do|can] I|how to|can I|is there a way to|where can I|I want to|how would I|what do I do to]"
@@ -193,6 +194,6 @@ _FEATURES: dict[str, tuple[list[str], str]] = {
 }  # fmt: skip
 
 INTENTS: list[Intent] = [
-    talk(name, patterns, [answer], _THOUGHT, weight=0.8, brief=answer.split(". ")[0].rstrip(".") + ".")
+    help_on(name, patterns, [answer], _THOUGHT, weight=0.8, brief=answer.split(". ")[0].rstrip(".") + ".")
     for name, (patterns, answer) in _FEATURES.items()
 ]
