@@ -64,21 +64,23 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from inference.bench_results import Measurement, table, write_json
 
     measured: list[Measurement] = []
-    if options.what in (None, "model"):
-        peers = peers_against(options, parser)
-        figures = bench.measure_model(
-            options.model, options.runs, prefill=options.prefill, depths=options.depths, peers=peers
-        )
-        for line in table(figures, measured):
-            print(line, flush=True)
-        del peers
-    if options.what in (None, "encoders"):
-        for line in table(
-            bench_encoders.measure_encoders(options.model, options.runs, peer=encoder_peer(options)), measured
-        ):
-            print(line, flush=True)
-    if options.json is not None:
-        write_json(options.json, bench.about(options.model), measured)
+    try:
+        if options.what in (None, "model"):
+            peers = peers_against(options, parser)
+            figures = bench.measure_model(
+                options.model, options.runs, prefill=options.prefill, depths=options.depths, peers=peers
+            )
+            for line in table(figures, measured):
+                print(line, flush=True)
+            del peers
+        if options.what in (None, "encoders"):
+            for line in table(
+                bench_encoders.measure_encoders(options.model, options.runs, peer=encoder_peer(options)), measured
+            ):
+                print(line, flush=True)
+    finally:  # what was measured for minutes is not lost because something failed after it
+        if options.json is not None and measured:
+            write_json(options.json, bench.about(options.model), measured)
     if options.what in (None, "media"):
         from inference.media import bench as media_bench
 

@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,22 @@ def test_the_command_writes_json(project_root: Path, tmp_path: Path) -> None:
     assert done.stdout.startswith("| what | measured | beside |")
     names = [each["name"] for each in json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["measurements"]]
     assert "decoding at depth 32" in names
+
+
+def test_what_was_measured_before_a_failure_is_kept(
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails_late(*_: object, **__: object) -> Iterator[Measurement]:
+        yield Measurement("load, files in memory", 1.0, "s")
+        raise ModelFolderError("The chat template is missing.")
+
+    monkeypatch.setattr(bench, "measure_model", fails_late)
+    file = tmp_path / "b.json"
+    assert main.main(["bench", "model", "--json", str(file)]) == 1
+    assert "The chat template is missing." in capsys.readouterr().err
+    assert [each["name"] for each in json.loads(file.read_text(encoding="utf-8"))["measurements"]] == [
+        "load, files in memory"
+    ]
 
 
 def test_drafts_are_measured_where_there_is_a_drafter(monkeypatch: pytest.MonkeyPatch) -> None:
