@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOpti
 
 from app.history.days import short_time
 from app.history.model import Heading, HistoryModel, HistoryRole
+from app.history.snippets import fitted
 from app.history_store import Entry, Hit
 from app.theme import GRID, Theme
 from app.widgets.leading import isolated
@@ -87,6 +88,10 @@ class HistoryDelegate(QStyledItemDelegate):
     def _measure(self) -> None:
         """Find the heights of all kinds of rows, which are asked for thousands of times."""
         small, body = QFontMetrics(self._theme.small_font), QFontMetrics(self._body)
+        bold = QFont(self._body)
+        bold.setWeight(QFont.Weight.DemiBold)
+        self._bold = QFontMetrics(bold)
+        """Of the widest that a title can be: all of it marked."""
         heading = small.height() + 3 * GRID
         hit = 2 * GRID + small.height() + 2 + _SNIPPET_LINES * body.lineSpacing()
         self._heights = (heading - GRID, heading, 2 * GRID + body.height(), hit)
@@ -114,7 +119,7 @@ class HistoryDelegate(QStyledItemDelegate):
             room = rect.adjusted(_PIN + 6, 0, 0, 0)
             rect = QStyle.visualRect(painter.layoutDirection(), rect, room)
         if isinstance(row, Hit):
-            self._pieces(painter, rect, row.snippet, font, colours.text, 1)
+            self._pieces(painter, rect, fitted(row.snippet, self._bold, rect.width()), font, colours.text, 1)
             return
         open_here = row.id == self.current
         painter.setPen(QColor(colours.accent if open_here else colours.text))

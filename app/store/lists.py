@@ -14,6 +14,7 @@ from app.store.search_query import (
     match_expression,
     needs_scan,
     scanned_snippet,
+    scanned_title,
     scanned_words,
     snippet_pieces,
 )
@@ -39,7 +40,7 @@ def search(connection: sqlite3.Connection, words: str, limit: int) -> tuple[Hit,
         return ()
     titles = connection.execute(
         f"""
-        SELECT c.id, c.title, c.used, snippet(title_search, 0, '{MARK}', '{UNMARK}', '…', 6)
+        SELECT c.id, c.title, c.used, highlight(title_search, 0, '{MARK}', '{UNMARK}')
         FROM title_search JOIN conversations c ON c.number = title_search.rowid
         WHERE title_search MATCH ? AND c.deleted IS NULL ORDER BY rank LIMIT ?
         """,
@@ -69,7 +70,7 @@ def _scan(connection: sqlite3.Connection, words: list[str], limit: int) -> tuple
         " ORDER BY used DESC LIMIT ?",
         (*patterns, min(limit, _TITLES_AT_MOST)),
     )
-    found = [Hit(row[0], row[1], time_of(row[2]), None, scanned_snippet(row[1], words)) for row in titles]
+    found = [Hit(row[0], row[1], time_of(row[2]), None, scanned_title(row[1], words)) for row in titles]
     messages = connection.execute(
         "SELECT m.conversation_id, c.title, m.created, m.id, m.text FROM messages m"
         " JOIN conversations c ON c.id = m.conversation_id"

@@ -59,10 +59,21 @@ def snippet_pieces(marked: str) -> tuple[tuple[str, bool], ...]:
 
 def scanned_snippet(text: str, words: list[str]) -> tuple[tuple[str, bool], ...]:
     """Return what stands around the first of ``words`` in ``text``."""
-    lower = text.lower()
-    word = next((word for word in words if word.lower() in lower), "")
-    start = lower.find(word.lower())
+    start, word = _first(text, words)
     begin, end = max(0, start - _AROUND), min(len(text), start + len(word) + _AROUND)
     before = ("…" if begin else "") + text[begin:start]
     after = text[start + len(word) : end] + ("…" if end < len(text) else "")
     return snippet_pieces(f"{before}{MARK}{text[start : start + len(word)]}{UNMARK}{after}")
+
+
+def scanned_title(text: str, words: list[str]) -> tuple[tuple[str, bool], ...]:
+    """Return all of ``text``, with the first of ``words`` in it marked."""
+    start, word = _first(text, words)
+    end = start + len(word)
+    return snippet_pieces(f"{text[:start]}{MARK}{text[start:end]}{UNMARK}{text[end:]}")
+
+
+def _first(text: str, words: list[str]) -> tuple[int, str]:
+    lower = text.lower()
+    word = next((word for word in words if word.lower() in lower), "")
+    return lower.find(word.lower()), word

@@ -46,6 +46,14 @@ def test_titles_come_first(store: SqliteStore) -> None:
     assert shown(hits[0]) == "[Gardens] of Kyoto"
 
 
+@pytest.mark.parametrize(("words", "marked"), [("lake", "[lake]"), ("湖", "[湖]")])
+def test_titles_are_shown_from_their_beginning(store: SqliteStore, words: str, marked: str) -> None:
+    title = f"How do I get with the train from the airport to the {words} in the mountains, and back again?"
+    begun(store, title, "nothing")
+    (hit,) = store.search(words).result()
+    assert shown(hit) == title.replace(words, marked)
+
+
 def test_quoted_words_stand_together(store: SqliteStore) -> None:
     _, messages = begun(store, "T", "the red house", "the house is red")
     assert [hit.message_id for hit in store.search('"red house"').result()] == [messages[0].id]
