@@ -86,34 +86,8 @@ cat "$folder/recording.log"
 grep -q "3.*7.*0.*5" "$folder/recording.log"
 
 timed window-tools inside "apt-get install -y --no-install-recommends xvfb xdotool imagemagick"
-cat >"$root/tmp/window.sh" <<'END'
-set -eu
-Xvfb :7 -screen 0 1280x800x24 -nolisten tcp -noreset >/dev/null 2>&1 &
-export DISPLAY=:7
-until xdotool getdisplaygeometry >/dev/null 2>&1; do :; done
-mkfifo /tmp/said
-"$@" --verbose 2>/tmp/said &
-exec 3</tmp/said
-until_said() {
-    while read -r line <&3; do
-        echo "$line"
-        case $line in *"$1"*) return ;; esac
-    done
-    echo "It ended before it said: $1"
-    exit 1
-}
-until_said 'The session is ready'
-window=$(timeout 60 xdotool search --sync --onlyvisible --name '^Larimar')
-xdotool windowfocus --sync "$window"
-xdotool type 'Who are you?'
-xdotool key Return
-until_said 'The session is generating'
-until_said 'The session is ready'
-import -window root /tmp/window.png
-xdotool key ctrl+q
-wait %2
-END
-timed window inside "sh /tmp/window.sh $larimar"
+cp "$checkout/packaging/use_window.sh" "$root/tmp/"
+timed window inside "sh /tmp/use_window.sh /tmp/window.png $larimar"
 cp "$root/tmp/window.png" "$folder/window.png"
 say "The picture: $folder/window.png"
 

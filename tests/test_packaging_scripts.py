@@ -251,3 +251,17 @@ def test_constraints_pin_without_hosts_and_local_builds() -> None:
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(line.count("==") == 1 and not set(line) & set("/@+ ") for line in pins)
     assert "torch==2.13.0" in pins
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "packaging").glob("*.sh")), ids=lambda script: script.name)
+def test_every_script_is_valid(script: Path) -> None:
+    done = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["check_flatpak.sh", "check_fresh_root.sh", "check_package.sh"])
+def test_a_check_without_arguments_says_how_it_is_used(name: str) -> None:
+    done = subprocess.run(["sh", ROOT / "packaging" / name], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"sh packaging/{name}" in done.stderr
+    assert "#" not in done.stderr.split("sh packaging")[0]
