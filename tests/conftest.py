@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,6 +36,10 @@ for _variable, _folder in {
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ.pop("LARIMAR_MODEL", None)
+
+# How long an example takes says what else the machine does, and nothing of the code.
+settings.register_profile("larimar", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("larimar")
 
 # A shell that starts the tests in the background has them, and the programs that they start, ignore Ctrl+C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -86,11 +86,26 @@ BESIDE = {
 }
 RELATION = [
     "where is {a}?",
-    "where is {a} [from|relative to|compared with] {b}?",
-    "on which side of {b} is {a}?",
     "where do you see {a}?",
-    "is {a} {way} {b}?",
-    "is {a} {wrong} {b}?",
+    "where [is|lies|stands|do you see|can you see] {a} [from|relative to|compared with|in relation to|as seen from|with respect to] {b}?",
+    "[relative to|compared with|seen from|in relation to|starting from] {b}, where [is|lies|do you see] {a}?",
+    "[on which side|in which direction|in what direction|which way] of {b} is {a}?",
+    "[on which side|in which direction|which way] from {b} [is|lies|do you find] {a}?",
+    "[tell me|say|can you tell me|do you know] where {a} is [from|relative to|compared with|in relation to] {b}",
+    "what is the [position|place|location] of {a} [relative to|compared with|seen from|in relation to] {b}?",
+    "how [is|does] {a} [placed|lie|stand|lying] [relative to|compared with|in relation to] {b}?",
+    "does {a} lie above, below, to the left or to the right of {b}?",
+    "is {a} left, right, above or below [of|from|relative to|] {b}?",
+]
+IS_IT = [
+    "is {a} {said} {b}?",
+    "[does|can] {a} [lie|stand|be] {said} {b}?",
+    "[do|can] you see {a} {said} {b}?",
+    "{a} is {said} {b}, [right|correct|isn't it|true]?",
+    "I think {a} is {said} {b}, is [that|it] [right|true|so]?",
+    "is it [true|right] that {a} is {said} {b}?",
+]
+ARRANGED = [
     "[how|where] are the two [things|objects|shapes] [placed|arranged|lying]?",
     "what is where?",
 ]
@@ -265,21 +280,20 @@ def relate(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange
         first, second, way = second, first, _OPPOSITE[way]
     if rng.random() < 0.35:
         return _exchange("beside", BESIDE[way], _upper(first.phrase()) + ".", rng, held_out, b=second.definite())
-    patterns = RELATION[:4]
+    patterns, said = RELATION, way
     answer = f"{_upper(first.definite())} is {_WAYS[way]} {second.definite()}."
-    wrong = rng.choice([other for other in _WAYS if other != way])
     roll = rng.random()
-    if roll < 0.15:
-        patterns, answer = RELATION[4:5], f"Yes, it is {_WAYS[way]} {second.definite()}."
-    elif roll < 0.30:
-        patterns, answer = RELATION[5:6], f"No, it is {_WAYS[way]} {second.definite()}."
-    elif roll < 0.45:
+    if roll < 0.18:
+        patterns, answer = IS_IT, f"Yes, it is {_WAYS[way]} {second.definite()}."
+    elif roll < 0.36:
+        said = _OPPOSITE[way] if rng.random() < 0.5 else rng.choice([other for other in _WAYS if other != way])
+        patterns, answer = IS_IT, f"No, it is {_WAYS[way]} {second.definite()}."
+    elif roll < 0.48:
         first, second = scene.things
-        patterns, answer = RELATION[6:], f"{_upper(first.definite())} is {_WAYS[relation(scene)]} {second.definite()}."
+        patterns, answer = ARRANGED, f"{_upper(first.definite())} is {_WAYS[relation(scene)]} {second.definite()}."
     return _exchange(
-        "relation", patterns, answer, rng, held_out,
-        a=first.definite(), b=second.definite(), way=_WAYS[way], wrong=_WAYS[wrong],
-    )  # fmt: skip
+        "relation", patterns, answer, rng, held_out, a=first.definite(), b=second.definite(), said=_WAYS[said]
+    )
 
 
 def _find(scene: Scene, rng: random.Random, held_out: bool) -> Exchange:
