@@ -150,10 +150,16 @@ def test_every_thing_and_letter_is_a_target(seed: int) -> None:
 
 @given(SEEDS)
 @settings(max_examples=40)
-def test_relations_are_seen_from_both_sides(seed: int) -> None:
+def test_relations_are_what_answers_say(seed: int) -> None:
     scene = plain(scenes.two_things, seed)
     ways = targets(scene).relations
-    assert sorted(ways[ways > 0]) in ([1, 2], [3, 4])
+    names = ("left", "right", "above", "below")
+    said = questions.relation(scene)
+    opposite = {"left": "right", "right": "left", "above": "below", "below": "above"}[said]
+    for thing, way in zip(scene.things, (said, opposite), strict=True):
+        row, column = int(thing.y // CELL), int(thing.x // CELL)
+        assert names[ways[row, column] - 1] == way
+    assert {names[way - 1] for way in np.unique(ways[ways > 0])} == {said, opposite}
 
 
 @given(SEEDS)

@@ -34,7 +34,7 @@ class Targets:
     chars: NDArray[np.int64]
     """[rows, columns, 3]."""
     relations: NDArray[np.int64]
-    """At the centre of each of two things: the other one is 1 left, 2 right, 3 above, 4 below."""
+    """Within each of two things, as answers say it: it is 1 left of, 2 right of, 3 above, 4 below the other."""
     count: int
     """Things in the picture; -100 where they are not of one kind."""
     ground: int
@@ -62,8 +62,9 @@ def targets(scene: Scene) -> Targets:
         centres[row, column] = 1
     if scene.kind == "two":
         for one, other in (scene.things, scene.things[::-1]):
-            dx, dy = other.x - one.x, other.y - one.y
+            dx, dy = one.x - other.x, one.y - other.y
             way = (1 if dx < 0 else 2) if abs(dx) > abs(dy) else (3 if dy < 0 else 4)
+            relations[np.maximum(np.abs(xs - one.x), np.abs(ys - one.y)) < one.size * 0.3] = way
             relations[_cell(one.x, one.y, rows, columns)] = way
     chars = np.zeros((rows, columns, SLOTS), np.int64)
     for letter in scene.letters:
