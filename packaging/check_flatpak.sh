@@ -82,6 +82,7 @@ if $larimar transcribe "$HOME/Music/recording.wav" >"$folder/forbidden.log" 2>&1
     say "It reads files that nobody gave it."
     exit 1
 fi
+grep -q "There is no file" "$folder/forbidden.log"
 timed recording flatpak run --user --filesystem="$HOME/Music:ro" $app transcribe "$HOME/Music/recording.wav"
 cat "$folder/recording.log"
 grep -q "3.*7.*0.*5" "$folder/recording.log"

@@ -71,26 +71,6 @@ if [ $tests = yes ]; then
 fi
 
 timed window-tools inside "apt-get install -y --no-install-recommends xvfb xdotool imagemagick"
-cat >"$root/window.sh" <<'END'
-set -eu
-Xvfb :7 -screen 0 1280x800x24 -nolisten tcp -noreset >/dev/null 2>&1 &
-export DISPLAY=:7
-until xdotool getdisplaygeometry >/dev/null 2>&1; do :; done
-mkfifo /tmp/said
-sh packaging/run.sh --verbose 2>/tmp/said &
-exec 3</tmp/said
-until_said() { while read -r line <&3; do case $line in *"$1"*) return ;; esac; done; exit 1; }
-window=$(xdotool search --sync --onlyvisible --name '^Larimar$')
-until_said 'The session is ready'
-xdotool windowfocus --sync "$window"
-xdotool type 'Who are you?'
-xdotool key Return
-until_said 'The session is generating'
-until_said 'The session is ready'
-import -window root /tmp/window.png
-xdotool key ctrl+q
-wait %2
-END
-timed window inside "sh /window.sh"
+timed window inside "sh packaging/use_window.sh /tmp/window.png sh packaging/run.sh"
 cp "$root/tmp/window.png" "$folder/window.png"
 say "The picture: $folder/window.png"

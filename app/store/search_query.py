@@ -59,7 +59,7 @@ def snippet_pieces(marked: str) -> tuple[tuple[str, bool], ...]:
 
 def scanned_snippet(text: str, words: list[str]) -> tuple[tuple[str, bool], ...]:
     """Return what stands around the first of ``words`` in ``text``."""
-    start, word = _first(text, words)
+    start, word = _first_found(text, words)
     begin, end = max(0, start - _AROUND), min(len(text), start + len(word) + _AROUND)
     before = ("…" if begin else "") + text[begin:start]
     after = text[start + len(word) : end] + ("…" if end < len(text) else "")
@@ -68,12 +68,13 @@ def scanned_snippet(text: str, words: list[str]) -> tuple[tuple[str, bool], ...]
 
 def scanned_title(text: str, words: list[str]) -> tuple[tuple[str, bool], ...]:
     """Return all of ``text``, with the first of ``words`` in it marked."""
-    start, word = _first(text, words)
+    start, word = _first_found(text, words)
     end = start + len(word)
     return snippet_pieces(f"{text[:start]}{MARK}{text[start:end]}{UNMARK}{text[end:]}")
 
 
-def _first(text: str, words: list[str]) -> tuple[int, str]:
+def _first_found(text: str, words: list[str]) -> tuple[int, str]:
+    """Return where the first of ``words`` that is in ``text`` begins, and the word; -1 and nothing if none is."""
     lower = text.lower()
     word = next((word for word in words if word.lower() in lower), "")
     return lower.find(word.lower()), word
