@@ -25,13 +25,19 @@ def fitted(pieces: Pieces, metrics: QFontMetrics, width: int) -> Pieces:
         words = before.split(" ")
         while len(words) > 1 and metrics.horizontalAdvance(_ELLIPSIS + " ".join(words)) > _BEFORE * width:
             del words[0]
-        before = _ELLIPSIS + " ".join(words)
+        # scripts without spaces have one long word, of which only letters can go
+        before = metrics.elidedText(_ELLIPSIS + " ".join(words), Qt.TextElideMode.ElideLeft, int(_BEFORE * width))
     kept: list[tuple[str, bool]] = []
-    left = width
-    for text, found in ([(before, False)] if before else []) + rest:
-        if metrics.horizontalAdvance(text) > left:
-            kept.append((metrics.elidedText(text, Qt.TextElideMode.ElideRight, left), found))
+    line = ""
+    for text, found in [(before, False), *rest]:
+        # the whole line is measured: the widths of its pieces are rounded
+        left = width - metrics.horizontalAdvance(line)
+        cut = text
+        while cut and (over := metrics.horizontalAdvance(line + cut) - width) > 0:
+            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, left) if left > 0 else ""
+            left -= over
+        kept.append((cut, found))
+        line += cut
+        if cut != text:
             break
-        kept.append((text, found))
-        left -= metrics.horizontalAdvance(text)
     return tuple(piece for piece in kept if piece[0])
