@@ -58,7 +58,14 @@ def test_there_are_enough_words() -> None:
     assert len(sentences.vocabulary()) >= 150
 
 
-@pytest.mark.parametrize("kind", ["command", "question", "digits", "words"])
+def test_phrases_begin_in_many_ways_and_keep_off_what_the_evaluation_says() -> None:
+    phrases = {one.spoken for one in islice(sentences.sentences(1, held_out=False, kind="phrase"), 3000)}
+    kept = {one.spoken for one in islice(sentences.sentences(2, held_out=True, kind="command"), 300)}
+    assert len({tuple(one.split()[:2]) for one in phrases}) > 300
+    assert not phrases & kept
+
+
+@pytest.mark.parametrize("kind", ["command", "question", "digits", "words", "phrase"])
 def test_what_is_written_is_what_is_said(kind: str) -> None:
     for one in islice(sentences.sentences(5, held_out=False, kind=kind), 300):
         assert one.kind == kind

@@ -220,6 +220,18 @@ def test_what_is_said_about_a_scene() -> None:
     assert questions.read(scenes.Scene("text", ground, "blue", text="Hi"), rng).answer == "Hi"
 
 
+@given(SEEDS)
+@settings(max_examples=60)
+def test_what_tells_two_things_apart_is_asked_and_never_what_they_share(seed: int) -> None:
+    rng = random.Random(seed)
+    scene = scenes.two_things(rng, 192, 240)
+    exchange = questions.tell_apart(scene, rng)
+    about = {"colour": lambda thing: thing.name, "shape": lambda thing: thing.colour}[exchange.intent]
+    meant = [thing for thing in scene.things if exchange.answer == f"The {thing.name} is {thing.colour}."]
+    assert len(meant) == 1
+    assert about(scene.things[0]) != about(scene.things[1])
+
+
 # --- prompts
 
 

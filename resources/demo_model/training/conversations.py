@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .exchange import Exchange, Intent, State
+from .noise import careless
 from .topics import (
     app_features,
     app_help,
@@ -198,6 +199,8 @@ def about_the_app(rng: random.Random) -> Conversation:
     """Return a question about the app, each topic as often as the others."""
     builder = _Builder(rng, held_out=False, state=State())
     exchange = builder.of(rng.choice((*app_help.INTENTS, *app_features.INTENTS)))
+    if rng.random() < 0.25:
+        exchange = replace(exchange, question=careless(exchange.question, rng))
     return Conversation("", (exchange,), thinking=rng.random() < 0.05)
 
 

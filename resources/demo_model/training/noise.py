@@ -75,6 +75,11 @@ def vary(text: str, rng: random.Random, *, literal: bool = False) -> str:
     return text or "?"
 
 
+def careless(text: str, rng: random.Random) -> str:
+    """Return ``text`` all in capitals or with a typing error, which a model needs to meet more often than people do."""
+    return text.upper() if rng.random() < 0.5 else _mistype(text, rng)
+
+
 def _contract(text: str, rng: random.Random) -> str:
     for full, short in _CONTRACTIONS:
         pattern = re.compile(rf"\b{full}\b", re.IGNORECASE)

@@ -82,14 +82,15 @@ class Clips:
 
     def __init__(self, *, people: float = 0.34, leave_out: str | None = None, folder: Path = FOLDER) -> None:
         """Open the data; ``people`` is the share of digits, mostly by people. Raises ``FileNotFoundError``."""
-        self._corpus = Corpus(folder, "training")
+        corpora = [Corpus(folder, name) for name in ("training", "training_phrases")]
+        self._lines = [(corpus, at) for corpus in corpora for at in range(len(corpus))]
         recordings = [one for one in spoken_digits() if not one.is_test and one.speaker != leave_out]
         self._speakers = SpectralSpeakers(recordings)
         self._spectra: dict[int, NDArray[np.float16]] = {}
-        kinds = [line.sentence.kind for line in self._corpus.lines]
-        self._questions = [at for at, line in enumerate(self._corpus.lines) if line.sentence.answer]
-        self._digits = [at for at, kind in enumerate(kinds) if kind == "digits"]
-        self._sentences = [at for at, kind in enumerate(kinds) if kind != "digits"]
+        known = [corpus.lines[at].sentence for corpus, at in self._lines]
+        self._questions = [at for at, sentence in enumerate(known) if sentence.answer]
+        self._digits = [at for at, sentence in enumerate(known) if sentence.kind == "digits"]
+        self._sentences = [at for at, sentence in enumerate(known) if sentence.kind != "digits"]
         self._people = people
 
     def transcription(self, rng: random.Random, digits: float | None = None) -> Clip:
@@ -112,12 +113,14 @@ class Clips:
         """Return a spoken question that the model has an answer to."""
         index = rng.choice(self._questions)
         heard, written, _ = self._said(index, np.random.default_rng(rng.getrandbits(64)))
-        return heard, written, rng.choice(answers_to(self._corpus.lines[index].sentence))
+        corpus, at = self._lines[index]
+        return heard, written, rng.choice(answers_to(corpus.lines[at].sentence))
 
     def _said(self, index: int, noise: np.random.Generator) -> Clip:
+        corpus, at = self._lines[index]
         if index not in self._spectra:
-            self._spectra[index] = spectra(self._corpus.samples(index)).astype(np.float16)
-        sentence = self._corpus.lines[index].sentence
+            self._spectra[index] = spectra(corpus.samples(at)).astype(np.float16)
+        sentence = corpus.lines[at].sentence
         heard, _, _ = features(self._spectra[index], noise, replace(TRAINING, waiting=WAITING))
         return heard, sentence.written, ""
 

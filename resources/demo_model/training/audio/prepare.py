@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the stage."""
     parser = argparse.ArgumentParser(prog="prepare", description="Let the synthesisers say the demo model's sentences.")
     parser.add_argument("--sentences", type=int, default=10_000)
+    parser.add_argument("--phrases", type=int, default=9_000, help="further sentences, with fewer words in common")
     parser.add_argument("--tests", type=int, default=250, help="sentences of each test set")
     parser.add_argument("--only", metavar="NAME", help="write only this set")
     parser.add_argument("--threads", type=int, default=2)
@@ -84,6 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
     plans.append(
         ("training", sentences.sentences(options.seed, held_out=False), voices.training_voice, options.sentences)
     )
+    phrases = sentences.sentences(options.seed, held_out=False, kind="phrase")
+    plans.append(("training_phrases", phrases, voices.training_voice, options.phrases))
     for number, (name, source, voice, count) in enumerate(plans):
         if options.only in (None, name):
             Corpus.write(FOLDER, name, said(source, voice, count, options.seed + number, options.threads, name))

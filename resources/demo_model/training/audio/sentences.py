@@ -30,7 +30,7 @@ class Sentence:
     """Something to say."""
 
     kind: str
-    """``command``, ``question``, ``digits`` or ``words``."""
+    """``command``, ``question``, ``digits``, ``words`` or ``phrase``."""
     spoken: str
     """Lower case, numbers in words, no marks but apostrophes."""
     written: str
@@ -87,11 +87,36 @@ COMMANDS = [
 ]  # fmt: skip
 """The patterns of commands, in the manner of :mod:`..wordings`."""
 
+LISTS["noun"] = [
+    *(word for name in ("room", "thing", "door", "pane", "file", "animal") for word in LISTS[name]),
+    "time", "date", "day", "month", "year", "hour", "weather", "number", "name", "word", "answer", "question", "colour", "price", "size", "way", "train", "bus", "street", "house", "table", "plan", "problem", "reason", "title", "address", "password", "screen", "key", "mouse", "speed", "volume", "language", "game", "team", "score",
+]  # fmt: skip
+PHRASES = [
+    "what is the {noun}?", "what is the {noun}[ now| {when}|]?", "what is the {noun} of the {noun}?", "what is the {noun} for?", "what is the {noun} in the {room}?", "what is the {noun} like?", "what is a {noun}?", "what is that {noun}?", "what is in the {noun}?", "what is {name} doing {when}?",
+    "what does the {noun} [mean|cost|need|show|do]?", "what do you [know|think|want|need|like]?", "what do you know about the {noun}?", "what {noun} [is it|do you have|do you want|is this]?", "what about the {noun}?", "what are the {noun}s?", "what was the {noun}?", "what comes after the {noun}?",
+    "where is [the|my|your] {noun}?", "where are the {noun}s?", "where does {name} live?", "where do you want to go {when}?", "where did you see the {noun}?", "when is the {noun}?", "when does the {noun} [begin|end|start|come]?", "when do we [eat|leave|meet|start]?", "who is [the|my|your] {noun}?", "who has the {noun}?", "who is {name}?", "who are they?", "why is the {noun} {colour}?", "why do you need the {noun}?",
+    "which {noun} is {colour}?", "which {noun} do you [want|like|need|see]?", "how is the {noun}?", "how is {name}?", "how big is the {noun}?", "how far is the {noun}?", "how much is the {noun}?", "how many {noun}s do you see?", "how do I [find|use|open|change|save] the {noun}?", "how long is the {noun}?", "how old is {name}?",
+    "is the {noun} [ready|here|there|open|new|old|big|small]?", "is this the {noun}?", "is there a {noun} in the {room}?", "are you [ready|there|here|busy|sure]?", "do you have a {noun}?", "do you know the {noun}?", "does {name} like the {noun}?", "can I have the {noun}?", "can you [see|hear|find|read] the {noun}?", "may I see the {noun}?",
+    "tell me the {noun}[ of the {noun}|]", "tell {name} about the {noun}", "tell me about {name}", "tell me a [story|joke|secret]", "say the {noun} again", "show {name} the {noun}", "show me a {colour} {noun}", "give {name} the {noun}", "give me the {noun}", "bring the {noun} to {name}", "look at the {noun}", "put the {noun} in the {room}", "put it on the {noun}", "find the {colour} {noun}", "find a {noun} for {name}", "change the {noun}", "check the {noun} {when}", "choose a {noun}", "count the {noun}s", "use the {colour} {noun}", "use this {noun}", "wait for {name}",
+    "write to {name} {when}", "write a {file} to {name}", "write the {noun} down", "write down the {noun}", "write a {noun}", "send {name} a {file}", "the {noun} is [ready|here|there|open|new|old|big|small|{colour}]", "the {noun} and the {noun}", "my {noun} is in the {room}", "your {noun} is {colour}", "this is the {noun}", "this is my {noun}", "this {noun} is {colour}", "that is a {colour} {noun}", "here is the {noun}", "there is a {noun} in the {room}",
+    "{name} has a {noun}", "{name} is in the {room}", "{name} and {name} are here", "{name} likes {food}", "I have a {noun}", "I want a {colour} {noun}", "I like the {noun}", "I see {name}", "I know {name}", "I need the {noun} {when}", "we have {number} {noun}s", "we need a {noun}", "it is a {noun}", "it is {colour}", "it is {number}", "a {noun} for {name}", "a {noun} or a {noun}", "on the {noun}", "in the {room}", "with {name}", "not the {noun}", "no {noun} {when}", "more {food}", "{food} or {food}", "{day} or {day}", "{day} {when}", "in {month}", "from {month} to {month}", "between {number} and {number}", "{colour} and {colour}", "the {ordinal} {noun}", "the {ordinal} of {month}",
+]  # fmt: skip
+"""Of what training hears besides: other beginnings and endings, so that few words tell which ones must follow."""
+
 _ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
+_PLURALS = (("mouses", "mice"), ("sheeps", "sheep"), ("fishs", "fish"), ("boxs", "boxes"), ("buss", "buses"))
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
 def _command(rng: random.Random) -> Sentence:
+    return _filled("command", COMMANDS, rng)
+
+
+def _phrase(rng: random.Random) -> Sentence:
+    return _filled("phrase", PHRASES, rng)
+
+
+def _filled(kind: str, patterns: list[str], rng: random.Random) -> Sentence:
     numbers: list[str] = []
 
     def word(match: re.Match[str]) -> str:
@@ -101,9 +126,10 @@ def _command(rng: random.Random) -> Sentence:
             return numbers[-1]
         return rng.choice(_ORDINALS if name == "ordinal" else LISTS[name])
 
-    written = _SLOT.sub(word, choose(rng.choice(COMMANDS), rng))
-    written = written.replace("mouses", "mice").replace("sheeps", "sheep").replace("fishs", "fish")
-    return _sentence("command", written)
+    written = _SLOT.sub(word, choose(rng.choice(patterns), rng))
+    for regular, right in _PLURALS:
+        written = written.replace(regular, right)
+    return _sentence(kind, written)
 
 
 def _sentence(kind: str, written: str, answer: str = "") -> Sentence:
@@ -243,7 +269,7 @@ def is_held_out(sentence: Sentence) -> bool:
 def sentences(seed: int, *, held_out: bool, kind: str | None = None) -> Iterator[Sentence]:
     """Yield sentences without end, of one side of the split; equal seeds give equal sentences."""
     rng = random.Random(f"{seed} {held_out} {kind}")
-    by_kind = dict(zip(("command", "question", "digits", "words"), _MAKERS, strict=True))
+    by_kind = dict(zip(("command", "question", "digits", "words"), _MAKERS, strict=True)) | {"phrase": _phrase}
     while True:
         maker = by_kind[kind] if kind else rng.choices(_MAKERS, _SHARES)[0]
         sentence = maker(rng)

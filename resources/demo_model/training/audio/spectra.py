@@ -30,15 +30,15 @@ _STEPS: Final = 40
 class Changes:
     """How far voices are changed; each range is drawn from evenly (throats and tempos in their logarithms)."""
 
-    throat: tuple[float, float] = (0.84, 1.18)
+    throat: tuple[float, float] = (0.8, 1.24)
     """Factor of all frequencies: the size of the speaker, and the pitch."""
-    tempo: tuple[float, float] = (0.78, 1.12)
+    tempo: tuple[float, float] = (0.74, 1.18)
     """Factor of the speed."""
     signal_to_noise: tuple[float, float] = (10.0, 45.0)
     """Decibels."""
     level: tuple[float, float] = (-38.0, -12.0)
     """Decibels of full scale, of the voice's mean power."""
-    room: float = 0.25
+    room: float = 0.3
     """How often there is an echo."""
     narrow: float = 0.1
     """How often everything above about 4 kHz is lost, as on a telephone."""

@@ -16,7 +16,7 @@ from ..samples import Sample
 from ..topics import system_prompts
 from ..wordings import choose
 from . import scenes
-from .questions import ask, see, summary
+from .questions import ask, see, summary, where_from
 from .scenes import Scene, canvas
 from .targets import CELL
 
@@ -38,6 +38,7 @@ ONLY = {
     "counts": scenes.several,
     "signs": scenes.sign,
     "static": scenes.static,
+    "sides": scenes.two_things,
 }
 """What scenes of one kind are drawn by."""
 WIDE = ((2, 5), (2, 6), (2, 8), (3, 5), (3, 7), (3, 8), (4, 6), (4, 4))
@@ -61,6 +62,8 @@ def scene(rng: random.Random, small: bool = False, kind: str = "") -> Scene:
 def picture_sample(rng: random.Random, tokenizer: Tokenizer, small: bool = False, kind: str = "") -> Sample:
     """Return a conversation about a picture, now and then with something else before or after it."""
     shown = scene(rng, small, kind)
+    if kind == "sides":
+        return encode([where_from(shown, rng)], [shown], rng, tokenizer)
     exchanges = ask(shown, rng, rng.choices((1, 2, 3), (6, 3, 1))[0])
     before = list(lesson(rng).exchanges) if rng.random() < 0.06 else []
     after = list(lesson(rng).exchanges) if rng.random() < 0.08 else []

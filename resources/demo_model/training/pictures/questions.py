@@ -116,6 +116,21 @@ PRESENT = [
     "can you see {thing}[ here| in the picture|]?",
     "is {thing} in the picture?",
 ]
+COLOUR_OF = [
+    "what colour is the {thing}?",
+    "which colour does the {thing} have?",
+    "what [color|colour] [does|has] the {thing}[ have|]?",
+    "the colour of the {thing}?",
+    "tell me the colour of the {thing}",
+    "[do you know|say|can you tell me] what colour the {thing} [is|has]",
+]
+WHICH_IS = [
+    "what is {colour}?",
+    "which [thing|object|shape|one] is {colour}?",
+    "what [shape|thing|object] is [the {colour} one|{colour}]?",
+    "what is the {colour} [one|thing|object|shape]?",
+    "[name|tell me] what is {colour}",
+]
 _WAYS: Final = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
 _OPPOSITE: Final = {"left": "right", "right": "left", "above": "below", "below": "above"}
 TITLE = [
@@ -273,27 +288,51 @@ def read(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange:
     return _exchange("read", READ, scene.text, rng, held_out)
 
 
-def relate(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange:
-    """Where is the one from the other?"""
+def where_from(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange:
+    """Where is the one from the other? The answer says it in full."""
     way, (first, second) = relation(scene), scene.things
     if rng.random() < 0.5:
         first, second, way = second, first, _OPPOSITE[way]
-    if rng.random() < 0.35:
-        return _exchange("beside", BESIDE[way], _upper(first.phrase()) + ".", rng, held_out, b=second.definite())
-    patterns, said = RELATION, way
     answer = f"{_upper(first.definite())} is {_WAYS[way]} {second.definite()}."
+    return _exchange("relation", RELATION, answer, rng, held_out, a=first.definite(), b=second.definite())
+
+
+def relate(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange:
+    """Where is the one from the other, what is beside the other, is it there, or where are both?"""
     roll = rng.random()
-    if roll < 0.18:
-        patterns, answer = IS_IT, f"Yes, it is {_WAYS[way]} {second.definite()}."
-    elif roll < 0.36:
+    if roll < 0.34:
+        return where_from(scene, rng, held_out)
+    way, (first, second) = relation(scene), scene.things
+    if roll < 0.42:
+        answer = f"{_upper(first.definite())} is {_WAYS[way]} {second.definite()}."
+        return _exchange("relation", ARRANGED, answer, rng, held_out)
+    if rng.random() < 0.5:
+        first, second, way = second, first, _OPPOSITE[way]
+    if roll < 0.77:
+        return _exchange("beside", BESIDE[way], _upper(first.phrase()) + ".", rng, held_out, b=second.definite())
+    said, answer = way, f"Yes, it is {_WAYS[way]} {second.definite()}."
+    if roll < 0.885:
         said = _OPPOSITE[way] if rng.random() < 0.5 else rng.choice([other for other in _WAYS if other != way])
-        patterns, answer = IS_IT, f"No, it is {_WAYS[way]} {second.definite()}."
-    elif roll < 0.48:
-        first, second = scene.things
-        patterns, answer = ARRANGED, f"{_upper(first.definite())} is {_WAYS[relation(scene)]} {second.definite()}."
+        answer = f"No, it is {_WAYS[way]} {second.definite()}."
     return _exchange(
-        "relation", patterns, answer, rng, held_out, a=first.definite(), b=second.definite(), said=_WAYS[said]
+        "relation", IS_IT, answer, rng, held_out, a=first.definite(), b=second.definite(), said=_WAYS[said]
     )
+
+
+def tell_apart(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange:
+    """What colour is one of two things, or which of them has a colour? What both share is not asked.
+
+    These answers, like those of :func:`relate`, need the soft tokens of the thing that the question names, and not of
+    just any; they are learned far sooner, and the others after them.
+    """
+    thing, other = rng.sample(scene.things, 2)
+    by_name, by_colour = thing.name != other.name, thing.colour != other.colour
+    if not thing.colour or not (by_name or by_colour):
+        return relate(scene, rng, held_out)
+    answer = f"The {thing.name} is {thing.colour}."
+    if by_name and (rng.random() < 0.5 or not by_colour):
+        return _exchange("colour", COLOUR_OF, answer, rng, held_out, thing=thing.name)
+    return _exchange("shape", WHICH_IS, answer, rng, held_out, colour=thing.colour)
 
 
 def _find(scene: Scene, rng: random.Random, held_out: bool) -> Exchange:
@@ -332,7 +371,7 @@ Question = Callable[[Scene, random.Random, bool], Exchange]
 QUESTIONS: Final[dict[str, tuple[Question, ...]]] = {
     "one": (see, _describe, what, _colour, _shape, _where, _ground, count),
     "emoji": (see, what, what, _describe, _where, count, _ground),
-    "two": (see, relate, relate, _describe, _ground),
+    "two": (see, relate, relate, relate, tell_apart, tell_apart, tell_apart, _describe, _ground),
     "several": (count, count, see, _describe, _ground),
     "text": (read, read, see, _describe, _ground),
     "crowd": (_find, _find, _present, _ground),

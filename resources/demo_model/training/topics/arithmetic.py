@@ -114,10 +114,10 @@ def sums(rng: random.Random, state: State, held_out: bool) -> Exchange:
             fill(pick(frames, rng, held_out=held).replace("{sum}", asked), shown), rng, literal=rng.random() < 0.6
         )
         question = question.replace("=?", "=").replace("= ?", "=")
-    # beyond two digits the answer shows its working, which is what makes it right
-    long = sign != "*" and max(a, b) > 99
-    full = f"{shown_sum}: {columns(a, b, sign)}. So {sentence}" if long else sentence
-    answer = f"{result}" if state.brief and not long else full
+    # the answer shows its working where there are columns, which is what makes it right
+    worked = sign != "*" and (max(a, b) > 99 or (max(a, b) > 20 and min(a, b) > 9))
+    full = f"{shown_sum}: {columns(a, b, sign)}. So {sentence}" if worked else sentence
+    answer = f"{result}" if state.brief and max(a, b) <= 99 else full
     return Exchange(intent, question, answer, explain(a, b, sign), (answer,))
 
 
