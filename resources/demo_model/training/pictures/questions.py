@@ -99,7 +99,7 @@ RELATION = [
 ]
 IS_IT = [
     "is {a} {said} {b}?",
-    "[does|can] {a} [lie|stand|be] {said} {b}?",
+    "[does|can] {a} [lie|stand] {said} {b}?",
     "[do|can] you see {a} {said} {b}?",
     "{a} is {said} {b}, [right|correct|isn't it|true]?",
     "I think {a} is {said} {b}, is [that|it] [right|true|so]?",
@@ -310,10 +310,12 @@ def relate(scene: Scene, rng: random.Random, held_out: bool = False) -> Exchange
         first, second, way = second, first, _OPPOSITE[way]
     if roll < 0.77:
         return _exchange("beside", BESIDE[way], _upper(first.phrase()) + ".", rng, held_out, b=second.definite())
-    said, answer = way, f"Yes, it is {_WAYS[way]} {second.definite()}."
+    said = way
     if roll < 0.885:
         said = _OPPOSITE[way] if rng.random() < 0.5 else rng.choice([other for other in _WAYS if other != way])
-        answer = f"No, it is {_WAYS[way]} {second.definite()}."
+    # what is so comes first: to say yes or no at once, the model would have to know before it looked
+    verdict = "yes" if said == way else "no"
+    answer = f"{_upper(first.definite())} is {_WAYS[way]} {second.definite()}, so {verdict}."
     return _exchange(
         "relation", IS_IT, answer, rng, held_out, a=first.definite(), b=second.definite(), said=_WAYS[said]
     )
