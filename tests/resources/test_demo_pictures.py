@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -237,13 +238,19 @@ def test_what_tells_two_things_apart_is_asked_and_never_what_they_share(seed: in
 def test_answers_say_on_which_side_things_are_and_then_whether_that_was_said(seed: int) -> None:
     rng = random.Random(seed)
     scene = scenes.two_things(rng, 192, 240)
-    answer = questions.relate(scene, rng).answer
+    with mock.patch.object(questions, "vary", lambda text, rng, literal: text):
+        exchange = questions.relate(scene, rng)
+    answer = exchange.answer
     first, second = (thing.definite() for thing in scene.things)
     side = {"left": "to the left of", "above": "above"}[questions.relation(scene)]  # as they are drawn
     back = {"to the left of": "to the right of", "above": "below"}[side]
     so = {f"The {one[4:]} is {way} {other}" for one, way, other in ((first, side, second), (second, back, first))}
     phrases = {f"{thing.phrase()[:1].upper()}{thing.phrase()[1:]}." for thing in scene.things}
     assert answer in {f"{text}{end}" for text in so for end in (".", ", so yes.", ", so no.")} | phrases
+    statement, so_it_is, verdict = answer.partition(", so ")
+    if so_it_is:
+        way = next(way for way in ("to the left of", "to the right of", "above", "below") if f" {way} " in statement)
+        assert (f" {way} " in exchange.question) == (verdict == "yes.")
 
 
 # --- prompts
