@@ -115,9 +115,9 @@ def screen(x_server: str, monkeypatch: pytest.MonkeyPatch) -> Screen:
 class Target:
     """A second program with one text field."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, title: str = "Paste Target") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "paste_target.py")],
+            [sys.executable, str(HERE / "paste_target.py"), title],
             env=screen.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -128,7 +128,7 @@ class Target:
         self.text = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        screen.focus("^Paste Target$")
+        screen.focus(f"^{title}$")
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -1,4 +1,7 @@
-"""A small program with one text field: says ``ready``, then what the field holds after every change, as JSON lines."""
+"""A small program with one text field: says ``ready``, then what the field holds after every change, as JSON lines.
+
+Its window may not be on the screen yet when it is ready: look for it by its title, the program's argument.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ def main() -> int:
     app = QApplication(sys.argv)
     app.setApplicationName("pastee")
     field = QPlainTextEdit()
-    field.setWindowTitle("Paste Target")
+    field.setWindowTitle(sys.argv[1])
     field.resize(400, 200)
     field.textChanged.connect(lambda: print(json.dumps(field.toPlainText()), flush=True))
     field.show()

@@ -136,7 +136,7 @@ def test_the_last_text_can_be_taken_back_once_and_only_where_it_went(
     wait(lambda: outcomes.undone == [""])
     inserter.insert("again")
     wait(lambda: len(outcomes.restored) == 2)
-    other = Target(screen)
+    other = Target(screen, "Another Target")
     inserter.undo()
     wait(lambda: len(outcomes.undone) == 2)
     assert "Another program is in front" in outcomes.undone[1]

@@ -5,10 +5,12 @@ On the real graphs of the demo model, whose sliding window is far shorter than t
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from inference.cancellation import CancelToken
@@ -23,8 +25,18 @@ LONG = " ".join(f"In the year {1000 + number} the town had {number * 37 % 900} h
 
 
 @pytest.fixture(scope="module")
-def folder() -> ModelFolder:
-    return ModelFolder.open(default_model_folder())
+def folder(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    """The demo model with float32 activations: those of int8 make as much of a rounding as of another token."""
+    made = tmp_path_factory.mktemp("models") / "float32"
+    shutil.copytree(default_model_folder(), made, ignore=shutil.ignore_patterns("training"))
+    graph = made / "onnx" / "decoder_model_merged_q4.onnx"
+    decoder = onnx.load(graph, load_external_data=False)
+    levels = [each for node in decoder.graph.node for each in node.attribute if each.name == "accuracy_level"]
+    assert levels
+    for level in levels:
+        level.i = 1
+    onnx.save(decoder, graph)
+    return ModelFolder.open(made)
 
 
 @pytest.fixture
@@ -70,7 +82,7 @@ def assert_as_if_fresh(model: LanguageModel, reference: LanguageModel) -> None:
     reference._prefixes.clear()
     computed(reference, model.cached_tokens)
     difference = np.abs(model.logits - reference.logits).max()
-    assert difference < 0.02 * np.abs(reference.logits).max()
+    assert difference < 1e-4 * np.abs(reference.logits).max()  # 1e-6 is usual, one other token makes 1e-3 and more
     assert model.logits.argmax() == reference.logits.argmax()
 
 

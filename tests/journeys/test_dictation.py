@@ -74,7 +74,7 @@ class Target:
 def second_program(screen: Desktop) -> Iterator[Target]:
     script = str(ROOT / "tests" / "dictation" / "paste_target.py")
     with subprocess.Popen(
-        [sys.executable, script], env=screen.environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, script, "Paste Target"], env=screen.environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
