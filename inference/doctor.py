@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from inference.errors import LarimarError
+from inference.graphs import native_operators
 from inference.graphs.providers import CUDA_NEEDS, why_not_cuda
 from inference.processor import threads
 from inference.version import __version__
@@ -212,7 +213,7 @@ def _runtime() -> list[Finding]:
         # AttributeError: what another wheel's removal leaves is an empty shell of the module.
         text = f"{name} {version} is installed but cannot be loaded ({error})."
         return [Finding("ONNX Runtime", "problem", text, f"pip uninstall -y {name}, then: {_reinstall(right)}")]
-    findings = [Finding("ONNX Runtime", "ok", f"{name} {version}, works on {', '.join(providers)}")]
+    findings = [Finding("ONNX Runtime", "ok", f"{name} {version}, works on {', '.join(providers)}"), _operators()]
     if gpu and name == "onnxruntime" and sys.platform != "darwin":
         advice = f"To use it: pip uninstall -y onnxruntime, then: {_reinstall('gpu')}"
         if getattr(sys, "frozen", False):  # an installed package has no pip
@@ -224,6 +225,16 @@ def _runtime() -> list[Finding]:
     elif "CUDAExecutionProvider" not in providers:
         findings.append(Finding("GPU", "ok", f"Not used: {why_not_cuda()}"))
     return findings
+
+
+def _operators() -> Finding:
+    reason = native_operators.why_not()
+    if not reason:
+        return Finding("Operators", "ok", "Larimar's own make the products with 4-bit weights on the CPU.")
+    text = f"ONNX Runtime's: Larimar's own, which are faster with 4-bit weights, are not used: {reason}."
+    frozen = getattr(sys, "frozen", False)
+    advice = "" if frozen or native_operators.LIBRARY.exists() else "python packaging/build_operators.py builds them."
+    return Finding("Operators", "ok", text, advice)
 
 
 def usable_providers() -> list[str]:

@@ -21,6 +21,7 @@ from inference.errors import (
 )
 from inference.generation import DecodeCounts, Finished, LanguageModelLike, SpeculationLike, Token, generate_tokens
 from inference.generation_config import GenerationConfig
+from inference.graphs import native_operators
 from inference.graphs.session import RunCancelled
 from inference.messages import (
     Done,
@@ -185,7 +186,8 @@ class Engine:
                 **kept,
             )
             encoders = MediaEncoders(folder, provider, threads)
-            speculator = Speculator.open(model, folder, f"{model.provider} {threads}")
+            operators = "native" if native_operators.library() else "runtime"
+            speculator = Speculator.open(model, folder, f"{model.provider} {threads} {operators}")
             engine = cls(folder, tokenizer, template, generation_config, model, encoders, speculator)
         except MemoryError as error:
             raise OutOfMemoryError(

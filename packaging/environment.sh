@@ -98,6 +98,7 @@ prepare_environment() {
     extras=$extra${2:+,$2}
     shift 2
     key="$extras $(cat "$root/pyproject.toml" "$root/packaging/constraints.txt" "$@" | cksum) $root"
+    key="$key $(cat "$root"/inference/native/*.[ch]pp "$root/packaging/build_operators.py" 2>/dev/null | cksum)"
     if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$key" ] && has_one_runtime; then
         return
     fi
@@ -115,6 +116,8 @@ prepare_environment() {
         stop "The installation failed; the reason is above. If it is the network, check the connection (and the proxy)" \
             "and type the same command again: what was downloaded is kept."
     fi
+    # faster products on the CPU, where there is a C++ compiler; it says itself what it lacks
+    "$venv/bin/python" "$root/packaging/build_operators.py" --if-possible >&2 || true
     printf '%s\n' "$key" >"$stamp"
     rm -f "$venv/installing"
 }

@@ -11,6 +11,7 @@ import pytest
 
 from inference import doctor
 from inference.doctor import Finding
+from inference.graphs import native_operators
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
@@ -124,6 +125,17 @@ def test_gpu_wheel_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, onnxruntime=None, onnxruntime_gpu="1.31.1")
     monkeypatch.setattr(doctor, "usable_providers", lambda: ["CPUExecutionProvider"])
     assert finding("GPU", doctor.examine()).text.startswith("CUDA cannot be used: ")
+
+
+def test_it_says_who_multiplies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native_operators, "why_not", lambda: "")
+    assert "Larimar's own make the products" in doctor._operators().text
+    monkeypatch.setattr(native_operators, "why_not", lambda: "they were not built")
+    monkeypatch.setattr(native_operators, "LIBRARY", tmp_path / "missing.so")
+    finding = doctor._operators()
+    assert finding.level == "ok"
+    assert finding.text.endswith("are not used: they were not built.")
+    assert "build_operators.py" in finding.advice
 
 
 def test_missing_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ packaging/check_package.sh."""
 from __future__ import annotations
 
 import json
+import platform
 import plistlib
 import re
 import shutil
@@ -168,7 +169,13 @@ def test_the_cpu_flavour_asks_for_no_cuda_and_neither_for_torch() -> None:
 
 def make_bundle(folder: Path) -> Path:
     inside = folder / "cpu" / "dist" / "larimar" / "_internal"
-    for name in ("resources/demo_model/config.json", "resources/icons/larimar.svg", "source/main.py", "licences/a"):
+    for name in (
+        "resources/demo_model/config.json",
+        "resources/icons/larimar.svg",
+        "source/main.py",
+        "licences/a",
+        "inference/native/larimar_operators_x86_64.so",
+    ):
         (inside / name).parent.mkdir(parents=True, exist_ok=True)
         (inside / name).write_text("x" * 1000)
     return inside
@@ -222,6 +229,16 @@ def test_a_frozen_program_without_its_demo_model_is_refused(tmp_path: Path) -> N
     inside = make_bundle(tmp_path)
     (inside / "resources" / "demo_model" / "config.json").unlink()
     with pytest.raises(BuildError, match="lacks resources/demo_model"):
+        freeze.check(Build("cpu", tmp_path))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the operators are for x86-64")
+def test_a_frozen_program_without_its_operators_is_refused(tmp_path: Path) -> None:
+    from installers import freeze
+    from installers.names import Build, BuildError
+
+    next((make_bundle(tmp_path) / "inference" / "native").iterdir()).unlink()
+    with pytest.raises(BuildError, match="lacks Larimar's own operators"):
         freeze.check(Build("cpu", tmp_path))
 
 

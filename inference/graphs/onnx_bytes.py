@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MODEL_GRAPH: Final = 7
+MODEL_OPSET: Final = 8
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 5, 11, 12, 13
 VALUE_NAME, VALUE_TYPE, TYPE_TENSOR = 1, 2, 1
 NODE_INPUT, NODE_OUTPUT, NODE_OP_TYPE, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
@@ -134,6 +135,22 @@ def tensor_is_empty(message: memoryview) -> bool:
     return False
 
 
+def read_tensor_form(message: memoryview) -> tuple[int, tuple[int, ...]]:
+    """Return an initializer's element type, as onnx.proto numbers them, and its shape.
+
+    Raises:
+        IndexError: the message ends early.
+        ValueError: it is no message.
+    """
+    kind, shape = 0, []
+    for number, content, _, _ in spans_of(message):
+        if number == TENSOR_DIMS:
+            shape += [content] if isinstance(content, int) else _packed(content)
+        elif number == _TENSOR_TYPE and isinstance(content, int):
+            kind = content
+    return kind, tuple(shape)
+
+
 def write_field(number: int, content: bytes) -> bytes:
     """Return a field with a length."""
     return _write_varint(number << 3 | _BYTES) + _write_varint(len(content)) + content
@@ -149,6 +166,11 @@ def write_node(node: Node) -> bytes:
     if node.domain:
         parts.append(write_field(NODE_DOMAIN, node.domain.encode()))
     return b"".join(parts)
+
+
+def write_opset(domain: str, version: int) -> bytes:
+    """Return the message that a model uses a domain's operators."""
+    return write_field(1, domain.encode()) + _write_varint(2 << 3 | _VARINT) + _write_varint(version)
 
 
 def write_tensor(name: str, values: NDArray[np.generic]) -> bytes:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from inference import processor
 from inference.cancellation import CancelToken
 from inference.errors import LoadCancelledError, ModelFolderError, OutOfMemoryError, RuntimeSetupError
+from inference.graphs import native_operators
+from inference.graphs.native_products import with_native_products
 from inference.graphs.providers import (
     CPU,
     CUDA,
@@ -31,6 +33,7 @@ __all__ = ["ProviderChoice", "RunCancelled", "cancellable", "open_session", "pro
 _LOG = logging.getLogger(__name__)
 
 _EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
+_LARGEST_GRAPH = 256 << 20  # bytes; one with its weights inside is not worth a copy
 _FATAL_ONLY = 3  # the runtime's severity "error": its warnings are about graphs, not about anything a user can mend
 
 
@@ -44,7 +47,8 @@ def open_session(
     """Open a graph.
 
     Weights beside the graph are mapped into memory, so that a table of which single rows are read stays on the disk;
-    what the kernels want in an order of their own is copied once.
+    what the runtime's kernels want in an order of their own is copied once. On the CPU, our own operators take part
+    where there are any: :mod:`inference.graphs.native_operators`.
 
     Args:
         path: the ``.onnx`` file; its external data lies beside it.
@@ -94,6 +98,8 @@ def _open(
     options.intra_op_num_threads = processor.threads() if threads is None else threads
     # spinning between operators is what makes decoding fast; spinning between runs would burn a core for nothing
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    if providers == [CPU]:
+        content = _with_native_operators(path, content, options) or content
     if content is not None:
         options.add_session_config_entry(_EXTERNAL_DATA_FOLDER, str(path.parent))
     try:
@@ -113,6 +119,22 @@ def _open(
             f"{path} cannot be loaded: it or the data beside it is damaged or incomplete. Convert or download the "
             "model again."
         ) from error
+
+
+def _with_native_operators(path: Path, content: bytes | None, options: Any) -> bytes | None:
+    library = native_operators.library()
+    try:
+        if library is None or (content is None and path.stat().st_size > _LARGEST_GRAPH):
+            return None
+        rewritten = with_native_products(path.read_bytes() if content is None else content)
+        if rewritten is not None:
+            options.register_custom_ops_library(str(library))
+    except OSError:  # the opening of the file says it better
+        return None
+    except Exception as error:  # of the runtime: it does without
+        _LOG.warning("%s does not load", library, exc_info=error)
+        return None
+    return rewritten
 
 
 class RunCancelled(Exception):  # noqa: N818 — control flow between the graphs and their owner, not a fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -15,6 +16,9 @@ from installers.names import RECIPES, ROOT, SUMMARY, Build, BuildError, output_o
 
 GLIBC_FLOOR = (2, 35)
 """Ubuntu 22.04 and everything newer."""
+
+OPERATORS_REQUIRED = sys.platform in ("linux", "darwin") and platform.machine().lower() in ("x86_64", "amd64")
+"""Where our own operators can be built."""
 
 _NEVER = (
     "torch",
@@ -53,6 +57,7 @@ def freeze(build: Build, python: Path) -> None:
         icon = build.work / f"larimar.{kind}"
         icons.write(icon, python)
         surroundings["LARIMAR_ICON"] = str(icon)
+    run(python, ROOT / "packaging" / "build_operators.py", *([] if OPERATORS_REQUIRED else ["--if-possible"]), cwd=ROOT)
     run(
         python, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "WARN",
         "--distpath", build.work / "dist", "--workpath", build.work / "work", RECIPES / "larimar.spec",
@@ -117,6 +122,8 @@ def check(build: Build) -> None:
     for needed in ("resources/demo_model/config.json", "resources/icons/larimar.svg", "source/main.py", "licences"):
         if not (inside / needed).exists():
             raise BuildError(f"The frozen program lacks {needed}.")
+    if OPERATORS_REQUIRED and not any((inside / "inference" / "native").glob("larimar_operators_*")):
+        raise BuildError("The frozen program lacks Larimar's own operators.")
     if sys.platform != "linux":
         return
     _check_top_level(inside)

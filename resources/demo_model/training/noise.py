@@ -8,7 +8,7 @@ import re
 _CONTRACTIONS = (
     ("what is", "what's"), ("who is", "who's"), ("where is", "where's"), ("how is", "how's"), ("that is", "that's"),
     ("it is", "it's"), ("i am", "i'm"), ("do not", "don't"), ("does not", "doesn't"), ("can not", "can't"),
-    ("cannot", "can't"), ("is not", "isn't"), ("i would", "i'd"), ("i have", "i've"), ("let us", "let's"),
+    ("cannot", "can't"), ("is not", "isn't"), ("i would", "i'd"), ("let us", "let's"),
     ("you are", "you're"), ("did not", "didn't"), ("will not", "won't"),
 )  # fmt: skip
 _SHORTHAND = {"you": "u", "your": "ur", "are": "r", "please": "pls", "thanks": "thx", "what": "wat", "and": "&"}

@@ -1,0 +1,244 @@
+// Few rows, as in decoding, wait for the memory: the weights go by once, as they lie in the file, four rows of values at
+// a time. Many rows, as in reading a prompt, wait for the arithmetic: 32 columns of the matrix are brought into the order
+// that the instruction for four products at once (VPDPBUSD) wants, and all rows go over them. Nothing is kept in another
+// order, so that weights stay in the file's own pages and a model is there as soon as its file is mapped.
+#include "int4_matmul.hpp"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <new>
+
+#define WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+
+namespace larimar {
+namespace {
+
+constexpr std::size_t kBlock = 32;
+constexpr std::size_t kGroup = 4;  // blocks
+
+// 128 values of a row: those at even places, those at odd ones, and for each block −8 times their sum (once in four
+// lanes) and their scale (in all four).
+struct alignas(64) Group {
+  std::int8_t even[64];
+  std::int8_t odd[64];
+  std::int32_t start[16];
+  float scale[16];
+};
+
+template <typename T>
+struct Aligned {
+  explicit Aligned(std::size_t count)
+      : data(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64))) {
+    if (data == nullptr) throw std::bad_alloc();
+  }
+  ~Aligned() { std::free(data); }
+  Aligned(const Aligned&) = delete;
+  Aligned& operator=(const Aligned&) = delete;
+  T* data;
+};
+
+WIDE void round_row(const float* row, std::size_t blocks, Group* groups) {
+  for (std::size_t block = 0; block < blocks; ++block) {
+    Group& group = groups[block / kGroup];
+    const std::size_t place = block % kGroup;
+    const __m512 low = _mm512_loadu_ps(row + block * kBlock), high = _mm512_loadu_ps(row + block * kBlock + 16);
+    const float most = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high)));
+    const float scale = most / 127.0f;
+    const __m512 inverse = _mm512_set1_ps(most > 0 ? 127.0f / most : 0.0f);
+    const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
+    const __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
+    const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+    _mm_store_si128(reinterpret_cast<__m128i*>(group.even + 16 * place),
+                    _mm512_cvtepi32_epi8(_mm512_permutex2var_epi32(a, evens, b)));
+    _mm_store_si128(reinterpret_cast<__m128i*>(group.odd + 16 * place),
+                    _mm512_cvtepi32_epi8(_mm512_permutex2var_epi32(a, odds, b)));
+    const int sum = _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
+    for (std::size_t lane = 0; lane < 4; ++lane) {
+      group.start[4 * place + lane] = lane ? 0 : -8 * sum;
+      group.scale[4 * place + lane] = scale;
+    }
+  }
+}
+
+// ---- few rows: the weights are read once, in the order of the file
+
+template <int M>
+WIDE inline void few_rows(const Int4Matrix& matrix, const Group* rows, std::size_t groups, float* product, std::size_t n) {
+  const __m512i halves = _mm512_set1_epi8(15);
+  const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  const std::size_t blocks = matrix.k / kBlock, whole = blocks / kGroup;
+  const std::uint8_t* weights = matrix.weights + n * blocks * 16;
+  const float* scales = matrix.scales + n * blocks;
+  __m512 sums[M];
+  for (int m = 0; m < M; ++m) sums[m] = _mm512_setzero_ps();
+  const auto add = [&](std::size_t group, __m512i both, __m128 scale4) WIDE {
+    const __m512i even = _mm512_and_si512(both, halves);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi16(both, 4), halves);
+    const __m512 scale = _mm512_permutexvar_ps(spread, _mm512_castps128_ps512(scale4));
+    for (int m = 0; m < M; ++m) {
+      const Group& row = rows[m * groups + group];
+      __m512i dots = _mm512_load_si512(row.start);
+      dots = _mm512_dpbusd_epi32(dots, even, _mm512_load_si512(row.even));
+      dots = _mm512_dpbusd_epi32(dots, odd, _mm512_load_si512(row.odd));
+      const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dots), _mm512_load_ps(row.scale));
+      sums[m] = _mm512_fmadd_ps(scaled, scale, sums[m]);
+    }
+  };
+  for (std::size_t group = 0; group < whole; ++group) {
+    add(group, _mm512_loadu_si512(weights + 64 * group), _mm_loadu_ps(scales + kGroup * group));
+  }
+  if (const std::size_t rest = blocks % kGroup) {
+    add(whole, _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << 4 * rest) - 1), weights + 64 * whole),
+        _mm_maskz_loadu_ps(static_cast<__mmask8>((1u << rest) - 1), scales + kGroup * whole));
+  }
+  for (int m = 0; m < M; ++m) product[m * matrix.n + n] = _mm512_reduce_add_ps(sums[m]);
+}
+
+template <int M>
+WIDE void few_rows(const Int4Matrix& matrix, const Group* rows, std::size_t groups, float* product, std::size_t begin,
+                   std::size_t end) {
+  for (std::size_t n = begin; n < end; ++n) few_rows<M>(matrix, rows, groups, product, n);
+}
+
+using FewRows = void (*)(const Int4Matrix&, const Group*, std::size_t, float*, std::size_t, std::size_t);
+constexpr FewRows kFewFunctions[] = {few_rows<1>, few_rows<2>, few_rows<3>, few_rows<4>};
+constexpr std::size_t kFew = std::size(kFewFunctions);
+constexpr std::size_t kPart = 1 << 17;  // bytes of the matrix
+
+// ---- many rows: tiles of the matrix are brought into the order of the instruction first
+
+constexpr std::size_t kTile = 32;  // columns of the product
+constexpr std::size_t kRows = 6;
+constexpr std::size_t kJobs = 16;
+
+// Unpacks 16 rows of the matrix to one byte a weight, [block][8][16 rows][4], and their scales, [block][16 rows]. What
+// belongs to a block lies as far from the next as in a whole tile, which has two of them.
+WIDE void unpack(const Int4Matrix& matrix, std::size_t n, std::uint8_t* weights, float* scales) {
+  const std::size_t blocks = matrix.k / kBlock;
+  const __m512i halves = _mm512_set1_epi8(15);
+  const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
+  const std::uint8_t* source = matrix.weights + n * blocks * 16;
+  const __m512i rows = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                          _mm512_set1_epi32(static_cast<int>(blocks)));
+  for (std::size_t block = 0; block < blocks; ++block) {
+    __m512i four[4];
+    for (std::size_t each = 0; each < 4; ++each) {
+      const auto row = [&](std::size_t which) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + ((4 * each + which) * blocks + block) * 16));
+      };
+      four[each] = _mm512_inserti32x4(
+          _mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(row(0)), row(1), 1), row(2), 2), row(3), 3);
+    }
+    for (int step = 0; step < 4; ++step) {
+      const __m512i index = _mm512_add_epi32(first, _mm512_set1_epi32(step));
+      const __m512i low = _mm512_permutex2var_epi32(four[0], index, four[1]);
+      const __m512i high = _mm512_permutex2var_epi32(four[2], index, four[3]);
+      const __m512i both = _mm512_inserti64x4(low, _mm512_castsi512_si256(high), 1);
+      _mm512_store_si512(weights + block * 1024 + 64 * step, _mm512_and_si512(both, halves));
+      _mm512_store_si512(weights + block * 1024 + 64 * (4 + step),
+                         _mm512_and_si512(_mm512_srli_epi16(both, 4), halves));
+    }
+    _mm512_store_ps(scales + block * kTile, _mm512_i32gather_ps(rows, matrix.scales + n * blocks + block, 4));
+  }
+}
+
+// One tile: kTile columns of the product, M rows.
+template <int M>
+WIDE void tile(const std::uint8_t* weights, const float* scales, std::size_t blocks, const Group* rows,
+               std::size_t groups, float* product, std::size_t n) {
+  __m512 sums[M][2];
+  for (int m = 0; m < M; ++m) sums[m][0] = sums[m][1] = _mm512_setzero_ps();
+  for (std::size_t block = 0; block < blocks; ++block) {
+    const Group* group = rows + block / kGroup;
+    const std::size_t place = block % kGroup;
+    __m512i dots[M][2];
+    for (int m = 0; m < M; ++m) dots[m][0] = dots[m][1] = _mm512_set1_epi32(group[m * groups].start[4 * place]);
+    const std::uint8_t* here = weights + block * 1024;
+#pragma GCC unroll 8
+    for (int step = 0; step < 8; ++step) {
+      const __m512i left = _mm512_load_si512(here + 64 * step), right = _mm512_load_si512(here + 512 + 64 * step);
+      for (int m = 0; m < M; ++m) {
+        const std::int8_t* bytes = (step < 4 ? group[m * groups].even : group[m * groups].odd) + 16 * place + 4 * (step % 4);
+        std::int32_t four;
+        std::memcpy(&four, bytes, 4);
+        const __m512i values = _mm512_set1_epi32(four);
+        dots[m][0] = _mm512_dpbusd_epi32(dots[m][0], left, values);
+        dots[m][1] = _mm512_dpbusd_epi32(dots[m][1], right, values);
+      }
+    }
+    const __m512 left = _mm512_load_ps(scales + block * 32), right = _mm512_load_ps(scales + block * 32 + 16);
+    for (int m = 0; m < M; ++m) {
+      const __m512 scale = _mm512_set1_ps(group[m * groups].scale[4 * place]);
+      sums[m][0] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dots[m][0]), scale), left, sums[m][0]);
+      sums[m][1] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dots[m][1]), scale), right, sums[m][1]);
+    }
+  }
+  for (int m = 0; m < M; ++m) {
+    _mm512_storeu_ps(product + m * n, sums[m][0]);
+    _mm512_storeu_ps(product + m * n + 16, sums[m][1]);
+  }
+}
+
+using Tile = void (*)(const std::uint8_t*, const float*, std::size_t, const Group*, std::size_t, float*, std::size_t);
+constexpr Tile kTiles[] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+
+}  // namespace
+
+bool can_multiply() { return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"); }
+
+void multiply(const float* rows, std::size_t m, const Int4Matrix& matrix, float* product, const ParallelFor& parallel) {
+  const std::size_t blocks = matrix.k / kBlock, groups = (blocks + kGroup - 1) / kGroup;
+  const Aligned<Group> rounded(m * groups);
+  const auto round = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t row = begin; row < end; ++row) {
+      std::memset(rounded.data + row * groups + groups - 1, 0, sizeof(Group));
+      round_row(rows + row * matrix.k, blocks, rounded.data + row * groups);
+    }
+  };
+  const auto few = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t row = 0; row < m; row += kFew) {
+      kFewFunctions[std::min(kFew, m - row) - 1](matrix, rounded.data + row * groups, groups, product + row * matrix.n,
+                                                 begin, end);
+    }
+  };
+  if (m <= kFewRows) {
+    round(0, m);
+    const std::size_t bytes = matrix.n * blocks * 20, jobs = std::clamp<std::size_t>(bytes / kPart, 1, kJobs);
+    // what four rows have gone over is still in the cache for the next four
+    const std::size_t part = m > kFew ? std::max<std::size_t>(1, kPart / (blocks * 20)) : matrix.n;
+    parallel(jobs, [&](std::size_t job) {
+      const std::size_t end = matrix.n * (job + 1) / jobs;
+      for (std::size_t begin = matrix.n * job / jobs; begin < end; begin += part) {
+        few(begin, std::min(end, begin + part));
+      }
+    });
+    return;
+  }
+  parallel((m + kFewRows - 1) / kFewRows,
+           [&](std::size_t part) { round(part * kFewRows, std::min(m, (part + 1) * kFewRows)); });
+  const std::size_t tiles = matrix.n / kTile, jobs = std::min(tiles, kJobs);
+  const Aligned<std::uint8_t> weights(jobs * blocks * 1024);
+  const Aligned<float> scales(jobs * blocks * kTile);
+  parallel(jobs, [&](std::size_t job) {
+    std::uint8_t* own = weights.data + job * blocks * 1024;
+    float* own_scales = scales.data + job * blocks * kTile;
+    for (std::size_t index = tiles * job / jobs; index < tiles * (job + 1) / jobs; ++index) {
+      for (std::size_t half = 0; half < 2; ++half) {
+        unpack(matrix, index * kTile + 16 * half, own + 512 * half, own_scales + 16 * half);
+      }
+      for (std::size_t row = 0; row < m; row += kRows) {
+        kTiles[std::min(kRows, m - row) - 1](own, own_scales, blocks, rounded.data + row * groups, groups,
+                                             product + row * matrix.n + index * kTile, matrix.n);
+      }
+    }
+  });
+  few(tiles * kTile, matrix.n);  // columns that do not fill a tile
+}
+
+}  // namespace larimar

@@ -1,0 +1,93 @@
+"""Builds the library with our own operators for ONNX Runtime: ``python packaging/build_operators.py``.
+
+Needs a C++ compiler (``CXX``, else ``c++``, ``g++`` or ``clang++``) on x86-64 Linux or macOS. Elsewhere Larimar keeps
+to the runtime's operators. ``--if-possible`` says so and ends well; without it, that is an error. What is up to date
+is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from inference.graphs.native_operators import LIBRARY  # noqa: E402
+
+SOURCES = ROOT / "inference" / "native"
+FLAGS = (
+    "-std=c++17", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno", "-ffunction-sections",
+    "-Wall", "-Wextra", "-Wno-uninitialized", "-Wno-maybe-uninitialized",  # GCC's own headers of intrinsics
+)  # fmt: skip
+LINUX_FLAGS = (
+    "-static-libstdc++", "-static-libgcc",  # the system that it runs on may have older ones than this
+    "-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,--build-id=none", "-s",
+)  # fmt: skip
+
+
+class BuildError(Exception):
+    """The library cannot be built here; the text says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build it; return the exit status."""
+    parser = argparse.ArgumentParser(description="Build Larimar's own operators for ONNX Runtime.")
+    parser.add_argument("--if-possible", action="store_true", help="succeed without a compiler, too")
+    parser.add_argument("--force", action="store_true", help="build it though it is up to date")
+    options = parser.parse_args(arguments)
+    try:
+        built = build(force=options.force)
+    except BuildError as error:
+        print(f"Larimar's own operators are not built: {error}", file=sys.stderr)
+        return 0 if options.if_possible else 1
+    if built:
+        print(f"built {LIBRARY.relative_to(ROOT)}", file=sys.stderr)
+    return 0
+
+
+def build(*, force: bool = False) -> bool:
+    """Build the library where it is older than its sources. Return whether it was.
+
+    Raises:
+        BuildError: there is no compiler, or the sources are not for this machine, or do not compile.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64") or sys.platform not in ("linux", "darwin"):
+        raise BuildError("they are written for x86-64 processors, and built on Linux and macOS")
+    sources = sorted(SOURCES.glob("*.cpp"))
+    inputs = [*sources, *SOURCES.glob("*.hpp"), Path(__file__)]
+    if not force and LIBRARY.is_file() and LIBRARY.stat().st_mtime > max(file.stat().st_mtime for file in inputs):
+        return False
+    flags = [*FLAGS, *(LINUX_FLAGS if sys.platform == "linux" else ())]
+    command = compiler()
+    try:
+        with tempfile.TemporaryDirectory(dir=SOURCES, prefix=".build-") as folder:
+            made = Path(folder) / LIBRARY.name
+            # by relative names, so that the same sources give the same bytes in any folder
+            command += [*flags, "-o", str(made), *(file.name for file in sources)]
+            result = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, check=False)
+            if result.returncode:
+                raise BuildError(f"the compiler failed:\n{result.stderr.strip()}")
+            made.replace(LIBRARY)
+    except OSError as error:
+        raise BuildError(f"{SOURCES} cannot be written to: {error.strerror}") from error
+    return True
+
+
+def compiler() -> list[str]:
+    """Return the command of the C++ compiler. Raises :class:`BuildError` where there is none."""
+    for name in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
+        command = shlex.split(name)
+        if command and shutil.which(command[0]):
+            return command
+    raise BuildError("there is no C++ compiler (on Debian and Ubuntu: apt-get install g++)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

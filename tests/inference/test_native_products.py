@@ -1,0 +1,240 @@
+"""Our own operator for products with 4-bit weights: its numbers, and the graphs that it takes part in."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from inference.cancellation import CancelToken
+from inference.graphs import native_operators
+from inference.graphs.native_products import with_native_products
+from inference.graphs.session import open_session
+from inference.language_model import LanguageModel
+from inference.model_folder import ModelFolder, default_model_folder
+
+BLOCK = 32
+MOST_FEW = 16
+"""Rows that come to the same bits as alone."""
+
+
+@pytest.fixture(scope="module")
+def library() -> Path:
+    reason = native_operators.why_not()
+    if reason.startswith("this processor"):
+        pytest.skip(reason)
+    assert not reason, f"{reason}: python packaging/build_operators.py"
+    return native_operators.LIBRARY
+
+
+def graph_of(
+    weights: NDArray[np.uint8], scales: NDArray[np.floating], *, zero_points: bool = False, **attributes: int
+) -> bytes:
+    """Return a graph of one product, rows [M, K] to [M, N]."""
+    n, blocks, _ = weights.shape
+    kind = helper.np_dtype_to_tensor_dtype(scales.dtype)
+    inputs = ["rows", "weights", "scales"]
+    initializers = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(scales, "scales")]
+    if zero_points:
+        inputs.append("zero_points")
+        initializers.append(numpy_helper.from_array(np.full((n, (blocks + 1) // 2), 0x88, np.uint8), "zero_points"))
+    given = {"N": n, "K": blocks * BLOCK, "bits": 4, "block_size": BLOCK, "accuracy_level": 4} | attributes
+    node = helper.make_node("MatMulNBits", inputs, ["product"], domain="com.microsoft", **given)
+    graph = helper.make_graph(
+        [node],
+        "product",
+        [helper.make_tensor_value_info("rows", kind, ["M", blocks * BLOCK])],
+        [helper.make_tensor_value_info("product", kind, ["M", n])],
+        initializers,
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+
+
+def made_up(seed: int, n: int, blocks: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    random = np.random.default_rng(seed)
+    weights = random.integers(0, 256, (n, blocks, BLOCK // 2)).astype(np.uint8)
+    return weights, random.normal(0, 0.01, (n, blocks)).astype(np.float32)
+
+
+def session_of(library: Path, content: bytes, threads: int = 2) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.register_custom_ops_library(str(library))
+    native = with_native_products(content)
+    assert native is not None
+    return onnxruntime.InferenceSession(native, options, providers=["CPUExecutionProvider"])
+
+
+def product(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = session.run(None, {"rows": rows})[0]
+    return result
+
+
+def rounded(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return rows as they are after rounding to 8 bits in blocks."""
+    parts = rows.reshape(len(rows), rows.shape[1] // BLOCK, BLOCK).astype(np.float64)
+    scales = np.abs(parts).max(-1, keepdims=True) / 127
+    return (np.rint(parts / np.where(scales, scales, 1)) * scales).reshape(rows.shape)
+
+
+def plain(weights: NDArray[np.uint8], scales: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the weights as numbers, [N, K]."""
+    values = np.stack([weights & 15, weights >> 4], axis=-1).reshape(len(weights), -1, BLOCK).astype(np.float64) - 8
+    return (values * scales[..., None]).reshape(len(weights), -1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(1, 150),
+    blocks=st.integers(1, 14),
+    rows=st.integers(0, 60),
+    size=st.sampled_from([1e-20, 1e-3, 1.0, 1e4]),
+)
+def test_it_multiplies(library: Path, seed: int, n: int, blocks: int, rows: int, size: float) -> None:
+    weights, scales = made_up(seed, n, blocks)
+    given_rows = (np.random.default_rng(seed).normal(0, size, (rows, blocks * BLOCK))).astype(np.float32)
+    given_rows[::3] = 0
+    result = product(session_of(library, graph_of(weights, scales)), given_rows)
+    expected = rounded(given_rows) @ plain(weights, scales).T
+    assert result.shape == (rows, n)
+    # products of 8 and 4 bits are exact: what is left is float32's rounding and ties of rounding to 8 bits
+    assert np.abs(result - expected).max(initial=0) <= 2e-3 * np.abs(expected).max(initial=0)
+
+
+@pytest.mark.parametrize(("n", "blocks"), [(64, 48), (1000, 5), (33, 384), (4096, 8)])
+def test_rows_come_to_the_same_bits_alone_and_together(library: Path, n: int, blocks: int) -> None:
+    session = session_of(library, graph_of(*made_up(1, n, blocks)))
+    rows = np.random.default_rng(2).normal(0, 1, (MOST_FEW, blocks * BLOCK)).astype(np.float32)
+    alone = np.concatenate([product(session, rows[place : place + 1]) for place in range(len(rows))])
+    for count in range(1, MOST_FEW + 1):
+        np.testing.assert_array_equal(product(session, rows[:count]), alone[:count])
+
+
+def test_threads_change_nothing(library: Path) -> None:
+    content = graph_of(*made_up(3, 5000, 16))
+    rows = np.random.default_rng(4).normal(0, 1, (70, 512)).astype(np.float32)
+    one, four = session_of(library, content, threads=1), session_of(library, content, threads=4)
+    for count in (1, 7, 70):
+        np.testing.assert_array_equal(product(one, rows[:count]), product(four, rows[:count]))
+
+
+def test_it_comes_close_to_the_runtimes_own(library: Path) -> None:
+    content = graph_of(*made_up(5, 300, 10))
+    runtime = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    rows = np.random.default_rng(6).normal(0, 1, (20, 320)).astype(np.float32)
+    for count in (1, 20):
+        theirs = product(runtime, rows[:count])
+        assert np.abs(product(session_of(library, content), rows[:count]) - theirs).max() < 0.01 * np.abs(theirs).max()
+
+
+def test_only_products_of_the_known_form_are_replaced() -> None:
+    weights, scales = made_up(1, 16, 4)
+    assert with_native_products(graph_of(weights, scales)) is not None
+    assert with_native_products(graph_of(weights, scales.reshape(-1))) is not None
+    assert with_native_products(graph_of(weights, scales, zero_points=True)) is None
+    assert with_native_products(graph_of(weights, scales, accuracy_level=1)) is None, "rows must not be rounded"
+    assert with_native_products(graph_of(weights, scales.astype(np.float16))) is None
+    assert with_native_products(graph_of(weights, scales, bits=8)) is None
+    assert with_native_products(graph_of(weights, scales, block_size=64)) is None
+    assert with_native_products(graph_of(weights, scales, N=15)) is None, "sizes that contradict each other"
+
+
+def test_what_is_no_graph_is_left_to_the_runtime() -> None:
+    content = graph_of(*made_up(1, 16, 4))
+    for damaged in (b"", b"no graph", content[: len(content) // 2], content[:-1]):
+        assert with_native_products(damaged) is None
+
+
+def test_shapes_that_do_not_fit_are_refused(library: Path) -> None:
+    model = onnx.load_from_string(with_native_products(graph_of(*made_up(1, 16, 4))) or b"")
+    scales = next(each for each in model.graph.initializer if each.name == "scales")
+    scales.CopyFrom(numpy_helper.from_array(np.ones((16, 3), np.float32), "scales"))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.register_custom_ops_library(str(library))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    with pytest.raises(Exception, match="the shapes do not fit together"):
+        session.run(None, {"rows": np.ones((1, 128), np.float32)})
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """Lets a test change whether the library is used."""
+    native_operators.why_not.cache_clear()
+    yield
+    native_operators.why_not.cache_clear()
+
+
+@pytest.mark.usefixtures("anew")
+def test_without_the_library_the_runtime_multiplies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(native_operators.SWITCH, "0")
+    assert native_operators.library() is None
+    assert native_operators.why_not() == "LARIMAR_NATIVE_OPERATORS is 0"
+    monkeypatch.delenv(native_operators.SWITCH)
+    native_operators.why_not.cache_clear()
+    monkeypatch.setattr(native_operators, "LIBRARY", tmp_path / "library.so")
+    assert native_operators.why_not() == "they were not built"
+    native_operators.why_not.cache_clear()
+    native_operators.LIBRARY.write_bytes(b"no library")
+    assert native_operators.why_not() == "their library is damaged or for another system"
+    weights, scales = made_up(1, 16, 4)
+    graph = tmp_path / "graph.onnx"
+    graph.write_bytes(graph_of(weights, scales))
+    rows = np.ones((1, 128), np.float32)
+    assert product(open_session(graph, "cpu"), rows).shape == (1, 16)
+
+
+@pytest.mark.usefixtures("anew")
+@pytest.mark.parametrize("count", [1, 3, 200])
+def test_a_model_says_the_same_with_and_without(library: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    tokens = np.random.default_rng(7).integers(300, 2000, 64 + count).tolist()
+    logits = []
+    for switch in ("1", "0"):
+        monkeypatch.setenv(native_operators.SWITCH, switch)
+        native_operators.why_not.cache_clear()
+        model = LanguageModel.open(ModelFolder.open(default_model_folder()), provider="cpu", threads=1)
+        list(model.prefill(tokens[:64], CancelToken()))
+        rows = model.verify(tokens[64:], CancelToken()) if count < 10 else None
+        if rows is None:
+            list(model.prefill(tokens, CancelToken()))
+        logits.append(model.logits)
+        model.close()
+    native, runtime = logits
+    # both round rows to 8 bits, on different sides of near ties
+    assert np.abs(native - runtime).max() < 0.1 * np.abs(runtime).max()
+    assert np.corrcoef(native, runtime)[0, 1] > 0.999
+
+
+def test_weights_stay_in_the_file(library: Path, tmp_path: Path) -> None:
+    """A matrix of 60 MB adds no more than a few to the memory that is the process's own."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    weights, scales = made_up(1, 65536, 48)
+    model = onnx.load_from_string(graph_of(weights, scales))
+    onnx.save(model, folder / "graph.onnx", save_as_external_data=True, location="graph.onnx_data", size_threshold=1024)
+    del model, weights, scales
+    before = anonymous_bytes()
+    session = open_session(folder / "graph.onnx", "cpu", threads=1)
+    product(session, np.ones((1, 1536), np.float32))
+    assert anonymous_bytes() - before < 20 << 20
+    shutil.rmtree(folder)
+    product(session, np.ones((1, 1536), np.float32))  # a deleted file lives on as long as it is mapped
+
+
+def anonymous_bytes() -> int:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        pytest.skip("the system does not tell")
+    line = next(line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) * 1024
