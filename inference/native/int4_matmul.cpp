@@ -1,7 +1,7 @@
-// Few rows, as in decoding, wait for the memory: the weights go by once, as they lie in the file, four rows of values at
-// a time. Many rows, as in reading a prompt, wait for the arithmetic: 32 columns of the matrix are brought into the order
-// that the instruction for four products at once (VPDPBUSD) wants, and all rows go over them. Nothing is kept in another
-// order, so that weights stay in the file's own pages and a model is there as soon as its file is mapped.
+// Few rows, as in decoding, wait for the memory: the weights go by once, as they lie in the file, three rows of values
+// at a time. Many rows, as in reading a prompt, wait for the arithmetic: 32 columns of the matrix are brought into the
+// order that the instruction for four products at once (VPDPBUSD) wants, and all rows go over them. Nothing is kept in
+// another order, so that weights stay in the file's own pages and a model is there as soon as its file is mapped.
 #include "int4_matmul.hpp"
 
 #include <immintrin.h>
@@ -68,46 +68,64 @@ WIDE void round_row(const float* row, std::size_t blocks, Group* groups) {
 
 // ---- few rows: the weights are read once, in the order of the file
 
-template <int M>
-WIDE inline void few_rows(const Int4Matrix& matrix, const Group* rows, std::size_t groups, float* product, std::size_t n) {
+// R columns of the product, apart by a distance, for M rows.
+template <int M, int R>
+WIDE inline void columns(const Int4Matrix& matrix, const Group* rows, std::size_t groups, float* product,
+                         std::size_t first, std::size_t distance) {
   const __m512i halves = _mm512_set1_epi8(15);
   const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-  const std::size_t blocks = matrix.k / kBlock, whole = blocks / kGroup;
-  const std::uint8_t* weights = matrix.weights + n * blocks * 16;
-  const float* scales = matrix.scales + n * blocks;
-  __m512 sums[M];
-  for (int m = 0; m < M; ++m) sums[m] = _mm512_setzero_ps();
-  const auto add = [&](std::size_t group, __m512i both, __m128 scale4) WIDE {
-    const __m512i even = _mm512_and_si512(both, halves);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi16(both, 4), halves);
-    const __m512 scale = _mm512_permutexvar_ps(spread, _mm512_castps128_ps512(scale4));
+  const std::size_t blocks = matrix.k / kBlock, whole = blocks / kGroup, rest = blocks % kGroup;
+  const std::uint8_t* weights[R];
+  const float* scales[R];
+  __m512 sums[M][R];
+  for (int r = 0; r < R; ++r) {
+    weights[r] = matrix.weights + (first + r * distance) * blocks * 16;
+    scales[r] = matrix.scales + (first + r * distance) * blocks;
+    for (int m = 0; m < M; ++m) sums[m][r] = _mm512_setzero_ps();
+  }
+  const auto add = [&](std::size_t group, __mmask16 words, __mmask8 places) WIDE {
+    __m512i even[R], odd[R];
+    __m512 scale[R];
+    for (int r = 0; r < R; ++r) {
+      const __m512i both = _mm512_maskz_loadu_epi32(words, weights[r] + 64 * group);
+      even[r] = _mm512_and_si512(both, halves);
+      odd[r] = _mm512_and_si512(_mm512_srli_epi16(both, 4), halves);
+      const __m128 four = _mm_maskz_loadu_ps(places, scales[r] + kGroup * group);
+      scale[r] = _mm512_permutexvar_ps(spread, _mm512_castps128_ps512(four));
+    }
     for (int m = 0; m < M; ++m) {
       const Group& row = rows[m * groups + group];
-      __m512i dots = _mm512_load_si512(row.start);
-      dots = _mm512_dpbusd_epi32(dots, even, _mm512_load_si512(row.even));
-      dots = _mm512_dpbusd_epi32(dots, odd, _mm512_load_si512(row.odd));
-      const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dots), _mm512_load_ps(row.scale));
-      sums[m] = _mm512_fmadd_ps(scaled, scale, sums[m]);
+      for (int r = 0; r < R; ++r) {
+        __m512i dots = _mm512_load_si512(row.start);
+        dots = _mm512_dpbusd_epi32(dots, even[r], _mm512_load_si512(row.even));
+        dots = _mm512_dpbusd_epi32(dots, odd[r], _mm512_load_si512(row.odd));
+        const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dots), _mm512_load_ps(row.scale));
+        sums[m][r] = _mm512_fmadd_ps(scaled, scale[r], sums[m][r]);
+      }
     }
   };
-  for (std::size_t group = 0; group < whole; ++group) {
-    add(group, _mm512_loadu_si512(weights + 64 * group), _mm_loadu_ps(scales + kGroup * group));
+  for (std::size_t group = 0; group < whole; ++group) add(group, 0xffff, 0xff);
+  if (rest) add(whole, static_cast<__mmask16>((1u << 4 * rest) - 1), static_cast<__mmask8>((1u << rest) - 1));
+  for (int m = 0; m < M; ++m) {
+    for (int r = 0; r < R; ++r) product[m * matrix.n + first + r * distance] = _mm512_reduce_add_ps(sums[m][r]);
   }
-  if (const std::size_t rest = blocks % kGroup) {
-    add(whole, _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << 4 * rest) - 1), weights + 64 * whole),
-        _mm_maskz_loadu_ps(static_cast<__mmask8>((1u << rest) - 1), scales + kGroup * whole));
-  }
-  for (int m = 0; m < M; ++m) product[m * matrix.n + n] = _mm512_reduce_add_ps(sums[m]);
 }
 
+// Two columns at once share what is loaded of the rows. Each of the two goes through memory from end to end: the
+// processor foresees two such streams, but not one that jumps from row to row of the matrix.
 template <int M>
 WIDE void few_rows(const Int4Matrix& matrix, const Group* rows, std::size_t groups, float* product, std::size_t begin,
                    std::size_t end) {
-  for (std::size_t n = begin; n < end; ++n) few_rows<M>(matrix, rows, groups, product, n);
+  constexpr int kStreams = 2;
+  const std::size_t distance = (end - begin) / kStreams;
+  for (std::size_t n = begin; n < begin + distance; ++n) {
+    columns<M, kStreams>(matrix, rows, groups, product, n, distance);
+  }
+  for (std::size_t n = begin + kStreams * distance; n < end; ++n) columns<M, 1>(matrix, rows, groups, product, n, 0);
 }
 
 using FewRows = void (*)(const Int4Matrix&, const Group*, std::size_t, float*, std::size_t, std::size_t);
-constexpr FewRows kFewFunctions[] = {few_rows<1>, few_rows<2>, few_rows<3>, few_rows<4>};
+constexpr FewRows kFewFunctions[] = {few_rows<1>, few_rows<2>, few_rows<3>};
 constexpr std::size_t kFew = std::size(kFewFunctions);
 constexpr std::size_t kPart = 1 << 17;  // bytes of the matrix
 
@@ -164,7 +182,8 @@ WIDE void tile(const std::uint8_t* weights, const float* scales, std::size_t blo
     for (int step = 0; step < 8; ++step) {
       const __m512i left = _mm512_load_si512(here + 64 * step), right = _mm512_load_si512(here + 512 + 64 * step);
       for (int m = 0; m < M; ++m) {
-        const std::int8_t* bytes = (step < 4 ? group[m * groups].even : group[m * groups].odd) + 16 * place + 4 * (step % 4);
+        const Group& row = group[m * groups];
+        const std::int8_t* bytes = (step < 4 ? row.even : row.odd) + 16 * place + 4 * (step % 4);
         std::int32_t four;
         std::memcpy(&four, bytes, 4);
         const __m512i values = _mm512_set1_epi32(four);
@@ -190,7 +209,10 @@ constexpr Tile kTiles[] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>}
 
 }  // namespace
 
-bool can_multiply() { return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"); }
+bool can_multiply() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
+}
 
 void multiply(const float* rows, std::size_t m, const Int4Matrix& matrix, float* product, const ParallelFor& parallel) {
   const std::size_t blocks = matrix.k / kBlock, groups = (blocks + kGroup - 1) / kGroup;
@@ -202,9 +224,10 @@ void multiply(const float* rows, std::size_t m, const Int4Matrix& matrix, float*
     }
   };
   const auto few = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t row = 0; row < m; row += kFew) {
-      kFewFunctions[std::min(kFew, m - row) - 1](matrix, rounded.data + row * groups, groups, product + row * matrix.n,
-                                                 begin, end);
+    const std::size_t passes = (m + kFew - 1) / kFew;
+    for (std::size_t pass = 0; pass < passes; ++pass) {  // of about as many rows each
+      const std::size_t row = m * pass / passes, count = m * (pass + 1) / passes - row;
+      kFewFunctions[count - 1](matrix, rounded.data + row * groups, groups, product + row * matrix.n, begin, end);
     }
   };
   if (m <= kFewRows) {

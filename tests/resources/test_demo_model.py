@@ -41,10 +41,10 @@ def test_it_is_small_and_sees_and_hears() -> None:
     ("task", "trials", "least"),
     [
         ("one object: colour and shape named", 16, 0.9),
-        ("two objects and their relation", 12, 0.8),
+        ("two objects and their relation", 12, 0.9),
         ("counting 1 to 6", 12, 0.8),
-        ("reading a word or number of up to 6 characters", 12, 0.65),
-        ("help questions in unseen paraphrases: right intent", 20, 0.75),
+        ("reading a word or number of up to 6 characters", 12, 0.75),
+        ("help questions in unseen paraphrases: right intent", 20, 0.85),
         ("sums up to three digits", 20, 0.85),
     ],
 )
