@@ -1,5 +1,5 @@
 // Few rows, as in decoding, wait for the memory: the weights go by once, as they lie in the file, three rows of values
-// at a time. Many rows, as in reading a prompt, wait for the arithmetic: 32 columns of the matrix are brought into the
+// or four at a time. Many rows, as in reading a prompt, wait for the arithmetic: 32 columns of the matrix come into the
 // order that the instruction for four products at once (VPDPBUSD) wants, and all rows go over them. Nothing is kept in
 // another order, so that weights stay in the file's own pages and a model is there as soon as its file is mapped.
 #include "int4_matmul.hpp"
@@ -116,7 +116,7 @@ WIDE inline void columns(const Int4Matrix& matrix, const Group* rows, std::size_
 template <int M>
 WIDE void few_rows(const Int4Matrix& matrix, const Group* rows, std::size_t groups, float* product, std::size_t begin,
                    std::size_t end) {
-  constexpr int kStreams = 2;
+  constexpr int kStreams = M < 4 ? 2 : 1;  // more do not fit into the registers
   const std::size_t distance = (end - begin) / kStreams;
   for (std::size_t n = begin; n < begin + distance; ++n) {
     columns<M, kStreams>(matrix, rows, groups, product, n, distance);
@@ -125,8 +125,8 @@ WIDE void few_rows(const Int4Matrix& matrix, const Group* rows, std::size_t grou
 }
 
 using FewRows = void (*)(const Int4Matrix&, const Group*, std::size_t, float*, std::size_t, std::size_t);
-constexpr FewRows kFewFunctions[] = {few_rows<1>, few_rows<2>, few_rows<3>};
-constexpr std::size_t kFew = std::size(kFewFunctions);
+constexpr FewRows kFewFunctions[] = {few_rows<1>, few_rows<2>, few_rows<3>, few_rows<4>};
+constexpr std::size_t kNear = 3 << 14;  // bytes of the nearest cache, which the rows of one pass should fit into
 constexpr std::size_t kPart = 1 << 17;  // bytes of the matrix
 
 // ---- many rows: tiles of the matrix are brought into the order of the instruction first
@@ -224,7 +224,7 @@ void multiply(const float* rows, std::size_t m, const Int4Matrix& matrix, float*
     }
   };
   const auto few = [&](std::size_t begin, std::size_t end) {
-    const std::size_t passes = (m + kFew - 1) / kFew;
+    const std::size_t most = 4 * groups * sizeof(Group) <= kNear ? 4 : 3, passes = (m + most - 1) / most;
     for (std::size_t pass = 0; pass < passes; ++pass) {  // of about as many rows each
       const std::size_t row = m * pass / passes, count = m * (pass + 1) / passes - row;
       kFewFunctions[count - 1](matrix, rounded.data + row * groups, groups, product + row * matrix.n, begin, end);
@@ -234,7 +234,7 @@ void multiply(const float* rows, std::size_t m, const Int4Matrix& matrix, float*
     round(0, m);
     const std::size_t bytes = matrix.n * blocks * 20, jobs = std::clamp<std::size_t>(bytes / kPart, 1, kJobs);
     // what four rows have gone over is still in the cache for the next four
-    const std::size_t part = m > kFew ? std::max<std::size_t>(1, kPart / (blocks * 20)) : matrix.n;
+    const std::size_t part = m > 3 ? std::max<std::size_t>(1, kPart / (blocks * 20)) : matrix.n;
     parallel(jobs, [&](std::size_t job) {
       const std::size_t end = matrix.n * (job + 1) / jobs;
       for (std::size_t begin = matrix.n * job / jobs; begin < end; begin += part) {
