@@ -68,6 +68,8 @@ WIDE void round_row(const float* row, std::size_t blocks, Group* groups) {
 
 // ---- few rows: the weights are read once, in the order of the file
 
+constexpr std::size_t kPage = 4096;  // where the processor's own foresight ends; a prefetch beyond the matrix does nothing
+
 // R columns of the product, apart by a distance, for M rows.
 template <int M, int R>
 WIDE inline void columns(const Int4Matrix& matrix, const Group* rows, std::size_t groups, float* product,
@@ -87,6 +89,10 @@ WIDE inline void columns(const Int4Matrix& matrix, const Group* rows, std::size_
     __m512i even[R], odd[R];
     __m512 scale[R];
     for (int r = 0; r < R; ++r) {
+      _mm_prefetch(reinterpret_cast<const char*>(weights[r]) + 64 * group + kPage, _MM_HINT_T0);
+      if (group % 4 == 0) {
+        _mm_prefetch(reinterpret_cast<const char*>(scales[r] + kGroup * group) + kPage / 4, _MM_HINT_T0);
+      }
       const __m512i both = _mm512_maskz_loadu_epi32(words, weights[r] + 64 * group);
       even[r] = _mm512_and_si512(both, halves);
       odd[r] = _mm512_and_si512(_mm512_srli_epi16(both, 4), halves);
