@@ -68,7 +68,8 @@ WIDE void round_row(const float* row, std::size_t blocks, Group* groups) {
 
 // ---- few rows: the weights are read once, in the order of the file
 
-constexpr std::size_t kPage = 4096;  // where the processor's own foresight ends; a prefetch beyond the matrix does nothing
+// The processor foresees what it will need up to the end of a page. A prefetch beyond the matrix does nothing.
+constexpr std::size_t kPage = 4096;
 
 // R columns of the product, apart by a distance, for M rows.
 template <int M, int R>
