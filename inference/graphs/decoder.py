@@ -15,6 +15,7 @@ from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
+from inference.graphs.native_attention import with_native_attention
 from inference.graphs.providers import CPU, built_for_cuda, wanted_providers, why_not_cuda
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
@@ -59,12 +60,14 @@ class Decoder:
         content = None if self.hidden_state == HIDDEN_STATE else with_hidden_state(path)
         if half_cache:
             content = with_half_cache(path.read_bytes() if content is None else content) or content
-        self.folds = False
-        """Whether attention is written out: see :mod:`inference.graphs.folded_attention`."""
+        self._binds_parts = False
+        """Whether attention goes through all that is bound of a buffer, seen or not."""
         if not half_cache and wanted_providers(provider) == [CPU]:
-            folded = with_folded_attention(path.read_bytes() if content is None else content)
-            self.folds = folded is not None
-            content = folded or content
+            original = path.read_bytes() if content is None else content
+            native = with_native_attention(original)
+            folded = None if native else with_folded_attention(original)
+            self._binds_parts = folded is not None
+            content = native or folded or content
         self._session = open_session(path, provider, threads, content, cancel)
         self.provider = provider_name(self._session)
         missed = self.provider == "CPU" and provider == "auto" and built_for_cuda()
@@ -177,7 +180,7 @@ class Decoder:
     def _bind_cache(self, count: int) -> None:
         """Bind past inputs and present outputs to the same buffers: attention then appends ``count`` rows in place."""
         for name, buffer in self.cache.buffers.items():
-            part = self.cache.view(name, count) if self.folds else buffer
+            part = self.cache.view(name, count) if self._binds_parts else buffer
             if self._bound.get(name) is not part:
                 self._bound[name] = part
                 self._binding.bind_ortvalue_input(name, part)

@@ -14,6 +14,7 @@ from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
+from inference.graphs.native_attention import with_native_attention
 from inference.graphs.providers import CPU, wanted_providers
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import KVCache
@@ -85,10 +86,13 @@ class Drafter:
         path = folder.graph(GRAPH)
         halved = any(spec.dtype == np.float16 for spec in cache.specs.values())
         content = with_half_cache(path.read_bytes()) if halved else None
-        self._folds = False
+        self._binds_parts = False
         if not halved and wanted_providers(provider) == [CPU]:
-            content = with_folded_attention(path.read_bytes())
-            self._folds = content is not None
+            original = path.read_bytes()
+            native = with_native_attention(original)
+            folded = None if native else with_folded_attention(original)
+            self._binds_parts = folded is not None
+            content = native or folded
         self._session = open_session(path, provider, threads, content)
         self.provider = provider_name(self._session)
         self._cache = cache
@@ -182,7 +186,7 @@ class Drafter:
     def _bind_cache(self) -> None:
         """Bind the donors' buffers, where the cache has replaced them since the last run."""
         for name, source in self._sources.items():
-            buffer = self._cache.view(source) if self._folds else self._cache.buffers[source]
+            buffer = self._cache.view(source) if self._binds_parts else self._cache.buffers[source]
             if self._bound.get(name) is not buffer:
                 self._binding.bind_ortvalue_input(name, buffer)
                 self._bound[name] = buffer

@@ -18,37 +18,20 @@ places to write to are made once for all layers of a kind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from inference.graphs.attention_nodes import MICROSOFT, AttentionNode, replace_attention
 from inference.graphs.onnx_bytes import (
     GRAPH_INITIALIZER,
-    GRAPH_INPUT,
-    GRAPH_NODE,
     MODEL_GRAPH,
-    NODE_OP_TYPE,
-    TENSOR_NAME,
-    VALUE_NAME,
     Attribute,
     Node,
-    fields_of,
-    read_float_shape,
-    read_node,
-    spans_of,
-    strings_of,
-    tensor_is_empty,
     write_field,
-    write_node,
     write_tensor,
 )
 
-_ATTENTION = "GroupQueryAttention"
-_MICROSOFT = "com.microsoft"
-_HEADS = ("num_heads", "kv_num_heads", "local_window_size")
-_KNOWN_ATTRIBUTES = frozenset({*_HEADS, "scale"})
-_INPUTS = 7  # query, key, value, past key, past value, index of the last position, number of positions
 _INVISIBLE = np.float32(np.finfo(np.float32).min)
 _INT64 = 7  # as in onnx.proto
 
@@ -60,128 +43,51 @@ def with_folded_attention(content: bytes) -> bytes | None:
         content: of an ONNX file, in ONNX Runtime's operators; its inputs and outputs stay what they are.
 
     Returns:
-        What to open in its place, with the same external data. ``None`` where a node has a form that is not known here
-        (rotary embedding inside, a bias, a soft cap …), where the cache is not in float32, where there is no such
-        node, and for what is no such file.
+        What to open in its place, with the same external data; ``None`` where
+        :func:`inference.graphs.attention_nodes.replace_attention` finds nothing to replace.
     """
-    try:
-        graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
-        writer = _Writer(_Facts.of(graphs))
-        parts: list[bytes] = []
-        for number, part, start, end in spans_of(memoryview(content)):
-            if number == MODEL_GRAPH and isinstance(part, memoryview):
-                parts.append(write_field(MODEL_GRAPH, _rewritten(part, writer)))
-            else:
-                parts.append(content[start:end])
-    except (_UnknownFormError, LookupError, ValueError, TypeError, ArithmeticError):  # damaged: its opening will tell
-        return None
-    if not writer.replaced:
-        return None
-    return b"".join([*parts, write_field(MODEL_GRAPH, b"".join(writer.constants))])
-
-
-class _UnknownFormError(Exception):
-    """An attention node that cannot be written out here."""
-
-
-def _rewritten(graph: memoryview, writer: _Writer) -> bytes:
-    parts: list[bytes] = []
-    for number, part, start, end in spans_of(graph):
-        if number == GRAPH_NODE and isinstance(part, memoryview) and strings_of(part, NODE_OP_TYPE) == [_ATTENTION]:
-            nodes = writer.written_out(read_node(part))
-            parts += [write_field(GRAPH_NODE, write_node(node)) for node in nodes]
-        else:
-            parts.append(bytes(graph[start:end]))
-    return b"".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What the nodes do not say themselves."""
-
-    head_sizes: dict[str, int]
-    """By graph input with keys or values in float32."""
-    empty: frozenset[str]
-    """Initializers without elements: the keys of layers that have none of their own."""
-
-    @classmethod
-    def of(cls, graphs: Sequence[memoryview]) -> _Facts:
-        sizes: dict[str, int] = {}
-        empty: set[str] = set()
-        for graph in graphs:
-            for number, part in fields_of(graph):
-                if number == GRAPH_INPUT:
-                    shape = read_float_shape(part)
-                    if len(shape) == 4 and shape[3] is not None:
-                        sizes[strings_of(part, VALUE_NAME)[0]] = shape[3]
-                elif number == GRAPH_INITIALIZER and tensor_is_empty(part):
-                    empty.update(strings_of(part, TENSOR_NAME))
-        return cls(sizes, frozenset(empty))
+    writer = _Writer()
+    return replace_attention(content, writer.written_out, lambda: write_field(MODEL_GRAPH, b"".join(writer.constants)))
 
 
 @dataclass(slots=True)
 class _Writer:
     """Writes nodes out, and what they have in common once."""
 
-    facts: _Facts
     constants: list[bytes] = field(default_factory=list)
-    replaced: int = 0
     _nodes: list[Node] = field(default_factory=list)
     _known: dict[object, str] = field(default_factory=dict)
     _prefix: str = ""
 
-    def written_out(self, node: Node) -> list[Node]:
+    def written_out(self, node: AttentionNode) -> list[Node]:
         """Return what takes the place of an attention node."""
-        present = list(node.outputs[1:])
-        query, key, value, past_key, past_value, last, _ = self._inputs(node)
-        owns = key not in self.facts.empty
-        heads, kv_heads, window = (int(node.attributes[name]) for name in _HEADS)  # type: ignore[arg-type]
-        size = self._head_size(past_key)
-        self.replaced += 1
         self._nodes = []
-        self._prefix = f"folded/{node.outputs[0]}"
-        keys, values = past_key, past_value
-        if owns:
-            if len(present) != 2 or not all(present):
-                raise _UnknownFormError
-            self.facts.head_sizes.update(dict.fromkeys(present, size))
+        self._prefix = f"folded/{node.output}"
+        heads, kv_heads, size = node.heads, node.kv_heads, node.size
+        keys, values = node.past_key, node.past_value
+        if node.owns:
             # the places to write to come from the rows of the query, as the mask does
-            rows = self._rows(query, last, owns)
+            rows = self._rows(node.query, node.last, node.owns)
             indices = self._indices(rows, kv_heads)
             keys, values = (
                 self._append(past, self._by_head(new, kv_heads, size), indices, name)
-                for past, new, name in zip((past_key, past_value), (key, value), present, strict=True)
+                for past, new, name in (
+                    (node.past_key, node.key, node.present_key),
+                    (node.past_value, node.value, node.present_value),
+                )
             )
-        elif any(present):
-            raise _UnknownFormError
         group = heads // kv_heads
-        folded = self._folded(query, kv_heads, group, size)
-        scale = float(node.attributes["scale"])  # type: ignore[arg-type]
-        scores = self._new("FusedMatMul", [folded, keys], {"transB": 1, "alpha": scale}, domain=_MICROSOFT)
+        folded = self._folded(node.query, kv_heads, group, size)
+        scores = self._new("FusedMatMul", [folded, keys], {"transB": 1, "alpha": node.scale}, domain=MICROSOFT)
         scores = self._reshaped(scores, kv_heads, -1, group, 0)
-        scores = self._new("Add", [scores, self._mask(query, last, owns, keys, window)])
+        scores = self._new("Add", [scores, self._mask(node.query, node.last, node.owns, keys, node.window)])
         weights = self._reshaped(self._new("Softmax", [scores], {"axis": -1}), 1, kv_heads, -1, 0)
         output = self._new("MatMul", [weights, values])
         if kv_heads > 1:
             by_group = self._reshaped(output, 1, kv_heads, -1, group * size)
             output = self._new("Transpose", [by_group], {"perm": (0, 2, 1, 3)})
-        self._nodes.append(Node("Reshape", [output, self._integers(1, -1, heads * size)], [node.outputs[0]]))
+        self._nodes.append(Node("Reshape", [output, self._integers(1, -1, heads * size)], [node.output]))
         return self._nodes
-
-    @staticmethod
-    def _inputs(node: Node) -> Sequence[str]:
-        attributes = {name for name, value in node.attributes.items() if value not in (0, 0.0)}
-        # kv_cache_bit_width and the like say nothing where they are 0
-        if node.domain != _MICROSOFT or not set(_HEADS) | {"scale"} <= set(node.attributes):
-            raise _UnknownFormError
-        if not attributes <= _KNOWN_ATTRIBUTES or any(node.inputs[_INPUTS:]) or not all(node.inputs[:_INPUTS]):
-            raise _UnknownFormError
-        return node.inputs[:_INPUTS]
-
-    def _head_size(self, past: str) -> int:
-        if past not in self.facts.head_sizes:
-            raise _UnknownFormError
-        return self.facts.head_sizes[past]
 
     def _folded(self, query: str, kv_heads: int, group: int, size: int) -> str:
         """Turn [1, S, H·D] into [1, Hkv, S·H/Hkv, D]."""

@@ -19,6 +19,9 @@ _LOG = logging.getLogger(__name__)
 SWITCH: Final = "LARIMAR_NATIVE_OPERATORS"
 """Environment variable: 0 keeps to the runtime's operators."""
 
+DOMAIN: Final = "larimar"
+"""Of the operators, in graphs."""
+
 SUFFIX: Final = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 LIBRARY: Final = Path(__file__).parents[1] / "native" / f"larimar_operators_{platform.machine().lower()}{SUFFIX}"
 """Where ``packaging/build_operators.py`` puts it."""
@@ -42,4 +45,4 @@ def why_not() -> str:
     except (OSError, AttributeError) as error:
         _LOG.warning("%s cannot be used", LIBRARY, exc_info=error)
         return "their library is damaged or for another system"
-    return "" if runs_here() else "this processor lacks AVX-512 with VNNI"
+    return "" if runs_here() else "this processor lacks AVX2"

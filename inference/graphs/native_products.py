@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from inference.graphs.native_operators import DOMAIN
 from inference.graphs.onnx_bytes import (
+    ATTRIBUTE_GRAPH,
     GRAPH_INITIALIZER,
     GRAPH_NODE,
     MODEL_GRAPH,
     MODEL_OPSET,
+    NODE_ATTRIBUTE,
     NODE_OP_TYPE,
     TENSOR_NAME,
     Node,
@@ -28,7 +31,6 @@ from inference.graphs.onnx_bytes import (
 )
 
 _PRODUCT = "MatMulNBits"
-_DOMAIN = "larimar"
 _FLOAT32, _UINT8 = 1, 2  # as in onnx.proto
 _FORM = {"bits": 4, "block_size": 32, "accuracy_level": 4}
 """Attributes of the products that the operator makes; the last one allows rows to be rounded to 8 bits."""
@@ -49,8 +51,9 @@ def with_native_products(content: bytes) -> bytes | None:
     """
     try:
         graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
-        initializers = (part for graph in graphs for number, part in fields_of(graph) if number == GRAPH_INITIALIZER)
-        forms = {strings_of(part, TENSOR_NAME)[0]: read_tensor_form(part) for part in initializers}
+        forms: dict[str, tuple[int, Sequence[int]]] = {}
+        for graph in graphs:
+            forms |= _forms_of(graph)
         parts: list[bytes] = []
         replaced = 0
         for number, part, start, end in spans_of(memoryview(content)):
@@ -62,22 +65,50 @@ def with_native_products(content: bytes) -> bytes | None:
                 parts.append(content[start:end])
     except (LookupError, ValueError):  # damaged: its opening will tell
         return None
-    return b"".join([*parts, write_field(MODEL_OPSET, write_opset(_DOMAIN, 1))]) if replaced else None
+    return b"".join([*parts, write_field(MODEL_OPSET, write_opset(DOMAIN, 1))]) if replaced else None
 
 
 def _rewritten(graph: memoryview, forms: _Forms) -> tuple[bytes, int]:
     parts: list[bytes] = []
     count = 0
     for number, part, start, end in spans_of(graph):
-        if number == GRAPH_NODE and isinstance(part, memoryview) and strings_of(part, NODE_OP_TYPE) == [_PRODUCT]:
-            node = read_node(part)
-            if _is_known(node, forms):
-                native = Node("Int4MatMul", node.inputs, node.outputs, domain=_DOMAIN)
-                parts.append(write_field(GRAPH_NODE, write_node(native)))
-                count += 1
-                continue
-        parts.append(bytes(graph[start:end]))
+        written, replaced = bytes(graph[start:end]), 0
+        if number == GRAPH_NODE and isinstance(part, memoryview):
+            kinds = strings_of(part, NODE_OP_TYPE)
+            if kinds == [_PRODUCT] and _is_known(node := read_node(part), forms):
+                native = Node("Int4MatMul", node.inputs[:3], node.outputs, {"K": node.attributes["K"]}, DOMAIN)
+                written, replaced = write_field(GRAPH_NODE, write_node(native)), 1
+            elif kinds == ["If"]:  # experts that are computed where they are chosen
+                content, replaced = _branches(part, forms)
+                written = write_field(GRAPH_NODE, content)
+        parts.append(written)
+        count += replaced
     return b"".join(parts), count
+
+
+def _branches(node: memoryview, forms: _Forms) -> tuple[bytes, int]:
+    """Return an If with the products in its branches replaced; these may be of matrices of the graph around it."""
+    parts: list[bytes] = []
+    count = 0
+    for number, attribute, start, end in spans_of(node):
+        written = bytes(node[start:end])
+        if number == NODE_ATTRIBUTE and isinstance(attribute, memoryview):
+            within: list[bytes] = []
+            for which, part, first, last in spans_of(attribute):
+                if which == ATTRIBUTE_GRAPH and isinstance(part, memoryview):
+                    content, replaced = _rewritten(part, {**forms, **_forms_of(part)})
+                    within.append(write_field(ATTRIBUTE_GRAPH, content))
+                    count += replaced
+                else:
+                    within.append(bytes(attribute[first:last]))
+            written = write_field(NODE_ATTRIBUTE, b"".join(within))
+        parts.append(written)
+    return b"".join(parts), count
+
+
+def _forms_of(graph: memoryview) -> _Forms:
+    initializers = (part for number, part in fields_of(graph) if number == GRAPH_INITIALIZER)
+    return {strings_of(part, TENSOR_NAME)[0]: read_tensor_form(part) for part in initializers}
 
 
 def _is_known(node: Node, forms: _Forms) -> bool:
@@ -88,13 +119,9 @@ def _is_known(node: Node, forms: _Forms) -> bool:
     if not all(isinstance(size, int) and size > 0 for size in sizes):
         return False
     rows, columns = (int(size) for size in sizes)  # type: ignore[arg-type]
+    blocks = -(-columns // 32)
     weights, scales = (forms.get(name, (0, ())) for name in node.inputs[1:3])
     count = 1
     for size in scales[1]:
         count *= size
-    return (
-        weights == (_UINT8, (rows, columns // 32, 16))
-        and scales[0] == _FLOAT32
-        and columns % 32 == 0
-        and count == rows * columns // 32
-    )
+    return weights == (_UINT8, (rows, blocks, 16)) and scales[0] == _FLOAT32 and count == rows * blocks

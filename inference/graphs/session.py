@@ -122,19 +122,20 @@ def _open(
 
 
 def _with_native_operators(path: Path, content: bytes | None, options: Any) -> bytes | None:
+    """Let the session know our own operators; return the graph's content with those products that they make."""
     library = native_operators.library()
+    if library is None:
+        return None
     try:
-        if library is None or (content is None and path.stat().st_size > _LARGEST_GRAPH):
+        options.register_custom_ops_library(str(library))
+        if content is None and path.stat().st_size > _LARGEST_GRAPH:
             return None
-        rewritten = with_native_products(path.read_bytes() if content is None else content)
-        if rewritten is not None:
-            options.register_custom_ops_library(str(library))
+        return with_native_products(path.read_bytes() if content is None else content)
     except OSError:  # the opening of the file says it better
         return None
     except Exception as error:  # of the runtime: it does without
         _LOG.warning("%s does not load", library, exc_info=error)
         return None
-    return rewritten
 
 
 class RunCancelled(Exception):  # noqa: N818 — control flow between the graphs and their owner, not a fault

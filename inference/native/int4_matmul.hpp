@@ -3,28 +3,46 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <memory>
+
+#include "memory.hpp"
 
 namespace larimar {
 
-// Calls its function once for each number below the given one, on several threads where there are some.
-using ParallelFor = std::function<void(std::size_t, const std::function<void(std::size_t)>&)>;
+constexpr std::size_t kBlock = 32;
 
-// A matrix of n × k weights w = (q − 8) · scale, one scale for each 32 weights of a row, k a multiple of 32.
+// A matrix of n × k weights w = (q − 8) · scale, one scale for each block of 32 weights of a row; the last may be short.
 struct Int4Matrix {
-  const std::uint8_t* weights;  // [n][k / 32][16], the even weight of two in the low half of a byte
-  const float* scales;          // [n][k / 32]
+  const std::uint8_t* weights;  // [n][blocks][16], the even weight of two in the low half of a byte
+  const float* scales;          // [n][blocks]
   std::size_t n;
   std::size_t k;
+
+  std::size_t blocks() const { return (k + kBlock - 1) / kBlock; }
 };
 
-// Whether this processor has what multiply() needs.
-bool can_multiply();
-
-// Writes rows · matrixᵀ, [m][n], for rows [m][k], which are rounded to 8 bits in blocks of 32. An element of the product
-// has the same bits whatever m is, as long as it is at most kFewRows.
-void multiply(const float* rows, std::size_t m, const Int4Matrix& matrix, float* product, const ParallelFor& parallel);
-
 constexpr std::size_t kFewRows = 16;
+
+// A matrix and what is kept of it for one kind of processor. The weights stay where they are, and have to stay there.
+class Int4Product {
+ public:
+  // Needs: int4_runs_here(). Throws std::bad_alloc.
+  static std::unique_ptr<Int4Product> make(const Int4Matrix& matrix);
+
+  virtual ~Int4Product() = default;
+
+  // Writes rows · matrixᵀ, [m][n], for rows [m][k], which are rounded to 8 bits in blocks of 32. An element of the
+  // product has the same bits whatever m is, as long as it is at most kFewRows. Throws std::bad_alloc.
+  virtual void multiply(const float* rows, std::size_t m, float* product, const ParallelFor& parallel) const = 0;
+};
+
+// Whether this processor has what a product needs.
+bool int4_runs_here();
+
+// The kinds, best first: whether the processor is of that kind, and the product for it.
+bool avx512_runs_here();
+std::unique_ptr<Int4Product> make_avx512(const Int4Matrix& matrix);
+bool avx2_runs_here();
+std::unique_ptr<Int4Product> make_avx2(const Int4Matrix& matrix);
 
 }  // namespace larimar

@@ -26,7 +26,7 @@ struct ApiBase {
 };
 
 enum ErrorCode : int { kFail = 1, kInvalidArgument = 2 };
-enum ElementType : int { kFloat32 = 1, kUint8 = 2 };
+enum ElementType : int { kFloat32 = 1, kUint8 = 2, kInt32 = 6 };
 
 // Entries of the table that an Api is: the place, and the function there.
 template <std::size_t kPlace, typename Result, typename... Arguments>
@@ -45,9 +45,12 @@ inline constexpr Entry<51, Status*, Value*, void**> tensor_data;
 inline constexpr Entry<61, Status*, const Info*, std::size_t*> rank;
 inline constexpr Entry<62, Status*, const Info*, std::int64_t*, std::size_t> dimensions;
 inline constexpr Entry<65, Status*, const Value*, Info**> tensor_info;
+inline constexpr Entry<85, Status*, const KernelInfo*, const char*, float*> float_attribute;
+inline constexpr Entry<86, Status*, const KernelInfo*, const char*, std::int64_t*> integer_attribute;
 inline constexpr Entry<90, Status*, const Context*, std::size_t, const Value**> input;
 inline constexpr Entry<91, Status*, Context*, std::size_t, const std::int64_t*, std::size_t, Value**> output;
 inline constexpr Entry<99, void, Info*> release_info;
+inline constexpr Entry<249, Status*, const KernelInfo*, std::size_t, int*, const Value**> constant_input;
 inline constexpr Entry<274, Status*, const Context*, void (*)(void*, std::size_t), std::size_t, std::size_t, void*>
     parallel_for;
 

@@ -163,9 +163,8 @@ def test_shapes_that_do_not_fit_are_refused(library: Path) -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.register_custom_ops_library(str(library))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     with pytest.raises(Exception, match="the shapes do not fit together"):
-        session.run(None, {"rows": np.ones((1, 128), np.float32)})
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @pytest.fixture

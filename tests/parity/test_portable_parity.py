@@ -111,7 +111,9 @@ def test_quantized_answers_equal_those_of_the_other_form(portable: Any, converte
     ours, theirs = portable("odd", "q4").open(), converted("odd", "q4").open()
     ids = [2, *range(130, 160)]
     logits = prefill(ours, ids), prefill(theirs, ids)
-    assert difference(*logits) < 0.1, "rounded activations fall to one side or the other"
+    # one form rounds activations to 8 bits; the other does on some processors only
+    assert difference(*logits) < 0.3
+    assert np.corrcoef(*logits)[0, 1] > 0.99
     assert logits[0].argmax() == logits[1].argmax()
 
 

@@ -1,4 +1,4 @@
-"""Attention that is written out at load does what the runtime's own does, and rounds alike however many rows run."""
+"""Attention that is replaced at load does what the runtime's own does, and rounds alike however many rows run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from inference.cancellation import CancelToken
+from inference.graphs import decoder, native_operators
 from inference.graphs.folded_attention import with_folded_attention
+from inference.graphs.native_attention import with_native_attention
 from inference.language_model import LanguageModel
 from inference.model_folder import ModelFolder
 
@@ -23,6 +25,16 @@ pytestmark = pytest.mark.parity
 
 CAPACITY = 64
 ROWS = (1, 2, 3, 5, 9, 13)
+FORMS = {"native": with_native_attention, "written out": with_folded_attention}
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def form(request: pytest.FixtureRequest) -> str:
+    if request.param == "native" and (reason := native_operators.why_not()):
+        if not reason.startswith("this processor"):
+            pytest.fail(f"{reason}: python packaging/build_operators.py")
+        pytest.skip(reason)
+    return str(request.param)
 
 
 def attention_graph(
@@ -73,6 +85,8 @@ def run(content: bytes, feeds: dict[str, np.ndarray], cache: dict[str, np.ndarra
     """Run with the past and the present in one buffer; return the outputs, the buffers among them."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if library := native_operators.library():
+        options.register_custom_ops_library(str(library))
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array.copy()) for name, array in cache.items()}
@@ -100,13 +114,21 @@ def run(content: bytes, feeds: dict[str, np.ndarray], cache: dict[str, np.ndarra
     seed=st.integers(0, 99),
 )
 @settings(max_examples=60, deadline=None)
-def test_written_out_is_the_same(
-    heads: tuple[int, int], size: int, rows: int, past: int, window: int, scale: float, shared: bool, seed: int
+def test_the_replacement_is_the_same(
+    form: str,
+    heads: tuple[int, int],
+    size: int,
+    rows: int,
+    past: int,
+    window: int,
+    scale: float,
+    shared: bool,
+    seed: int,
 ) -> None:
     content = attention_graph(*heads, size, scale=scale, window=window, shared=shared)
-    written_out = with_folded_attention(content)
-    assert written_out is not None
-    operators = {node.op_type for node in onnx.load_model_from_string(written_out).graph.node}
+    replaced = FORMS[form](content)
+    assert replaced is not None
+    operators = {node.op_type for node in onnx.load_model_from_string(replaced).graph.node}
     assert "GroupQueryAttention" not in operators
     draw = np.random.default_rng(seed)
 
@@ -122,36 +144,46 @@ def test_written_out_is_the_same(
         "last": np.array([past + rows - 1], np.int32),
         "total": np.array(past + rows, np.int32),
     }
-    expected, found = run(content, feeds, cache), run(written_out, feeds, cache)
+    expected, found = run(content, feeds, cache), run(replaced, feeds, cache)
     assert expected.keys() == found.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=2e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("attribute", [{"do_rotary": 1}, {"softcap": 5.0}, {"smooth_softmax": 1}])
-def test_forms_that_are_not_known_stay_as_they_are(attribute: dict[str, Any]) -> None:
-    assert with_folded_attention(attention_graph(4, 1, 8, **attribute)) is None
+def test_forms_that_are_not_known_stay_as_they_are(form: str, attribute: dict[str, Any]) -> None:
+    assert FORMS[form](attention_graph(4, 1, 8, **attribute)) is None
+
+
+def test_heads_of_odd_sizes_are_written_out() -> None:
+    content = attention_graph(4, 1, 12)
+    assert with_native_attention(content) is None
+    assert with_folded_attention(content) is not None
 
 
 @pytest.mark.parametrize("precision", ["fp16", "q4f16"])
-def test_graphs_in_float16_stay_as_they_are(converted: Any, precision: str) -> None:
+def test_graphs_in_float16_stay_as_they_are(converted: Any, form: str, precision: str) -> None:
     folder: Path = converted("e2b", precision).folder
-    assert with_folded_attention(next(folder.glob("onnx/decoder*.onnx")).read_bytes()) is None
+    assert FORMS[form](next(folder.glob("onnx/decoder*.onnx")).read_bytes()) is None
 
 
 @given(cut=st.integers(0, 400), noise=st.integers(0, 255))
 @settings(max_examples=60, deadline=None)
-def test_damaged_content_is_left_alone(cut: int, noise: int) -> None:
+def test_damaged_content_is_left_alone(form: str, cut: int, noise: int) -> None:
     content = bytearray(attention_graph(4, 1, 8))
     cut %= len(content)
     content[cut] = noise
     for damaged in (bytes(content), bytes(content[:cut])):
-        assert isinstance(with_folded_attention(damaged), bytes | None)  # and raises nothing
+        assert isinstance(FORMS[form](damaged), bytes | None)  # and raises nothing
 
 
 @pytest.mark.parametrize("kind", ["e2b", "31b", "odd", "moe", "unified"])
 @pytest.mark.parametrize("precision", ["q4", "fp32"])
-def test_rows_come_to_the_same_bits_one_by_one_and_together(converted: Any, kind: str, precision: str) -> None:
+def test_rows_come_to_the_same_bits_one_by_one_and_together(
+    converted: Any, form: str, monkeypatch: pytest.MonkeyPatch, kind: str, precision: str
+) -> None:
+    if form == "written out":
+        monkeypatch.setattr(decoder, "with_native_attention", lambda _: None)
     folder: Path = converted(kind, precision).folder
     model = LanguageModel.open(ModelFolder.open(folder), provider="cpu", threads=1)
     try:

@@ -1,0 +1,351 @@
+// All query heads of a key/value head go over the keys and values together, so that these come from memory once. Eight
+// queries, of one row or of several, share a register, one in each lane: a key then meets them without a sum across
+// lanes, and its scores lie as the next step wants them. Few rows, as in decoding, are divided among threads by keys and
+// then by parts of the values, in which every sum runs through all positions in order; what a row does not see adds an
+// exact zero. Many rows, as in reading a prompt, are divided by queries, which keep a running maximum (Milakov and
+// Gimelshein, "Online normalizer calculation for softmax", 2018).
+#include "attention.hpp"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#define TARGET "avx2,fma"
+#define WIDE __attribute__((target(TARGET)))
+#define INLINE __attribute__((target(TARGET), always_inline)) inline
+
+namespace larimar {
+namespace {
+
+constexpr std::size_t kLanes = 8;
+constexpr std::size_t kKeys = 8;     // at once
+constexpr std::size_t kPanels = 4;   // registers of queries at once
+constexpr std::size_t kSpan = 16;    // positions of values that stay near, few rows
+constexpr std::size_t kChunk = 128;  // positions at a time, many rows
+constexpr std::size_t kJobs = 16;
+constexpr std::size_t kAlone = 1 << 18;  // products that are not worth a second thread
+constexpr float kNone = -std::numeric_limits<float>::infinity();
+
+// e to the power of x ≤ 0, to two units in the last place; 0 below −87. The polynomial is that of Cephes' expf.
+INLINE __m256 exponential(__m256 x) {
+  const __m256 known = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_GE_OQ);
+  x = _mm256_and_ps(x, known);
+  const __m256 whole = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m256 rest = _mm256_fnmadd_ps(whole, _mm256_set1_ps(0.693359375f), x);
+  rest = _mm256_fnmadd_ps(whole, _mm256_set1_ps(-2.12194440e-4f), rest);
+  __m256 sum = _mm256_set1_ps(1.9875691500e-4f);
+  for (const float factor : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f}) {
+    sum = _mm256_fmadd_ps(sum, rest, _mm256_set1_ps(factor));
+  }
+  sum = _mm256_fmadd_ps(sum, _mm256_mul_ps(rest, rest), _mm256_add_ps(rest, _mm256_set1_ps(1.0f)));
+  const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23);
+  return _mm256_and_ps(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), power)), known);
+}
+
+// What eight queries see, as positions in the buffers: from `first`, before `end`. `begin` and `stop` hold for any.
+struct alignas(32) Sight {
+  std::int32_t first[kLanes];
+  std::int32_t end[kLanes];
+  std::size_t begin;
+  std::size_t stop;
+};
+
+// Queries of one key/value head: lane l of panel p is query 8 p + l, of row (8 p + l) / group. Lanes beyond the last
+// query repeat its sight and are zero.
+struct Queries {
+  const AttentionForm& form;
+  const float* queries;
+  std::size_t rows;
+  std::size_t start;
+  std::size_t kv_head;
+
+  std::size_t group() const { return form.heads / form.kv_heads; }
+  std::size_t count() const { return rows * group(); }
+  std::size_t offset(std::size_t query) const {
+    return (query / group() * form.heads + kv_head * group() + query % group()) * form.size;
+  }
+
+  Sight sight(std::size_t panel) const {
+    Sight sight;
+    sight.begin = std::numeric_limits<std::size_t>::max();
+    sight.stop = 0;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const std::size_t end = start + std::min(panel * kLanes + lane, count() - 1) / group() + 1;
+      const std::size_t first = form.window && end > form.window ? end - form.window : 0;
+      sight.first[lane] = static_cast<std::int32_t>(first);
+      sight.end[lane] = static_cast<std::int32_t>(end);
+      sight.begin = std::min(sight.begin, first);
+      sight.stop = std::max(sight.stop, end);
+    }
+    return sight;
+  }
+
+  // Writes a panel, scaled, as [size][8].
+  void pack(std::size_t panel, float* packed) const {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const std::size_t query = panel * kLanes + lane;
+      const float* from = queries + offset(std::min(query, count() - 1));
+      const float scale = query < count() ? form.scale : 0.0f;
+      for (std::size_t place = 0; place < form.size; ++place) packed[place * kLanes + lane] = from[place] * scale;
+    }
+  }
+};
+
+// Scores of P panels with kKeys keys, to scores[panel][key][8]; keys at or after the end repeat the last one.
+template <int P>
+WIDE void score(const float* packed, std::size_t size, const float* keys, std::size_t key, std::size_t end,
+                float* scores, std::size_t panel_distance) {
+  constexpr std::size_t kOnce = P == 1 ? 8 : P == 2 ? 4 : 2;  // as many as the registers hold
+  for (std::size_t first = 0; first < kKeys; first += kOnce) {
+    const float* rows[kOnce];
+    for (std::size_t each = 0; each < kOnce; ++each) rows[each] = keys + std::min(key + first + each, end - 1) * size;
+    __m256 sums[kOnce][P];
+    for (std::size_t each = 0; each < kOnce; ++each) {
+      for (int p = 0; p < P; ++p) sums[each][p] = _mm256_setzero_ps();
+    }
+    for (std::size_t place = 0; place < size; place += kLanes) {
+      for (std::size_t each = 0; each < kOnce; ++each) {
+        _mm_prefetch(reinterpret_cast<const char*>(rows[each] + kKeys * size + place), _MM_HINT_T0);
+      }
+      for (std::size_t step = place; step < place + kLanes; ++step) {
+        __m256 queries[P];
+        for (int p = 0; p < P; ++p) queries[p] = _mm256_load_ps(packed + (p * size + step) * kLanes);
+        for (std::size_t each = 0; each < kOnce; ++each) {
+          const __m256 value = _mm256_broadcast_ss(rows[each] + step);
+          for (int p = 0; p < P; ++p) sums[each][p] = _mm256_fmadd_ps(value, queries[p], sums[each][p]);
+        }
+      }
+    }
+    for (std::size_t each = 0; each < kOnce; ++each) {
+      for (int p = 0; p < P; ++p) _mm256_store_ps(scores + p * panel_distance + (first + each) * kLanes, sums[each][p]);
+    }
+  }
+}
+
+using Score = void (*)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*, std::size_t);
+constexpr Score kScores[kPanels] = {score<1>, score<2>, score<3>, score<4>};
+
+// Turns scores [stop − begin][8] into weights, from the maximum on, 0 where a lane does not see; adds them up in order.
+// With a maximum so far, returns what everything up to now has to be multiplied by.
+WIDE __m256 weigh(const Sight& sight, std::size_t begin, std::size_t stop, float* scores, __m256& maximum, __m256& sum) {
+  const __m256i first = _mm256_load_si256(reinterpret_cast<const __m256i*>(sight.first));
+  const __m256i end = _mm256_load_si256(reinterpret_cast<const __m256i*>(sight.end));
+  const auto seen = [&](std::size_t position) __attribute__((always_inline, target(TARGET))) {
+    const __m256i place = _mm256_set1_epi32(static_cast<std::int32_t>(position));
+    return _mm256_castsi256_ps(_mm256_andnot_si256(_mm256_cmpgt_epi32(first, place), _mm256_cmpgt_epi32(end, place)));
+  };
+  __m256 largest = maximum;
+  for (std::size_t position = begin; position < stop; ++position) {
+    float* here = scores + (position - begin) * kLanes;
+    const __m256 score = _mm256_blendv_ps(_mm256_set1_ps(kNone), _mm256_load_ps(here), seen(position));
+    _mm256_store_ps(here, score);
+    largest = _mm256_max_ps(largest, score);
+  }
+  // a lane that has seen nothing yet: any number will do, so that nothing becomes ∞ − ∞
+  const __m256 nothing = _mm256_cmp_ps(largest, _mm256_set1_ps(kNone), _CMP_EQ_OQ);
+  const __m256 base = _mm256_andnot_ps(nothing, largest);
+  const __m256 factor = exponential(_mm256_sub_ps(maximum, base));
+  __m256 all = _mm256_mul_ps(sum, factor);
+  for (std::size_t position = begin; position < stop; ++position) {
+    float* here = scores + (position - begin) * kLanes;
+    const __m256 weight = exponential(_mm256_sub_ps(_mm256_load_ps(here), base));
+    _mm256_store_ps(here, weight);
+    all = _mm256_add_ps(all, weight);
+  }
+  maximum = largest;
+  sum = all;
+  return factor;
+}
+
+// Adds weights [positions][8] · values to Q lanes of the output for V registers of places.
+template <int Q, int V>
+WIDE void add_values(const float* weights, const float* values, std::size_t positions, std::size_t size, float* output,
+                     std::size_t distance) {
+  __m256 sums[Q][V];
+  for (int q = 0; q < Q; ++q) {
+    for (int v = 0; v < V; ++v) sums[q][v] = _mm256_loadu_ps(output + q * distance + v * kLanes);
+  }
+  for (std::size_t position = 0; position < positions; ++position) {
+    __m256 value[V];
+    for (int v = 0; v < V; ++v) value[v] = _mm256_loadu_ps(values + position * size + v * kLanes);
+    for (int q = 0; q < Q; ++q) {
+      const __m256 weight = _mm256_broadcast_ss(weights + position * kLanes + q);
+      for (int v = 0; v < V; ++v) sums[q][v] = _mm256_fmadd_ps(weight, value[v], sums[q][v]);
+    }
+  }
+  for (int q = 0; q < Q; ++q) {
+    for (int v = 0; v < V; ++v) _mm256_storeu_ps(output + q * distance + v * kLanes, sums[q][v]);
+  }
+}
+
+// The same for the first `lanes` lanes and places from `from` before `to`, multiples of 8.
+WIDE void add_panel(const float* weights, const float* values, std::size_t positions, std::size_t size,
+                    std::size_t lanes, std::size_t from, std::size_t to, float* output) {
+  std::size_t place = from;
+  for (; place + 2 * kLanes <= to; place += 2 * kLanes) {
+    std::size_t lane = 0;
+    for (; lane + 4 <= lanes; lane += 4) {
+      add_values<4, 2>(weights + lane, values + place, positions, size, output + lane * size + place, size);
+    }
+    for (; lane < lanes; ++lane) {
+      add_values<1, 2>(weights + lane, values + place, positions, size, output + lane * size + place, size);
+    }
+  }
+  for (; place < to; place += kLanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      add_values<1, 1>(weights + lane, values + place, positions, size, output + lane * size + place, size);
+    }
+  }
+}
+
+WIDE void multiply_lane(float* output, std::size_t size, float factor) {
+  for (std::size_t place = 0; place < size; place += kLanes) {
+    _mm256_storeu_ps(output + place, _mm256_mul_ps(_mm256_loadu_ps(output + place), _mm256_set1_ps(factor)));
+  }
+}
+
+// Writes lanes [8][size] to where their queries' output lies, divided by their sums.
+void finish(const Queries& all, std::size_t panel, const float* lanes, const float* sums, float* output) {
+  for (std::size_t lane = 0; lane < kLanes && panel * kLanes + lane < all.count(); ++lane) {
+    float* to = output + all.offset(panel * kLanes + lane);
+    std::memcpy(to, lanes + lane * all.form.size, all.form.size * sizeof(float));
+    multiply_lane(to, all.form.size, 1.0f / sums[lane]);
+  }
+}
+
+std::size_t rounded_up(std::size_t number, std::size_t step) { return (number + step - 1) / step * step; }
+
+// Up to kPanels panels of few rows.
+WIDE void attend_few(const Queries& all, std::size_t panel, std::size_t panels, const CachedStates& cache, float* output,
+                     const ParallelFor& parallel) {
+  const std::size_t size = all.form.size;
+  const float* keys = cache.keys + all.kv_head * cache.capacity * size;
+  const float* values = cache.values + all.kv_head * cache.capacity * size;
+  Sight sights[kPanels];
+  std::size_t begin = std::numeric_limits<std::size_t>::max(), stop = 0;
+  for (std::size_t p = 0; p < panels; ++p) {
+    sights[p] = all.sight(panel + p);
+    begin = std::min(begin, sights[p].begin);
+    stop = std::max(stop, sights[p].stop);
+  }
+  const std::size_t tiles = (stop - begin + kKeys - 1) / kKeys, distance = tiles * kKeys * kLanes;
+  const Aligned<float> packed(panels * size * kLanes), scores(panels * distance), lanes(panels * kLanes * size);
+  for (std::size_t p = 0; p < panels; ++p) all.pack(panel + p, packed.data + p * size * kLanes);
+
+  const bool alone = (stop - begin) * size * panels * kLanes < kAlone;
+  const std::size_t jobs = alone ? 1 : std::min(tiles, kJobs);
+  parallel(jobs, [&](std::size_t job) {
+    for (std::size_t tile = tiles * job / jobs; tile < tiles * (job + 1) / jobs; ++tile) {
+      kScores[panels - 1](packed.data, size, keys, begin + tile * kKeys, stop, scores.data + tile * kKeys * kLanes,
+                          distance);
+    }
+  });
+  alignas(32) float sums[kPanels][kLanes];
+  const auto weigh_panel = [&](std::size_t p) WIDE {
+    __m256 maximum = _mm256_set1_ps(kNone), sum = _mm256_setzero_ps();
+    weigh(sights[p], begin, stop, scores.data + p * distance, maximum, sum);
+    _mm256_store_ps(sums[p], sum);
+  };
+  if (alone) {
+    for (std::size_t p = 0; p < panels; ++p) weigh_panel(p);
+  } else {
+    parallel(panels, weigh_panel);
+  }
+  std::memset(lanes.data, 0, panels * kLanes * size * sizeof(float));
+  const std::size_t registers = size / kLanes, parts = alone ? 1 : std::min<std::size_t>(kJobs / 2, (registers + 7) / 8);
+  parallel(parts, [&](std::size_t part) {
+    const std::size_t from = registers * part / parts * kLanes, to = registers * (part + 1) / parts * kLanes;
+    for (std::size_t position = begin; position < stop; position += kSpan) {
+      for (std::size_t p = 0; p < panels; ++p) {
+        const std::size_t count = std::min(kLanes, all.count() - (panel + p) * kLanes);
+        add_panel(scores.data + p * distance + (position - begin) * kLanes, values + position * size,
+                  std::min(kSpan, stop - position), size, count, from, to, lanes.data + p * kLanes * size);
+      }
+    }
+  });
+  for (std::size_t p = 0; p < panels; ++p) finish(all, panel + p, lanes.data + p * kLanes * size, sums[p], output);
+}
+
+struct Workspace {
+  float* packed;  // [panels][size][8]
+  float* scores;  // [panels][kChunk][8]
+  float* lanes;   // [panels][8][size]
+};
+
+// Up to kPanels panels of many rows, by one thread.
+WIDE void attend_many(const Queries& all, std::size_t panel, std::size_t panels, const CachedStates& cache,
+                      const Workspace& own, float* output) {
+  const std::size_t size = all.form.size;
+  const float* keys = cache.keys + all.kv_head * cache.capacity * size;
+  const float* values = cache.values + all.kv_head * cache.capacity * size;
+  Sight sights[kPanels];
+  __m256 maxima[kPanels], sums[kPanels];
+  std::size_t begin = std::numeric_limits<std::size_t>::max(), stop = 0;
+  for (std::size_t p = 0; p < panels; ++p) {
+    sights[p] = all.sight(panel + p);
+    begin = std::min(begin, sights[p].begin);
+    stop = std::max(stop, sights[p].stop);
+    maxima[p] = _mm256_set1_ps(kNone);
+    sums[p] = _mm256_setzero_ps();
+    all.pack(panel + p, own.packed + p * size * kLanes);
+  }
+  std::memset(own.lanes, 0, panels * kLanes * size * sizeof(float));
+  for (std::size_t chunk = begin; chunk < stop; chunk += kChunk) {
+    const std::size_t end = std::min(chunk + kChunk, stop);
+    for (std::size_t key = chunk; key < end; key += kKeys) {
+      kScores[panels - 1](own.packed, size, keys, key, end, own.scores + (key - chunk) * kLanes, kChunk * kLanes);
+    }
+    for (std::size_t p = 0; p < panels; ++p) {
+      alignas(32) float factors[kLanes];
+      _mm256_store_ps(factors, weigh(sights[p], chunk, end, own.scores + p * kChunk * kLanes, maxima[p], sums[p]));
+      const std::size_t count = std::min(kLanes, all.count() - (panel + p) * kLanes);
+      float* lanes = own.lanes + p * kLanes * size;
+      for (std::size_t lane = 0; lane < count; ++lane) {
+        if (factors[lane] != 1.0f) multiply_lane(lanes + lane * size, size, factors[lane]);
+      }
+      add_panel(own.scores + p * kChunk * kLanes, values + chunk * size, end - chunk, size, count, 0, size, lanes);
+    }
+  }
+  for (std::size_t p = 0; p < panels; ++p) {
+    alignas(32) float divisors[kLanes];
+    _mm256_store_ps(divisors, sums[p]);
+    finish(all, panel + p, own.lanes + p * kLanes * size, divisors, output);
+  }
+}
+
+}  // namespace
+
+bool attention_runs_here() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+void attend(const AttentionForm& form, const float* queries, std::size_t rows, std::size_t start,
+            const CachedStates& cache, float* output, const ParallelFor& parallel) {
+  const std::size_t panels = rounded_up(rows * (form.heads / form.kv_heads), kLanes) / kLanes;
+  if (rows <= kFewQueries) {
+    for (std::size_t head = 0; head < form.kv_heads; ++head) {
+      const Queries all{form, queries, rows, start, head};
+      for (std::size_t panel = 0; panel < panels; panel += kPanels) {
+        attend_few(all, panel, std::min(kPanels, panels - panel), cache, output, parallel);
+      }
+    }
+    return;
+  }
+  const std::size_t batches = rounded_up(panels, kPanels) / kPanels, tasks = batches * form.kv_heads;
+  const std::size_t jobs = std::min(tasks, kJobs);
+  const std::size_t packed = kPanels * form.size * kLanes, scores = kPanels * kChunk * kLanes;
+  const Aligned<float> memory(jobs * (2 * packed + scores));
+  parallel(jobs, [&](std::size_t job) {
+    float* own = memory.data + job * (2 * packed + scores);
+    // every job takes early rows, which see little, and late ones
+    for (std::size_t task = job; task < tasks; task += jobs) {
+      const Queries all{form, queries, rows, start, task / batches};
+      const std::size_t panel = task % batches * kPanels;
+      attend_many(all, panel, std::min(kPanels, panels - panel), cache, {own, own + packed, own + packed + scores},
+                  output);
+    }
+  });
+}
+
+}  // namespace larimar

@@ -1,0 +1,84 @@
+// ONNX Runtime's operator larimar::Int4MatMul: the product of MatMulNBits with 4 bits, blocks of 32 and no zero points.
+//
+// Inputs: rows, float32 [..., K]; weights, uint8 [N, blocks, 16]; scales, float32 with N · blocks elements. Attribute: K.
+// Output: float32 [..., N].
+//
+// Weights and scales stay the same; what is kept of them is made when they are first seen: by the node's creation, or, in
+// the branch of an If, by its first run.
+#include <mutex>
+
+#include "int4_matmul.hpp"
+#include "kernels.hpp"
+
+namespace larimar {
+namespace {
+
+class Int4Kernel {
+ public:
+  static constexpr const char* kName = "Int4MatMul";
+  static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kUint8, abi::kFloat32};
+  static constexpr std::size_t kOutputs = 1;
+
+  Int4Kernel(const abi::Api* api, const abi::KernelInfo* info) : api(api) {
+    check(abi::integer_attribute(api, info, "K", &depth_));
+    const abi::Value *weights = constant(info, 1), *scales = constant(info, 2);
+    if (weights != nullptr && scales != nullptr) prepare(weights, scales);
+  }
+
+  void compute(abi::Context* context) {
+    const abi::Value* rows = input(api, context, 0);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      prepare(input(api, context, 1), input(api, context, 2));
+    }
+    Shape shape = shape_of(api, rows);
+    if (shape.empty() || shape.back() != depth_) refuse(api, kNoFit);
+    shape.back() = 1;
+    const std::int64_t count = elements(shape);
+    shape.back() = columns_;
+    abi::Value* product = output(api, context, 0, shape);
+    if (count == 0 || columns_ == 0) return;
+    product_->multiply(data_of<const float>(api, rows), static_cast<std::size_t>(count), data_of<float>(api, product),
+                       threads_of(api, context));
+  }
+
+  const abi::Api* api;
+
+ private:
+  static constexpr const char* kNoFit = "Int4MatMul: the shapes do not fit together";
+
+  // Null where the input is none that is known by now.
+  const abi::Value* constant(const abi::KernelInfo* info, std::size_t place) const {
+    int is_constant = 0;
+    const abi::Value* value = nullptr;
+    check(abi::constant_input(api, info, place, &is_constant, &value));
+    return is_constant ? value : nullptr;
+  }
+
+  void prepare(const abi::Value* weights, const abi::Value* scales) {
+    const auto* data = data_of<const std::uint8_t>(api, weights);
+    if (data == weights_ && data != nullptr) return;
+    const Shape shape = shape_of(api, weights);
+    const std::int64_t block = kBlock;
+    if (depth_ <= 0 || shape.size() != 3 || shape[1] != (depth_ + block - 1) / block || shape[2] != block / 2 ||
+        elements(shape_of(api, scales)) != shape[0] * shape[1]) {
+      refuse(api, kNoFit);
+    }
+    columns_ = shape[0];
+    product_ = Int4Product::make({data, data_of<const float>(api, scales), static_cast<std::size_t>(columns_),
+                                  static_cast<std::size_t>(depth_)});
+    weights_ = data;
+  }
+
+  std::mutex mutex_;
+  std::int64_t columns_ = 0;
+  std::int64_t depth_ = 0;
+  const std::uint8_t* weights_ = nullptr;
+  std::unique_ptr<Int4Product> product_;
+};
+
+}  // namespace
+
+abi::CustomOperator describe_int4_matmul() { return describe<Int4Kernel>(); }
+
+}  // namespace larimar
