@@ -230,7 +230,9 @@ def _runtime() -> list[Finding]:
 def _operators() -> Finding:
     reason = native_operators.why_not()
     if not reason:
-        return Finding("Operators", "ok", "Larimar's own make the products with 4-bit weights, and attention, on the CPU.")
+        return Finding(
+            "Operators", "ok", "On the CPU Larimar's own make the products with 4-bit weights, and attention."
+        )
     text = f"ONNX Runtime's: Larimar's own, which are faster, are not used: {reason}."
     frozen = getattr(sys, "frozen", False)
     advice = "" if frozen or native_operators.LIBRARY.exists() else "python packaging/build_operators.py builds them."

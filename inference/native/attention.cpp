@@ -1,8 +1,8 @@
 // All query heads of a key/value head go over the keys and values together, so that these come from memory once. Eight
 // queries, of one row or of several, share a register, one in each lane: a key then meets them without a sum across
-// lanes, and its scores lie as the next step wants them. Few rows, as in decoding, are divided among threads by keys and
-// then by parts of the values, in which every sum runs through all positions in order; what a row does not see adds an
-// exact zero. Many rows, as in reading a prompt, are divided by queries, which keep a running maximum (Milakov and
+// lanes, and its scores lie as the next step wants them. Few rows, as in decoding, are divided among threads by
+// positions, in blocks that are joined in order (Dao et al., "Flash-Decoding", 2023); what a row does not see adds an
+// exact zero. Many rows, as in reading a prompt, are divided by queries. Both keep a running maximum (Milakov and
 // Gimelshein, "Online normalizer calculation for softmax", 2018).
 #include "attention.hpp"
 
@@ -23,8 +23,12 @@ namespace {
 constexpr std::size_t kLanes = 8;
 constexpr std::size_t kKeys = 8;     // at once
 constexpr std::size_t kPanels = 4;   // registers of queries at once
-constexpr std::size_t kSpan = 16;    // positions of values that stay near, few rows
+constexpr std::size_t kLine = 16;    // numbers in a line of memory
+constexpr std::size_t kLong = 256;   // positions of a block, few rows
+constexpr std::size_t kShort = 64;   // the same where a window limits what is seen
+constexpr std::size_t kSpan = 8;     // positions of values that stay near, few rows
 constexpr std::size_t kChunk = 128;  // positions at a time, many rows
+constexpr std::size_t kNear = 24;    // places at a time, many rows
 constexpr std::size_t kJobs = 16;
 constexpr std::size_t kAlone = 1 << 18;  // products that are not worth a second thread
 constexpr float kNone = -std::numeric_limits<float>::infinity();
@@ -101,25 +105,36 @@ WIDE void score(const float* packed, std::size_t size, const float* keys, std::s
   constexpr std::size_t kOnce = P == 1 ? 8 : P == 2 ? 4 : 2;  // as many as the registers hold
   for (std::size_t first = 0; first < kKeys; first += kOnce) {
     const float* rows[kOnce];
+#pragma GCC unroll 8
     for (std::size_t each = 0; each < kOnce; ++each) rows[each] = keys + std::min(key + first + each, end - 1) * size;
     __m256 sums[kOnce][P];
+#pragma GCC unroll 8
     for (std::size_t each = 0; each < kOnce; ++each) {
+#pragma GCC unroll 8
       for (int p = 0; p < P; ++p) sums[each][p] = _mm256_setzero_ps();
     }
     for (std::size_t place = 0; place < size; place += kLanes) {
-      for (std::size_t each = 0; each < kOnce; ++each) {
-        _mm_prefetch(reinterpret_cast<const char*>(rows[each] + kKeys * size + place), _MM_HINT_T0);
+      if (place % kLine == 0) {  // what comes after these keys
+#pragma GCC unroll 8
+        for (std::size_t each = 0; each < kOnce; ++each) {
+          _mm_prefetch(reinterpret_cast<const char*>(rows[each] + kKeys * size + place), _MM_HINT_T0);
+        }
       }
       for (std::size_t step = place; step < place + kLanes; ++step) {
         __m256 queries[P];
+#pragma GCC unroll 8
         for (int p = 0; p < P; ++p) queries[p] = _mm256_load_ps(packed + (p * size + step) * kLanes);
+#pragma GCC unroll 8
         for (std::size_t each = 0; each < kOnce; ++each) {
           const __m256 value = _mm256_broadcast_ss(rows[each] + step);
+#pragma GCC unroll 8
           for (int p = 0; p < P; ++p) sums[each][p] = _mm256_fmadd_ps(value, queries[p], sums[each][p]);
         }
       }
     }
+#pragma GCC unroll 8
     for (std::size_t each = 0; each < kOnce; ++each) {
+#pragma GCC unroll 8
       for (int p = 0; p < P; ++p) _mm256_store_ps(scores + p * panel_distance + (first + each) * kLanes, sums[each][p]);
     }
   }
@@ -160,44 +175,77 @@ WIDE __m256 weigh(const Sight& sight, std::size_t begin, std::size_t stop, float
   return factor;
 }
 
-// Adds weights [positions][8] · values to Q lanes of the output for V registers of places.
-template <int Q, int V>
-WIDE void add_values(const float* weights, const float* values, std::size_t positions, std::size_t size, float* output,
-                     std::size_t distance) {
-  __m256 sums[Q][V];
-  for (int q = 0; q < Q; ++q) {
-    for (int v = 0; v < V; ++v) sums[q][v] = _mm256_loadu_ps(output + q * distance + v * kLanes);
-  }
+// Copies `width` places, a multiple of 8, of each position to a place of their own: rows of the cache are often a power of
+// two apart, and then fall into the same few places of the nearest cache.
+WIDE void gather_values(const float* values, std::size_t size, std::size_t positions, std::size_t width, float* to) {
   for (std::size_t position = 0; position < positions; ++position) {
-    __m256 value[V];
-    for (int v = 0; v < V; ++v) value[v] = _mm256_loadu_ps(values + position * size + v * kLanes);
-    for (int q = 0; q < Q; ++q) {
-      const __m256 weight = _mm256_broadcast_ss(weights + position * kLanes + q);
-      for (int v = 0; v < V; ++v) sums[q][v] = _mm256_fmadd_ps(weight, value[v], sums[q][v]);
+    const float* from = values + position * size;
+    for (std::size_t place = 0; place < width; place += kLanes) {
+      _mm256_store_ps(to + position * width + place, _mm256_loadu_ps(from + place));
     }
-  }
-  for (int q = 0; q < Q; ++q) {
-    for (int v = 0; v < V; ++v) _mm256_storeu_ps(output + q * distance + v * kLanes, sums[q][v]);
   }
 }
 
-// The same for the first `lanes` lanes and places from `from` before `to`, multiples of 8.
-WIDE void add_panel(const float* weights, const float* values, std::size_t positions, std::size_t size,
-                    std::size_t lanes, std::size_t from, std::size_t to, float* output) {
-  std::size_t place = from;
-  for (; place + 2 * kLanes <= to; place += 2 * kLanes) {
-    std::size_t lane = 0;
-    for (; lane + 4 <= lanes; lane += 4) {
-      add_values<4, 2>(weights + lane, values + place, positions, size, output + lane * size + place, size);
-    }
-    for (; lane < lanes; ++lane) {
-      add_values<1, 2>(weights + lane, values + place, positions, size, output + lane * size + place, size);
+// Adds weights [positions][8] · values, rows of which are `stride` apart, to Q lanes of the output for V registers of
+// places. What follows the rows is asked for where `ahead` says so.
+template <int Q, int V>
+WIDE void add_values(const float* weights, const float* values, std::size_t positions, std::size_t stride, bool ahead,
+                     float* output, std::size_t size) {
+  __m256 sums[Q][V];
+#pragma GCC unroll 8
+  for (int q = 0; q < Q; ++q) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) sums[q][v] = _mm256_loadu_ps(output + q * size + v * kLanes);
+  }
+  const std::size_t next = ahead ? positions * stride : 0;
+  for (std::size_t position = 0; position < positions; ++position) {
+    const float* row = values + position * stride;
+    _mm_prefetch(reinterpret_cast<const char*>(row + next), _MM_HINT_T0);
+    if (V == 3) _mm_prefetch(reinterpret_cast<const char*>(row + next + 2 * kLanes), _MM_HINT_T0);
+    __m256 value[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) value[v] = _mm256_loadu_ps(row + v * kLanes);
+#pragma GCC unroll 8
+    for (int q = 0; q < Q; ++q) {
+      const __m256 weight = _mm256_broadcast_ss(weights + position * kLanes + q);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sums[q][v] = _mm256_fmadd_ps(weight, value[v], sums[q][v]);
     }
   }
-  for (; place < to; place += kLanes) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      add_values<1, 1>(weights + lane, values + place, positions, size, output + lane * size + place, size);
-    }
+#pragma GCC unroll 8
+  for (int q = 0; q < Q; ++q) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) _mm256_storeu_ps(output + q * size + v * kLanes, sums[q][v]);
+  }
+}
+
+// The same for V registers of places and the first `lanes` lanes.
+template <int V>
+WIDE void add_lanes(const float* weights, const float* values, std::size_t positions, std::size_t stride, bool ahead,
+                    std::size_t lanes, float* output, std::size_t size) {
+  std::size_t lane = 0;
+  for (; lane + 4 <= lanes; lane += 4) {
+    add_values<4, V>(weights + lane, values, positions, stride, ahead && lane == 0, output + lane * size, size);
+  }
+  for (; lane + 2 <= lanes; lane += 2) {
+    add_values<2, V>(weights + lane, values, positions, stride, ahead && lane == 0, output + lane * size, size);
+  }
+  if (lane < lanes) {
+    add_values<1, V>(weights + lane, values, positions, stride, ahead && lane == 0, output + lane * size, size);
+  }
+}
+
+// The same for `width` places, a multiple of 8.
+WIDE void add_panel(const float* weights, const float* values, std::size_t positions, std::size_t stride, bool ahead,
+                    std::size_t width, std::size_t lanes, float* output, std::size_t size) {
+  std::size_t place = 0;
+  for (; place + 3 * kLanes <= width; place += 3 * kLanes) {
+    add_lanes<3>(weights, values + place, positions, stride, ahead, lanes, output + place, size);
+  }
+  if (width - place == 2 * kLanes) {
+    add_lanes<2>(weights, values + place, positions, stride, ahead, lanes, output + place, size);
+  } else if (width - place == kLanes) {
+    add_lanes<1>(weights, values + place, positions, stride, ahead, lanes, output + place, size);
   }
 }
 
@@ -208,7 +256,9 @@ WIDE void multiply_lane(float* output, std::size_t size, float factor) {
 }
 
 // Writes lanes [8][size] to where their queries' output lies, divided by their sums.
-void finish(const Queries& all, std::size_t panel, const float* lanes, const float* sums, float* output) {
+WIDE void finish(const Queries& all, std::size_t panel, const float* lanes, __m256 sum, float* output) {
+  alignas(32) float sums[kLanes];
+  _mm256_store_ps(sums, sum);
   for (std::size_t lane = 0; lane < kLanes && panel * kLanes + lane < all.count(); ++lane) {
     float* to = output + all.offset(panel * kLanes + lane);
     std::memcpy(to, lanes + lane * all.form.size, all.form.size * sizeof(float));
@@ -216,7 +266,53 @@ void finish(const Queries& all, std::size_t panel, const float* lanes, const flo
   }
 }
 
+// Multiplies each of the lanes [8][size] by its factor.
+WIDE void multiply_lanes(float* lanes, std::size_t size, __m256 factor) {
+  alignas(32) float factors[kLanes];
+  _mm256_store_ps(factors, factor);
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    if (factors[lane] != 1.0f) multiply_lane(lanes + lane * size, size, factors[lane]);
+  }
+}
+
 std::size_t rounded_up(std::size_t number, std::size_t step) { return (number + step - 1) / step * step; }
+
+// What a block of positions comes to for one panel.
+struct Partial {
+  alignas(32) float maximum[kLanes];
+  alignas(32) float sum[kLanes];
+};
+
+// Adds what the blocks come to, in order, from the first that a lane sees anything of.
+WIDE void join(const Queries& all, std::size_t panel, std::size_t panels, std::size_t blocks, const Partial* partials,
+               float* lanes, float* output) {
+  const std::size_t size = all.form.size, distance = panels * kLanes * size;
+  for (std::size_t p = 0; p < panels; ++p) {
+    float* joined = lanes + p * kLanes * size;
+    __m256 maximum = _mm256_load_ps(partials[p].maximum), sum = _mm256_load_ps(partials[p].sum);
+    for (std::size_t block = 1; block < blocks; ++block) {
+      const Partial& partial = partials[block * panels + p];
+      const __m256 other = _mm256_load_ps(partial.maximum), largest = _mm256_max_ps(maximum, other);
+      const __m256 nothing = _mm256_cmp_ps(largest, _mm256_set1_ps(kNone), _CMP_EQ_OQ);
+      const __m256 base = _mm256_andnot_ps(nothing, largest);
+      const __m256 mine = exponential(_mm256_sub_ps(maximum, base)), its = exponential(_mm256_sub_ps(other, base));
+      sum = _mm256_fmadd_ps(_mm256_load_ps(partial.sum), its, _mm256_mul_ps(sum, mine));
+      maximum = largest;
+      alignas(32) float my_factors[kLanes], its_factors[kLanes];
+      _mm256_store_ps(my_factors, mine);
+      _mm256_store_ps(its_factors, its);
+      const float* added = joined + block * distance;
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        const __m256 my_factor = _mm256_set1_ps(my_factors[lane]), its_factor = _mm256_set1_ps(its_factors[lane]);
+        for (std::size_t place = lane * size; place < (lane + 1) * size; place += kLanes) {
+          const __m256 product = _mm256_mul_ps(_mm256_load_ps(joined + place), my_factor);
+          _mm256_store_ps(joined + place, _mm256_fmadd_ps(_mm256_load_ps(added + place), its_factor, product));
+        }
+      }
+    }
+    finish(all, panel + p, joined, sum, output);
+  }
+}
 
 // Up to kPanels panels of few rows.
 WIDE void attend_few(const Queries& all, std::size_t panel, std::size_t panels, const CachedStates& cache, float* output,
@@ -231,48 +327,48 @@ WIDE void attend_few(const Queries& all, std::size_t panel, std::size_t panels, 
     begin = std::min(begin, sights[p].begin);
     stop = std::max(stop, sights[p].stop);
   }
-  const std::size_t tiles = (stop - begin + kKeys - 1) / kKeys, distance = tiles * kKeys * kLanes;
-  const Aligned<float> packed(panels * size * kLanes), scores(panels * distance), lanes(panels * kLanes * size);
+  // blocks lie at the same positions whatever the rows, so that a row comes to the same bits in any company
+  const std::size_t length = all.form.window ? kShort : kLong, first = begin / length;
+  const std::size_t blocks = (stop + length - 1) / length - first;
+  const std::size_t state = panels * kLanes * size;
+  const Aligned<float> packed(state), scores(blocks * panels * length * kLanes), lanes(blocks * state);
+  const Aligned<Partial> partials(blocks * panels);
   for (std::size_t p = 0; p < panels; ++p) all.pack(panel + p, packed.data + p * size * kLanes);
-
-  const bool alone = (stop - begin) * size * panels * kLanes < kAlone;
-  const std::size_t jobs = alone ? 1 : std::min(tiles, kJobs);
-  parallel(jobs, [&](std::size_t job) {
-    for (std::size_t tile = tiles * job / jobs; tile < tiles * (job + 1) / jobs; ++tile) {
-      kScores[panels - 1](packed.data, size, keys, begin + tile * kKeys, stop, scores.data + tile * kKeys * kLanes,
-                          distance);
+  const auto attend_block = [&](std::size_t block) WIDE {
+    const std::size_t from = std::max(begin, (first + block) * length), to = std::min(stop, (first + block + 1) * length);
+    float* own_scores = scores.data + block * panels * length * kLanes;
+    float* own_lanes = lanes.data + block * state;
+    for (std::size_t key = from; key < to; key += kKeys) {
+      kScores[panels - 1](packed.data, size, keys, key, to, own_scores + (key - from) * kLanes, length * kLanes);
     }
-  });
-  alignas(32) float sums[kPanels][kLanes];
-  const auto weigh_panel = [&](std::size_t p) WIDE {
-    __m256 maximum = _mm256_set1_ps(kNone), sum = _mm256_setzero_ps();
-    weigh(sights[p], begin, stop, scores.data + p * distance, maximum, sum);
-    _mm256_store_ps(sums[p], sum);
-  };
-  if (alone) {
-    for (std::size_t p = 0; p < panels; ++p) weigh_panel(p);
-  } else {
-    parallel(panels, weigh_panel);
-  }
-  std::memset(lanes.data, 0, panels * kLanes * size * sizeof(float));
-  const std::size_t registers = size / kLanes, parts = alone ? 1 : std::min<std::size_t>(kJobs / 2, (registers + 7) / 8);
-  parallel(parts, [&](std::size_t part) {
-    const std::size_t from = registers * part / parts * kLanes, to = registers * (part + 1) / parts * kLanes;
-    for (std::size_t position = begin; position < stop; position += kSpan) {
+    for (std::size_t p = 0; p < panels; ++p) {
+      __m256 maximum = _mm256_set1_ps(kNone), sum = _mm256_setzero_ps();
+      weigh(sights[p], from, to, own_scores + p * length * kLanes, maximum, sum);
+      _mm256_store_ps(partials.data[block * panels + p].maximum, maximum);
+      _mm256_store_ps(partials.data[block * panels + p].sum, sum);
+    }
+    std::memset(own_lanes, 0, state * sizeof(float));
+    for (std::size_t position = from; position < to; position += kSpan) {
       for (std::size_t p = 0; p < panels; ++p) {
         const std::size_t count = std::min(kLanes, all.count() - (panel + p) * kLanes);
-        add_panel(scores.data + p * distance + (position - begin) * kLanes, values + position * size,
-                  std::min(kSpan, stop - position), size, count, from, to, lanes.data + p * kLanes * size);
+        add_panel(own_scores + (p * length + position - from) * kLanes, values + position * size,
+                  std::min(kSpan, to - position), size, p == 0, size, count, own_lanes + p * kLanes * size, size);
       }
     }
-  });
-  for (std::size_t p = 0; p < panels; ++p) finish(all, panel + p, lanes.data + p * kLanes * size, sums[p], output);
+  };
+  if ((stop - begin) * size * panels * kLanes < kAlone) {
+    for (std::size_t block = 0; block < blocks; ++block) attend_block(block);
+  } else {
+    parallel(blocks, attend_block);
+  }
+  join(all, panel, panels, blocks, partials.data, lanes.data, output);
 }
 
 struct Workspace {
   float* packed;  // [panels][size][8]
   float* scores;  // [panels][kChunk][8]
   float* lanes;   // [panels][8][size]
+  float* near;    // [kChunk][kNear]
 };
 
 // Up to kPanels panels of many rows, by one thread.
@@ -299,21 +395,20 @@ WIDE void attend_many(const Queries& all, std::size_t panel, std::size_t panels,
       kScores[panels - 1](own.packed, size, keys, key, end, own.scores + (key - chunk) * kLanes, kChunk * kLanes);
     }
     for (std::size_t p = 0; p < panels; ++p) {
-      alignas(32) float factors[kLanes];
-      _mm256_store_ps(factors, weigh(sights[p], chunk, end, own.scores + p * kChunk * kLanes, maxima[p], sums[p]));
-      const std::size_t count = std::min(kLanes, all.count() - (panel + p) * kLanes);
-      float* lanes = own.lanes + p * kLanes * size;
-      for (std::size_t lane = 0; lane < count; ++lane) {
-        if (factors[lane] != 1.0f) multiply_lane(lanes + lane * size, size, factors[lane]);
+      const __m256 factor = weigh(sights[p], chunk, end, own.scores + p * kChunk * kLanes, maxima[p], sums[p]);
+      multiply_lanes(own.lanes + p * kLanes * size, size, factor);
+    }
+    for (std::size_t from = 0; from < size; from += kNear) {
+      const std::size_t width = std::min(kNear, size - from);
+      gather_values(values + chunk * size + from, size, end - chunk, width, own.near);
+      for (std::size_t p = 0; p < panels; ++p) {
+        const std::size_t count = std::min(kLanes, all.count() - (panel + p) * kLanes);
+        add_panel(own.scores + p * kChunk * kLanes, own.near, end - chunk, width, false, width, count,
+                  own.lanes + p * kLanes * size + from, size);
       }
-      add_panel(own.scores + p * kChunk * kLanes, values + chunk * size, end - chunk, size, count, 0, size, lanes);
     }
   }
-  for (std::size_t p = 0; p < panels; ++p) {
-    alignas(32) float divisors[kLanes];
-    _mm256_store_ps(divisors, sums[p]);
-    finish(all, panel + p, own.lanes + p * kLanes * size, divisors, output);
-  }
+  for (std::size_t p = 0; p < panels; ++p) finish(all, panel + p, own.lanes + p * kLanes * size, sums[p], output);
 }
 
 }  // namespace
@@ -334,16 +429,16 @@ void attend(const AttentionForm& form, const float* queries, std::size_t rows, s
   }
   const std::size_t batches = rounded_up(panels, kPanels) / kPanels, tasks = batches * form.kv_heads;
   const std::size_t jobs = std::min(tasks, kJobs);
-  const std::size_t packed = kPanels * form.size * kLanes, scores = kPanels * kChunk * kLanes;
-  const Aligned<float> memory(jobs * (2 * packed + scores));
+  const std::size_t packed = kPanels * form.size * kLanes, scores = kPanels * kChunk * kLanes, near = kChunk * kNear;
+  const Aligned<float> memory(jobs * (2 * packed + scores + near));
   parallel(jobs, [&](std::size_t job) {
-    float* own = memory.data + job * (2 * packed + scores);
+    float* own = memory.data + job * (2 * packed + scores + near);
     // every job takes early rows, which see little, and late ones
     for (std::size_t task = job; task < tasks; task += jobs) {
       const Queries all{form, queries, rows, start, task / batches};
       const std::size_t panel = task % batches * kPanels;
-      attend_many(all, panel, std::min(kPanels, panels - panel), cache, {own, own + packed, own + packed + scores},
-                  output);
+      const Workspace workspace{own, own + packed, own + packed + scores, own + 2 * packed + scores};
+      attend_many(all, panel, std::min(kPanels, panels - panel), cache, workspace, output);
     }
   });
 }

@@ -30,8 +30,7 @@ bool attention_runs_here();
 
 // Writes softmax(queries · keysᵀ · scale) · values, [rows][heads][size]. Row r stands at position start + r, sees itself
 // and what came before as far as the window reaches, and nothing else of the buffers is read. Up to kFewQueries rows,
-// each comes to the same bits whatever the number of rows and of threads, and wherever in the buffers its window lies.
-// Throws std::bad_alloc.
+// each comes to the same bits whatever the number of rows and of threads. Throws std::bad_alloc.
 void attend(const AttentionForm& form, const float* queries, std::size_t rows, std::size_t start,
             const CachedStates& cache, float* output, const ParallelFor& parallel);
 
