@@ -16,6 +16,7 @@ from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
 from inference.graphs.native_attention import with_native_attention
+from inference.graphs.native_rows import with_native_rows
 from inference.graphs.providers import CPU, built_for_cuda, wanted_providers, why_not_cuda
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
@@ -65,6 +66,8 @@ class Decoder:
         if not half_cache and wanted_providers(provider) == [CPU]:
             original = path.read_bytes() if content is None else content
             native = with_native_attention(original)
+            if native is not None:
+                native = with_native_rows(native) or native
             folded = None if native else with_folded_attention(original)
             self._binds_parts = folded is not None
             content = native or folded or content

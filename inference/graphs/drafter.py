@@ -15,6 +15,7 @@ from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.native_attention import with_native_attention
+from inference.graphs.native_rows import with_native_rows
 from inference.graphs.providers import CPU, wanted_providers
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import KVCache
@@ -90,6 +91,8 @@ class Drafter:
         if not halved and wanted_providers(provider) == [CPU]:
             original = path.read_bytes()
             native = with_native_attention(original)
+            if native is not None:
+                native = with_native_rows(native) or native
             folded = None if native else with_folded_attention(original)
             self._binds_parts = folded is not None
             content = native or folded

@@ -24,12 +24,12 @@ ATTRIBUTE_GRAPH: Final = 6
 TENSOR_DIMS, TENSOR_NAME = 1, 8
 _TYPE_ELEMENT, _TYPE_SHAPE = 1, 2
 _NODE_NAME, _TENSOR_TYPE, _TENSOR_RAW = 3, 2, 9
-_ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS, _ATTRIBUTE_KIND = 1, 2, 3, 8, 20
-_KIND_FLOAT, _KIND_INT, _KIND_INTS = 1, 2, 7
+_ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_TEXT, _ATTRIBUTE_INTS, _ATTRIBUTE_KIND = 1, 2, 3, 4, 8, 20
+_KIND_FLOAT, _KIND_INT, _KIND_TEXT, _KIND_INTS = 1, 2, 3, 7
 _ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-Attribute = int | float | Sequence[int]
+Attribute = int | float | str | Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def strings_of(message: memoryview, wanted: int) -> list[str]:
 
 
 def read_node(message: memoryview) -> Node:
-    """Return what a node says; attributes that are neither numbers nor lists of whole numbers are left out.
+    """Return what a node says; attributes that are no numbers, texts or lists of whole numbers are left out.
 
     Raises:
         IndexError: the message ends early.
@@ -152,6 +152,24 @@ def read_tensor_form(message: memoryview) -> tuple[int, tuple[int, ...]]:
     return kind, tuple(shape)
 
 
+def read_integers(message: memoryview) -> tuple[int, ...] | None:
+    """Return the values of an initializer in int64 that lie in the message in one piece; ``None`` for any other.
+
+    Raises:
+        IndexError: the message ends early.
+        ValueError: it is no message.
+    """
+    kind, raw = 0, None
+    for number, content, _, _ in spans_of(message):
+        if number == _TENSOR_TYPE and isinstance(content, int):
+            kind = content
+        elif number == _TENSOR_RAW and isinstance(content, memoryview):
+            raw = content
+    if raw is None or kind != _ELEMENT_TYPES[np.dtype(np.int64)]:
+        return None
+    return tuple(np.frombuffer(raw, "<i8").tolist())
+
+
 def write_field(number: int, content: bytes) -> bytes:
     """Return a field with a length."""
     return _write_varint(number << 3 | _BYTES) + _write_varint(len(content)) + content
@@ -183,11 +201,13 @@ def write_tensor(name: str, values: NDArray[np.generic]) -> bytes:
 
 def _read_attribute(message: memoryview) -> tuple[str, Attribute | None]:
     name, value, integers = "", None, []
-    kind = 0
+    kind, text = 0, ""
     found: dict[int, int] = {}
     for number, content, _, _ in spans_of(message):
         if number == _ATTRIBUTE_NAME and isinstance(content, memoryview):
             name = bytes(content).decode()
+        elif number == _ATTRIBUTE_TEXT and isinstance(content, memoryview):
+            text = bytes(content).decode(errors="replace")
         elif number == _ATTRIBUTE_KIND and isinstance(content, int):
             kind = content
         elif number == _ATTRIBUTE_INTS:
@@ -198,6 +218,8 @@ def _read_attribute(message: memoryview) -> tuple[str, Attribute | None]:
         value = struct.unpack("<f", found.get(_ATTRIBUTE_FLOAT, 0).to_bytes(4, "little"))[0]
     elif kind == _KIND_INT:
         value = _signed(found.get(_ATTRIBUTE_INT, 0))
+    elif kind == _KIND_TEXT:
+        return name, text
     elif kind == _KIND_INTS:
         return name, tuple(_signed(integer) for integer in integers)
     return name, value
@@ -207,6 +229,8 @@ def _write_attribute(name: str, value: Attribute) -> bytes:
     message = write_field(_ATTRIBUTE_NAME, name.encode())
     if isinstance(value, float):
         kind, content = _KIND_FLOAT, _write_varint(_ATTRIBUTE_FLOAT << 3 | _FIXED32) + struct.pack("<f", value)
+    elif isinstance(value, str):
+        kind, content = _KIND_TEXT, write_field(_ATTRIBUTE_TEXT, value.encode())
     elif isinstance(value, int):
         kind, content = _KIND_INT, _write_varint(_ATTRIBUTE_INT << 3 | _VARINT) + _write_varint(value % (1 << 64))
     else:

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <limits>
 
+#include "vector_math.hpp"
+
 #define TARGET "avx2,fma"
 #define WIDE __attribute__((target(TARGET)))
 #define INLINE __attribute__((target(TARGET), always_inline)) inline
@@ -32,22 +34,6 @@ constexpr std::size_t kNear = 24;    // places at a time, many rows
 constexpr std::size_t kJobs = 16;
 constexpr std::size_t kAlone = 1 << 18;  // products that are not worth a second thread
 constexpr float kNone = -std::numeric_limits<float>::infinity();
-
-// e to the power of x ≤ 0, to two units in the last place; 0 below −87. The polynomial is that of Cephes' expf.
-INLINE __m256 exponential(__m256 x) {
-  const __m256 known = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_GE_OQ);
-  x = _mm256_and_ps(x, known);
-  const __m256 whole = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m256 rest = _mm256_fnmadd_ps(whole, _mm256_set1_ps(0.693359375f), x);
-  rest = _mm256_fnmadd_ps(whole, _mm256_set1_ps(-2.12194440e-4f), rest);
-  __m256 sum = _mm256_set1_ps(1.9875691500e-4f);
-  for (const float factor : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f}) {
-    sum = _mm256_fmadd_ps(sum, rest, _mm256_set1_ps(factor));
-  }
-  sum = _mm256_fmadd_ps(sum, _mm256_mul_ps(rest, rest), _mm256_add_ps(rest, _mm256_set1_ps(1.0f)));
-  const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23);
-  return _mm256_and_ps(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), power)), known);
-}
 
 // What eight queries see, as positions in the buffers: from `first`, before `end`. `begin` and `stop` hold for any.
 struct alignas(32) Sight {
@@ -145,7 +131,8 @@ constexpr Score kScores[kPanels] = {score<1>, score<2>, score<3>, score<4>};
 
 // Turns scores [stop − begin][8] into weights, from the maximum on, 0 where a lane does not see; adds them up in order.
 // With a maximum so far, returns what everything up to now has to be multiplied by.
-WIDE __m256 weigh(const Sight& sight, std::size_t begin, std::size_t stop, float* scores, __m256& maximum, __m256& sum) {
+WIDE __m256 weigh(const Sight& sight, std::size_t begin, std::size_t stop, float* scores, __m256& maximum,
+                  __m256& sum) {
   const __m256i first = _mm256_load_si256(reinterpret_cast<const __m256i*>(sight.first));
   const __m256i end = _mm256_load_si256(reinterpret_cast<const __m256i*>(sight.end));
   const auto seen = [&](std::size_t position) __attribute__((always_inline, target(TARGET))) {
@@ -315,8 +302,8 @@ WIDE void join(const Queries& all, std::size_t panel, std::size_t panels, std::s
 }
 
 // Up to kPanels panels of few rows.
-WIDE void attend_few(const Queries& all, std::size_t panel, std::size_t panels, const CachedStates& cache, float* output,
-                     const ParallelFor& parallel) {
+WIDE void attend_few(const Queries& all, std::size_t panel, std::size_t panels, const CachedStates& cache,
+                     float* output, const ParallelFor& parallel) {
   const std::size_t size = all.form.size;
   const float* keys = cache.keys + all.kv_head * cache.capacity * size;
   const float* values = cache.values + all.kv_head * cache.capacity * size;
@@ -335,7 +322,8 @@ WIDE void attend_few(const Queries& all, std::size_t panel, std::size_t panels, 
   const Aligned<Partial> partials(blocks * panels);
   for (std::size_t p = 0; p < panels; ++p) all.pack(panel + p, packed.data + p * size * kLanes);
   const auto attend_block = [&](std::size_t block) WIDE {
-    const std::size_t from = std::max(begin, (first + block) * length), to = std::min(stop, (first + block + 1) * length);
+    const std::size_t from = std::max(begin, (first + block) * length);
+    const std::size_t to = std::min(stop, (first + block + 1) * length);
     float* own_scores = scores.data + block * panels * length * kLanes;
     float* own_lanes = lanes.data + block * state;
     for (std::size_t key = from; key < to; key += kKeys) {

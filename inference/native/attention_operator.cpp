@@ -92,7 +92,7 @@ class OwningKernel : public AttentionKernel {
   static constexpr const char* kName = "Attention";
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kFloat32, abi::kFloat32,
                                                  abi::kFloat32, abi::kFloat32, abi::kInt32};
-  static constexpr std::size_t kOutputs = 3;
+  static constexpr std::size_t kRequiredInputs = 6, kOutputs = 3, kRequiredOutputs = 3;
   OwningKernel(const abi::Api* api, const abi::KernelInfo* info) : AttentionKernel(api, info, true) {}
 };
 
@@ -100,7 +100,7 @@ class SharingKernel : public AttentionKernel {
  public:
   static constexpr const char* kName = "SharedAttention";
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kFloat32, abi::kFloat32, abi::kInt32};
-  static constexpr std::size_t kOutputs = 1;
+  static constexpr std::size_t kRequiredInputs = 4, kOutputs = 1, kRequiredOutputs = 1;
   SharingKernel(const abi::Api* api, const abi::KernelInfo* info) : AttentionKernel(api, info, false) {}
 };
 

@@ -36,7 +36,8 @@ WIDE void round_row(const float* row, std::size_t k, Block* rounded) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   // from the order that two rounds of packing leave, and to places apart
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  const __m256i apart = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+  const __m128i evens_first = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+  const __m256i apart = _mm256_broadcastsi128_si256(evens_first);
   alignas(32) float last[kBlock] = {};
   for (std::size_t block = 0; block * kBlock < k; ++block) {
     const float* from = row + block * kBlock;
@@ -291,7 +292,8 @@ class Product final : public Int4Product {
   // One group of columns for all rows, in passes of about as many rows each.
   void few(const Block* rows, std::size_t m, std::size_t group, float* product) const {
     static constexpr void (Product::*kFunctions[])(const Block*, std::size_t, float*) const = {
-        &Product::pass<1>, &Product::pass<2>, &Product::pass<3>, &Product::pass<4>, &Product::pass<5>, &Product::pass<6>,
+        &Product::pass<1>, &Product::pass<2>, &Product::pass<3>,
+        &Product::pass<4>, &Product::pass<5>, &Product::pass<6>,
     };
     const std::size_t passes = (m + kPass - 1) / kPass;
     for (std::size_t pass = 0; pass < passes; ++pass) {

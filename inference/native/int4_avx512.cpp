@@ -1,8 +1,8 @@
 // Products for processors with AVX-512 VNNI. Few rows, as in decoding, wait for the memory: the weights go by once, as
-// they lie in the file, three rows of values
-// or four at a time. Many rows, as in reading a prompt, wait for the arithmetic: 32 columns of the matrix come into the
-// order that the instruction for four products at once (VPDPBUSD) wants, and all rows go over them. Nothing is kept in
-// another order, so that weights stay in the file's own pages and a model is there as soon as its file is mapped.
+// they lie in the file, three rows of values or four at a time. Many rows, as in reading a prompt, wait for the
+// arithmetic: 32 columns of the matrix come into the order that the instruction for four products at once (VPDPBUSD)
+// wants, and all rows go over them. No weight is kept in another order, so that all stay in the file's own pages and a
+// model is there as soon as its file is mapped.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -140,8 +140,8 @@ WIDE inline void columns(const Matrix<Scale>& matrix, const Group* rows, std::si
 // Two columns at once share what is loaded of the rows. Each of the two goes through memory from end to end: the
 // processor foresees two such streams, but not one that jumps from row to row of the matrix.
 template <int M, typename Scale>
-WIDE void few_rows(const Matrix<Scale>& matrix, const Group* rows, std::size_t groups, float* product, std::size_t begin,
-                   std::size_t end) {
+WIDE void few_rows(const Matrix<Scale>& matrix, const Group* rows, std::size_t groups, float* product,
+                   std::size_t begin, std::size_t end) {
   constexpr int kStreams = M < 4 ? 2 : 1;  // more do not fit into the registers
   const std::size_t distance = (end - begin) / kStreams;
   for (std::size_t n = begin; n < begin + distance; ++n) {
@@ -235,7 +235,8 @@ constexpr Tile kTiles[] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>}
 template <typename Scale>
 class Product final : public Int4Product {
  public:
-  explicit Product(const Int4Matrix& matrix) : matrix_{matrix.weights, nullptr, matrix.n, matrix.blocks()}, k_(matrix.k) {
+  explicit Product(const Int4Matrix& matrix)
+      : matrix_{matrix.weights, nullptr, matrix.n, matrix.blocks()}, k_(matrix.k) {
     if constexpr (std::is_same_v<Scale, float>) {
       matrix_.scales = matrix.scales;
     } else {

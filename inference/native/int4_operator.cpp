@@ -1,10 +1,10 @@
 // ONNX Runtime's operator larimar::Int4MatMul: the product of MatMulNBits with 4 bits, blocks of 32 and no zero points.
 //
-// Inputs: rows, float32 [..., K]; weights, uint8 [N, blocks, 16]; scales, float32 with N · blocks elements. Attribute: K.
-// Output: float32 [..., N].
+// Inputs: rows, float32 [..., K]; weights, uint8 [N, blocks, 16]; scales, float32 with N · blocks elements.
+// Output: float32 [..., N]. Attribute: K.
 //
-// Weights and scales stay the same; what is kept of them is made when they are first seen: by the node's creation, or, in
-// the branch of an If, by its first run.
+// Weights and scales stay the same; what is kept of them is made when they are first seen: by the node's creation, or,
+// in the branch of an If, by its first run.
 #include <mutex>
 
 #include "int4_matmul.hpp"
@@ -17,7 +17,7 @@ class Int4Kernel {
  public:
   static constexpr const char* kName = "Int4MatMul";
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kUint8, abi::kFloat32};
-  static constexpr std::size_t kOutputs = 1;
+  static constexpr std::size_t kRequiredInputs = 3, kOutputs = 1, kRequiredOutputs = 1;
 
   Int4Kernel(const abi::Api* api, const abi::KernelInfo* info) : api(api) {
     check(abi::integer_attribute(api, info, "K", &depth_));

@@ -69,6 +69,13 @@ inline const abi::Value* input(const abi::Api* api, const abi::Context* context,
   return value;
 }
 
+// Null where the input was left out.
+inline const abi::Value* optional_input(const abi::Api* api, const abi::Context* context, std::size_t place) {
+  std::size_t count = 0;
+  check(abi::input_count(api, context, &count));
+  return place < count ? input(api, context, place) : nullptr;
+}
+
 inline abi::Value* output(const abi::Api* api, abi::Context* context, std::size_t place, const Shape& shape) {
   abi::Value* value = nullptr;
   check(abi::output(api, context, place, shape.data(), shape.size(), &value));
@@ -90,12 +97,12 @@ inline ParallelFor threads_of(const abi::Api* api, const abi::Context* context) 
 }
 
 // What an operator of this library is for the runtime: a kernel class K with a constructor from (Api, KernelInfo), a
-// function compute(Context) and its constants.
+// function compute(Context) and its constants. Inputs and outputs behind the required ones may be left out.
 template <typename K>
 abi::CustomOperator describe() {
   using Operator = abi::CustomOperator;
   const auto one = [](const Operator*) { return 1; };
-  const auto required = [](const Operator*, std::size_t) { return 0; };
+  const auto plain = [](const Operator*, std::size_t) { return 0; };
   Operator description;
   description.name = [](const Operator*) { return K::kName; };
   description.execution_provider = [](const Operator*) { return "CPUExecutionProvider"; };
@@ -103,7 +110,13 @@ abi::CustomOperator describe() {
   description.input_type = [](const Operator*, std::size_t place) { return K::kInputs[place]; };
   description.output_count = [](const Operator*) { return K::kOutputs; };
   description.output_type = [](const Operator*, std::size_t) { return abi::kFloat32; };
-  description.input_characteristic = description.output_characteristic = description.input_memory_type = required;
+  description.input_characteristic = [](const Operator*, std::size_t place) {
+    return place < K::kRequiredInputs ? 0 : 1;
+  };
+  description.output_characteristic = [](const Operator*, std::size_t place) {
+    return place < K::kRequiredOutputs ? 0 : 1;
+  };
+  description.input_memory_type = plain;
   description.variadic_input_least = description.variadic_input_homogeneous = one;
   description.variadic_output_least = description.variadic_output_homogeneous = one;
   description.create_kernel_v2 = [](const Operator*, const abi::Api* api, const abi::KernelInfo* info, void** kernel) {
@@ -123,5 +136,9 @@ abi::CustomOperator describe() {
 abi::CustomOperator describe_int4_matmul();
 abi::CustomOperator describe_attention();
 abi::CustomOperator describe_shared_attention();
+abi::CustomOperator describe_gated_gelu();
+abi::CustomOperator describe_add_norm();
+abi::CustomOperator describe_normed_heads();
+abi::CustomOperator describe_normed_rotary();
 
 }  // namespace larimar

@@ -26,7 +26,7 @@ struct ApiBase {
 };
 
 enum ErrorCode : int { kFail = 1, kInvalidArgument = 2 };
-enum ElementType : int { kFloat32 = 1, kUint8 = 2, kInt32 = 6 };
+enum ElementType : int { kFloat32 = 1, kUint8 = 2, kInt32 = 6, kInt64 = 7 };
 
 // Entries of the table that an Api is: the place, and the function there.
 template <std::size_t kPlace, typename Result, typename... Arguments>
@@ -47,6 +47,7 @@ inline constexpr Entry<62, Status*, const Info*, std::int64_t*, std::size_t> dim
 inline constexpr Entry<65, Status*, const Value*, Info**> tensor_info;
 inline constexpr Entry<85, Status*, const KernelInfo*, const char*, float*> float_attribute;
 inline constexpr Entry<86, Status*, const KernelInfo*, const char*, std::int64_t*> integer_attribute;
+inline constexpr Entry<88, Status*, const Context*, std::size_t*> input_count;
 inline constexpr Entry<90, Status*, const Context*, std::size_t, const Value**> input;
 inline constexpr Entry<91, Status*, Context*, std::size_t, const std::int64_t*, std::size_t, Value**> output;
 inline constexpr Entry<99, void, Info*> release_info;
@@ -66,8 +67,8 @@ struct CustomOperator {
   std::size_t (*output_count)(const CustomOperator*) = nullptr;
   void (*compute)(void*, Context*) = nullptr;
   void (*destroy_kernel)(void*) = nullptr;
-  int (*input_characteristic)(const CustomOperator*, std::size_t) = nullptr;  // 0: required
-  int (*output_characteristic)(const CustomOperator*, std::size_t) = nullptr;
+  int (*input_characteristic)(const CustomOperator*, std::size_t) = nullptr;  // 0: required, 1: optional
+  int (*output_characteristic)(const CustomOperator*, std::size_t) = nullptr;  // the same
   int (*input_memory_type)(const CustomOperator*, std::size_t) = nullptr;  // 0: the provider's
   int (*variadic_input_least)(const CustomOperator*) = nullptr;
   int (*variadic_input_homogeneous)(const CustomOperator*) = nullptr;

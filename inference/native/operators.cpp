@@ -2,6 +2,7 @@
 #include "attention.hpp"
 #include "int4_matmul.hpp"
 #include "kernels.hpp"
+#include "rows.hpp"
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
@@ -9,8 +10,10 @@ using namespace larimar;
 
 // What the runtime calls when the library is given to a session.
 EXPORTED abi::Status* RegisterCustomOps(abi::SessionOptions* options, const abi::ApiBase* base) {
-  static const abi::CustomOperator descriptions[] = {describe_int4_matmul(), describe_attention(),
-                                                      describe_shared_attention()};
+  static const abi::CustomOperator descriptions[] = {
+      describe_int4_matmul(), describe_attention(),    describe_shared_attention(), describe_gated_gelu(),
+      describe_add_norm(),    describe_normed_heads(), describe_normed_rotary(),
+  };
   static abi::Domain* domain = nullptr;  // one for the life of the process: sessions keep no count of it
   const abi::Api* api = base->get_api(abi::kVersion);
   if (api == nullptr) return nullptr;  // older than the interface: the graph will not open, and the caller says so
@@ -26,4 +29,6 @@ EXPORTED abi::Status* RegisterCustomOps(abi::SessionOptions* options, const abi:
 }
 
 // Whether this processor can run the operators.
-EXPORTED int larimar_operators_run_here() { return int4_runs_here() && attention_runs_here() ? 1 : 0; }
+EXPORTED int larimar_operators_run_here() {
+  return int4_runs_here() && attention_runs_here() && rows_run_here() ? 1 : 0;
+}
