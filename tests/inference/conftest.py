@@ -12,6 +12,7 @@ import tokenizers
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
 from inference.cancellation import CancelToken
+from inference.graphs import native_operators
 from inference.prompt import Prompt
 from inference.tokenizer import Tokenizer
 
@@ -195,6 +196,16 @@ class ScriptedModel:
         self.logits[self._reply[0] if self._reply else CONTROL_IDS["<turn|>"]] = 1000
         if not self._reply:
             self._reply = [CONTROL_IDS["<turn|>"]]
+
+
+@pytest.fixture(scope="session")
+def native_library() -> Path:
+    """Our own operators; skips where they are for other processors."""
+    reason = native_operators.why_not()
+    if reason.startswith("this processor"):
+        pytest.skip(reason)
+    assert not reason, f"{reason}: python packaging/build_operators.py"
+    return native_operators.LIBRARY
 
 
 @pytest.fixture(scope="session")

@@ -12,20 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from inference.graphs import native_operators
-
 Array = NDArray[np.float32]
 MOST_FEW = 16
 """Rows that come to the same bits as alone."""
-
-
-@pytest.fixture(scope="module")
-def library() -> Path:
-    reason = native_operators.why_not()
-    if reason.startswith("this processor"):
-        pytest.skip(reason)
-    assert not reason, f"{reason}: python packaging/build_operators.py"
-    return native_operators.LIBRARY
 
 
 def session_of(
@@ -102,7 +91,7 @@ def expected(keys: Array, values: Array, query: Array, start: int, window: int, 
     seed=st.integers(0, 99),
 )
 def test_it_attends(
-    library: Path,
+    native_library: Path,
     heads: tuple[int, int],
     size: int,
     rows: int,
@@ -114,7 +103,7 @@ def test_it_attends(
     keys, values = drawn(seed, start + rows, heads[1], size), drawn(seed + 1, start + rows, heads[1], size)
     query = drawn(seed + 2, rows, heads[0], size)
     scale = size_of_scores / size**0.5
-    session = session_of(library, *heads, window, scale=scale)
+    session = session_of(native_library, *heads, window, scale=scale)
     # what lies behind the last row is never read
     feeds = feeds_of(keys, values, query, start, start + rows + 9, filler=np.nan)
     output, present_key, present_value, again = session.run(None, feeds)
@@ -131,13 +120,13 @@ def test_it_attends(
 @pytest.mark.parametrize(("heads", "kv_heads", "size"), [(8, 1, 256), (8, 1, 512), (4, 2, 64), (3, 1, 16)])
 @pytest.mark.parametrize("window", [0, 100])
 def test_rows_come_to_the_same_bits_alone_and_together(
-    library: Path, heads: int, kv_heads: int, size: int, window: int
+    native_library: Path, heads: int, kv_heads: int, size: int, window: int
 ) -> None:
     """However many rows run, on however many threads."""
     start, capacity = 700, 800
     keys, values = drawn(1, capacity, kv_heads, size), drawn(2, capacity, kv_heads, size)
     query = drawn(3, MOST_FEW, heads, size)
-    sessions = {threads: session_of(library, heads, kv_heads, window, threads=threads) for threads in (1, 4)}
+    sessions = {threads: session_of(native_library, heads, kv_heads, window, threads=threads) for threads in (1, 4)}
     alone = [
         sessions[1].run(["output"], feeds_of(keys, values, query[row : row + 1], start + row, capacity))[0][0]
         for row in range(MOST_FEW)
@@ -148,10 +137,10 @@ def test_rows_come_to_the_same_bits_alone_and_together(
             np.testing.assert_array_equal(together[0], np.concatenate(alone[:count]), err_msg=f"{threads} threads")
 
 
-def test_bound_in_place_only_new_rows_are_written(library: Path) -> None:
+def test_bound_in_place_only_new_rows_are_written(native_library: Path) -> None:
     keys, values, query = drawn(1, 12, 2, 16), drawn(2, 12, 2, 16), drawn(3, 2, 4, 16)
     feeds = feeds_of(keys, values, query, 10, 20, filler=7.0)
-    session = session_of(library, 4, 2, 0)
+    session = session_of(native_library, 4, 2, 0)
     binding = session.io_binding()
     buffers = {
         name: onnxruntime.OrtValue.ortvalue_from_numpy(feeds[f"past_{name}"].copy()) for name in ("key", "value")
@@ -169,10 +158,10 @@ def test_bound_in_place_only_new_rows_are_written(library: Path) -> None:
         assert (buffers[name].numpy()[0, :, 12:] == 7).all()
 
 
-def test_what_does_not_fit_is_refused(library: Path) -> None:
+def test_what_does_not_fit_is_refused(native_library: Path) -> None:
     keys, values, query = drawn(1, 12, 2, 16), drawn(2, 12, 2, 16), drawn(3, 2, 4, 16)
     feeds = feeds_of(keys, values, query, 10, 20)
-    session = session_of(library, 4, 2, 0)
+    session = session_of(native_library, 4, 2, 0)
     for name, wrong in (
         ("last", np.array([20], np.int32)),  # behind the end of the buffers
         ("last", np.array([0], np.int32)),  # two rows, of which one would lie before their beginning

@@ -28,17 +28,13 @@ MOST_FEW = 16
 
 
 @pytest.fixture(scope="module", params=["best", "AVX2"])
-def library(request: pytest.FixtureRequest) -> Iterator[Path]:
+def library(request: pytest.FixtureRequest, native_library: Path) -> Iterator[Path]:
     """The library, with the kernels that it takes here, and with those of plainer processors where these are others."""
-    reason = native_operators.why_not()
-    if reason.startswith("this processor"):
-        pytest.skip(reason)
-    assert not reason, f"{reason}: python packaging/build_operators.py"
     if request.param == "AVX2" and "avx512_vnni" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("the best are those for AVX2")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LARIMAR_NATIVE_AVX512", "1" if request.param == "best" else "0")
-        yield native_operators.LIBRARY
+        yield native_library
 
 
 def graph_of(

@@ -15,20 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from inference.graphs import native_operators
 from inference.graphs.native_rows import with_native_rows
 
 Array = NDArray[np.float32]
 FLOAT = TensorProto.FLOAT
-
-
-@pytest.fixture(scope="module")
-def library() -> Path:
-    reason = native_operators.why_not()
-    if reason.startswith("this processor"):
-        pytest.skip(reason)
-    assert not reason, f"{reason}: python packaging/build_operators.py"
-    return native_operators.LIBRARY
 
 
 def drawn(seed: int, *shape: int) -> Array:
@@ -135,7 +125,7 @@ def assert_same(library: Path, content: bytes, feeds: dict[str, Any], wanted: di
     seed=st.integers(0, 99),
 )
 def test_normed_heads(
-    library: Path, rows: int, heads: int, size: int, part: float, turned: bool, amount: float, seed: int
+    native_library: Path, rows: int, heads: int, size: int, part: float, turned: bool, amount: float, seed: int
 ) -> None:
     feeds: dict[str, Any] = {"states": drawn(seed, 1, rows, heads * size) * np.float32(amount)}
     if turned:
@@ -145,7 +135,7 @@ def test_normed_heads(
         positions = np.random.default_rng(seed).integers(0, rows + 3, (1, rows))
         feeds |= {"positions": positions, "cosines": np.cos(angles), "sines": np.sin(angles)}
     wanted = {"NormedRotary": 1} if turned else {"NormedHeads": 1}
-    assert_same(library, heads_graph(heads, size, turned=turned), feeds, wanted)
+    assert_same(native_library, heads_graph(heads, size, turned=turned), feeds, wanted)
 
 
 @settings(max_examples=40, deadline=None)
@@ -157,9 +147,9 @@ def test_normed_heads(
     amount=st.sampled_from([1e-6, 1.0, 1e4]),
     seed=st.integers(0, 99),
 )
-def test_sums(library: Path, rows: int, width: int, factor: bool, after: bool, amount: float, seed: int) -> None:
+def test_sums(native_library: Path, rows: int, width: int, factor: bool, after: bool, amount: float, seed: int) -> None:
     feeds = {"states": drawn(seed, 1, rows, width) * np.float32(amount), "residual": drawn(seed + 1, 1, rows, width)}
-    assert_same(library, sum_graph(width, factor=factor, after=after), feeds, {"AddNorm": 1})
+    assert_same(native_library, sum_graph(width, factor=factor, after=after), feeds, {"AddNorm": 1})
 
 
 @settings(max_examples=40, deadline=None)
@@ -169,13 +159,13 @@ def test_sums(library: Path, rows: int, width: int, factor: bool, after: bool, a
     amount=st.sampled_from([1e-3, 1.0, 30.0]),
     seed=st.integers(0, 99),
 )
-def test_gates(library: Path, rows: int, width: int, amount: float, seed: int) -> None:
+def test_gates(native_library: Path, rows: int, width: int, amount: float, seed: int) -> None:
     feeds = {"states": drawn(seed, 1, rows, 16) * np.float32(amount)}
-    assert_same(library, gate_graph(width), feeds, {"MatMul": 2, "GatedGelu": 1})
+    assert_same(native_library, gate_graph(width), feeds, {"MatMul": 2, "GatedGelu": 1})
 
 
 @pytest.mark.parametrize("kind", ["heads", "turned", "sums"])
-def test_rows_come_to_the_same_bits_alone_and_together(library: Path, kind: str) -> None:
+def test_rows_come_to_the_same_bits_alone_and_together(native_library: Path, kind: str) -> None:
     count = 9
     feeds: dict[str, Any] = {"states": drawn(1, 1, count, 512)}
     if kind == "sums":
@@ -191,7 +181,7 @@ def test_rows_come_to_the_same_bits_alone_and_together(library: Path, kind: str)
             }
     joined = with_native_rows(content)
     assert joined is not None
-    session = session_of(joined, library)
+    session = session_of(joined, native_library)
     together = session.run(None, feeds)
     for row in range(count):
         one = {
@@ -252,10 +242,10 @@ def test_damaged_content_is_left_alone(cut: int, noise: int) -> None:
         assert isinstance(with_native_rows(damaged), bytes | None)  # and raises nothing
 
 
-def test_shapes_that_do_not_fit_are_refused(library: Path) -> None:
+def test_shapes_that_do_not_fit_are_refused(native_library: Path) -> None:
     turned = with_native_rows(heads_graph(2, 16, turned=True))
     assert turned is not None
-    session = session_of(turned, library)
+    session = session_of(turned, native_library)
     feeds = {
         "states": drawn(1, 1, 3, 32),
         "positions": np.arange(3)[None],
