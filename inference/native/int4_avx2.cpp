@@ -335,11 +335,6 @@ bool avx2_runs_here() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
 
-std::unique_ptr<Int4Product> make_avx2(const Int4Matrix& matrix) {
-  const std::size_t count = matrix.n * matrix.blocks();
-  if (are_bfloat16(matrix.scales, count)) return std::make_unique<Product<BFloat16>>(matrix);
-  if (are_float16(matrix.scales, count)) return std::make_unique<Product<Float16>>(matrix);
-  return std::make_unique<Product<float>>(matrix);
-}
+std::unique_ptr<Int4Product> make_avx2(const Int4Matrix& matrix) { return make_with_shortest<Product>(matrix); }
 
 }  // namespace larimar

@@ -311,11 +311,6 @@ bool avx512_runs_here() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("f16c");
 }
 
-std::unique_ptr<Int4Product> make_avx512(const Int4Matrix& matrix) {
-  const std::size_t count = matrix.n * matrix.blocks();
-  if (are_bfloat16(matrix.scales, count)) return std::make_unique<Product<BFloat16>>(matrix);
-  if (are_float16(matrix.scales, count)) return std::make_unique<Product<Float16>>(matrix);
-  return std::make_unique<Product<float>>(matrix);
-}
+std::unique_ptr<Int4Product> make_avx512(const Int4Matrix& matrix) { return make_with_shortest<Product>(matrix); }
 
 }  // namespace larimar

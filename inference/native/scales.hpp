@@ -7,6 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+
+#include "int4_matmul.hpp"
 
 namespace larimar {
 
@@ -41,6 +44,15 @@ __attribute__((target("f16c"))) inline bool are_float16(const float* values, std
     if (bits_of(_cvtsh_ss(_cvtss_sh(values[each], 0))) != bits_of(values[each])) return false;
   }
   return true;
+}
+
+// The product of a kind of processor, with the shortest scales that are the matrix's own.
+template <template <typename Scale> class Product>
+std::unique_ptr<Int4Product> make_with_shortest(const Int4Matrix& matrix) {
+  const std::size_t count = matrix.n * matrix.blocks();
+  if (are_bfloat16(matrix.scales, count)) return std::make_unique<Product<BFloat16>>(matrix);
+  if (are_float16(matrix.scales, count)) return std::make_unique<Product<Float16>>(matrix);
+  return std::make_unique<Product<float>>(matrix);
 }
 
 }  // namespace larimar
