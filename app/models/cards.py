@@ -90,15 +90,12 @@ class InstalledCard(Card):
     remove_requested = Signal(object)
     """Carries the :class:`~inference.installed_models.InstalledModel`; the user has agreed."""
 
-    def __init__(
-        self, model: InstalledModel, theme: Theme, *, loaded: str, busy: bool, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, model: InstalledModel, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, model.name, parent)
         self.model = model
         if model.demo:
             self.mark(self.tr("Demo"), "demo")
-        if loaded:
-            self.mark(loaded, "loaded")
+        self._loaded = self.mark("", "loaded")
         if model.drafter:
             self.mark(self.tr("with drafter")).setToolTip(self.tr("Guesses words ahead, which makes answers faster"))
         if model.problem:
@@ -115,19 +112,27 @@ class InstalledCard(Card):
         else:
             self.line(str(model.path))
         self.load = self.button(self.tr("Load"), self.tr("Load {name}").format(name=model.name))
-        self.load.setVisible(not loaded and not model.problem)
-        self.load.setEnabled(not busy)
         self.load.clicked.connect(lambda _checked=False: self.load_requested.emit(None if model.demo else model.path))
         self.remove = self.button(self.tr("Remove"), self.tr("Remove {name}").format(name=model.name), kind="flat")
         self.remove.setVisible(model.origin in ("ours", "added"))
-        self.remove.setEnabled(not loaded)
         self.remove.clicked.connect(lambda _checked=False: self._ask())
         words = self.tr("Delete it") if model.origin == "ours" else self.tr("Take it from the list")
         self.confirm = Confirm(words, self.tr("Keep it"), self)
         self.confirm.agreed.connect(lambda: self.remove_requested.emit(model))
         self.confirm.refused.connect(lambda: self.remove.setFocus(Qt.FocusReason.OtherFocusReason))
         self.column.addWidget(self.confirm)
+        self.show_state("", busy=False)
         self._restyle()
+
+    def show_state(self, loaded: str, *, busy: bool) -> None:
+        """Show whether this is the loaded model, in words; ``busy`` while any model is being loaded."""
+        self._loaded.setText(loaded)
+        self._loaded.setVisible(bool(loaded))
+        self.load.setVisible(not loaded and not self.model.problem)
+        self.load.setEnabled(not busy)
+        self.remove.setEnabled(not loaded)
+        if loaded:
+            self.confirm.hide()
 
     def _ask(self) -> None:
         if self.model.origin == "ours":

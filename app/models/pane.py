@@ -68,7 +68,6 @@ class ModelsPane(QScrollArea):
         self.free_memory: Callable[[], int | None] = available_bytes
         self.models: Sequence[InstalledModel] = ()
         self.installed_cards: list[InstalledCard] = []
-        self._shown: list[tuple[InstalledModel, str, bool]] = []
         self.catalogue_cards: dict[str, CatalogueCard] = {}
         self._catalogue: tuple[CatalogueModel, ...] = ()
         inside = QWidget(self)
@@ -158,22 +157,37 @@ class ModelsPane(QScrollArea):
     # --- what is shown ---
 
     def _show_installed(self) -> None:
-        busy = self._session.state is SessionState.LOADING
-        facts = [(model, self._loaded(model), busy) for model in self.models]
-        if facts == self._shown:  # a question that is open stays open
-            return
-        self._shown = facts
-        focused = next((card.model.path for card in self.installed_cards if card.isAncestorOf(self._focus())), None)
-        _empty(self._installed)
+        """Change what there is to change: a question that is open stays open, and the focus where it is."""
+        focused = self._focus()
+        attended = next((card.model.path for card in self.installed_cards if card.isAncestorOf(focused)), None)
+        left = list(self.installed_cards)
         self.installed_cards = []
-        for model, loaded, busy in facts:
-            card = InstalledCard(model, self._theme, loaded=loaded, busy=busy, parent=self.widget())
-            card.load_requested.connect(self.load_requested)
-            card.remove_requested.connect(self._remove)
-            self._installed.addWidget(card)
+        for model in self.models:
+            card = next((card for card in left if card.model == model), None)
+            if card is None:
+                card = self._installed_card(model)
+            else:
+                left.remove(card)
             self.installed_cards.append(card)
-            if model.path == focused:
+        for card in left:
+            self._installed.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+        busy = self._session.state is SessionState.LOADING
+        for place, card in enumerate(self.installed_cards):
+            if self._installed.indexOf(card) != place:
+                self._installed.removeWidget(card)
+                self._installed.insertWidget(place, card)
+            card.show_state(self._loaded(card.model), busy=busy)
+            usable = card.isAncestorOf(focused) and focused.isEnabled() and focused.isVisibleTo(self)
+            if card.model.path == attended and not usable:
                 (card.load if card.load.isEnabled() else self.add_button).setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _installed_card(self, model: InstalledModel) -> InstalledCard:
+        card = InstalledCard(model, self._theme, self.widget())
+        card.load_requested.connect(self.load_requested)
+        card.remove_requested.connect(self._remove)
+        return card
 
     def _loaded(self, model: InstalledModel) -> str:
         state = self._session.state

@@ -42,12 +42,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 def shown(qtbot: QtBot, larimar: Larimar) -> dict[str, InstalledCard]:
     larimar.window.show_models()
-    qtbot.waitUntil(lambda: bool(larimar.window.models.catalogue_cards))
+    pane = larimar.window.models
+    qtbot.waitUntil(lambda: bool(pane.catalogue_cards) and all(c.isVisible() for c in pane.catalogue_cards.values()))
     return installed(larimar)
 
 
 def installed(larimar: Larimar) -> dict[str, InstalledCard]:
-    return {card.model.name: card for card in larimar.window.models.installed_cards}
+    """Return the cards by name, without those that Qt will show only when it next handles events."""
+    return {card.model.name: card for card in larimar.window.models.installed_cards if card.isVisible()}
 
 
 def small_card(larimar: Larimar) -> CatalogueCard:
@@ -124,6 +126,36 @@ def test_models_are_listed_loaded_and_removed(qtbot: QtBot, make_app: MakeApp, t
     qtbot.mouseClick(mine.confirm.yes, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "Mine" not in installed(larimar))
     assert not path.exists()
+
+
+def test_a_question_stays_open_while_another_model_is_being_loaded(
+    qtbot: QtBot, make_app: MakeApp, tmp_path: Path
+) -> None:
+    path, other = (write(small_model(), tmp_path / "data" / "models" / name) for name in ("Mine", "Other"))
+    hold = threading.Event()
+
+    def factory(path: Path | None) -> FakeEngine:
+        if path is not None:
+            assert hold.wait(10)
+        return FakeEngine(demo=path is None, name=path.name if path else "Larimar demo")
+
+    larimar = make_app(factory)
+    cards = shown(qtbot, larimar)
+    mine = cards["Mine"]
+    qtbot.mouseClick(cards["Other"].load, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "Loading" in words_of(installed(larimar)["Other"]))
+    assert not mine.load.isEnabled()
+    qtbot.mouseClick(mine.remove, Qt.MouseButton.LeftButton)
+    assert mine.confirm.isVisible()
+    hold.set()
+    qtbot.waitUntil(lambda: "Loaded, on CPU" in words_of(installed(larimar)["Other"]))
+    assert mine.load.isEnabled()
+    assert mine.confirm.isVisible()
+    assert mine.confirm.no.hasFocus()
+    qtbot.mouseClick(mine.confirm.yes, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "Mine" not in installed(larimar))
+    assert not path.exists()
+    assert other.is_dir()
 
 
 def test_a_truncated_folder_that_was_added_says_what_is_wrong(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
