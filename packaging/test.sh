@@ -24,7 +24,14 @@ if [ $# = 0 ]; then
 fi
 printf '== pytest\n'
 status=0
-"$python" -m pytest "$@" || status=$?
+if [ $# = 0 ]; then
+    # Journeys hear and speak in real time, so nothing runs beside them.
+    "$python" -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not journey" || status=$?
+    printf '== journeys\n'
+    "$python" -m pytest -m journey || status=$?
+else
+    "$python" -m pytest "$@" || status=$?
+fi
 if [ -n "$failed" ]; then
     say "A check before the tests failed; see above."
     [ $status != 0 ] || status=1

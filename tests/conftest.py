@@ -36,6 +36,8 @@ for _variable, _folder in {
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ.pop("LARIMAR_MODEL", None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker; torch would otherwise take all for each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says what else the machine does, and nothing of the code.
 settings.register_profile("larimar", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
