@@ -6,8 +6,9 @@ import contextlib
 import ctypes
 import functools
 import gc
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -21,6 +22,39 @@ def release_unused() -> None:
     trim = _trim()
     if trim is not None:
         trim(0)
+
+
+def unmap_pages(files: Iterable[Path]) -> None:
+    """Take the pages of mapped files out of this process's memory (Linux); elsewhere, do nothing.
+
+    They stay in the system's cache, and come back when they are read again. Only for files of which nothing was
+    changed in memory: a change to a private mapping is lost.
+    """
+    advise = _advise()
+    if advise is None:
+        return
+    names = {os.path.realpath(file) for file in files}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and fields[5] in names:
+                start, end = (int(place, 16) for place in fields[0].split("-"))
+                advise(start, end - start, _MADV_DONTNEED)
+
+
+_MADV_DONTNEED = 4
+
+
+@functools.cache
+def _advise() -> Callable[[int, int, int], int] | None:
+    """Return the C library's ``madvise``; None where it has none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with contextlib.suppress(OSError, AttributeError):
+        function = ctypes.CDLL(None).madvise
+        function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int], ctypes.c_int
+        return function
+    return None
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from inference import processor
 from inference.cancellation import CancelToken
 from inference.errors import LoadCancelledError, ModelFolderError, OutOfMemoryError, RuntimeSetupError
 from inference.graphs import native_operators
+from inference.graphs.loading import weight_files
 from inference.graphs.native_products import with_native_products
 from inference.graphs.providers import (
     CPU,
@@ -24,6 +25,7 @@ from inference.graphs.providers import (
     wanted_providers,
     why_not_cuda,
 )
+from inference.memory import available_bytes
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -34,6 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 _EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 _LARGEST_GRAPH = 256 << 20  # bytes; one with its weights inside is not worth a copy
+_ROOM_TO_LEAVE = 2 << 30  # bytes, for other programs
 _FATAL_ONLY = 3  # the runtime's severity "error": its warnings are about graphs, not about anything a user can mend
 
 
@@ -130,12 +133,19 @@ def _with_native_operators(path: Path, content: bytes | None, options: Any) -> b
         options.register_custom_ops_library(str(library))
         if content is None and path.stat().st_size > _LARGEST_GRAPH:
             return None
-        return with_native_products(path.read_bytes() if content is None else content)
+        return with_native_products(path.read_bytes() if content is None else content, pack=_has_room(path))
     except OSError:  # the opening of the file says it better
         return None
     except Exception as error:  # of the runtime: it does without
         _LOG.warning("%s does not load", library, exc_info=error)
         return None
+
+
+def _has_room(path: Path) -> bool:
+    """Return whether the weights of a graph fit into memory a second time: once in the system's cache of files, which
+    can drop them, and once as the operators like them."""
+    room = available_bytes()
+    return room is not None and room > sum(file.stat().st_size for file in weight_files(path)) + _ROOM_TO_LEAVE
 
 
 class RunCancelled(Exception):  # noqa: N818 — control flow between the graphs and their owner, not a fault

@@ -1,7 +1,7 @@
 // Products for processors with AVX2 and FMA. Eight columns of the product share a register, so that nothing has to be
-// added up across one: their weights come into that order on the way from memory, 256 at a time, which costs less than
-// the one instruction for a sum across. Few rows, as in decoding, go over the weights once, up to six at a time; many,
-// as in reading a prompt, over tiles of 16 columns that are unpacked to bytes first.
+// added up across one. Packed weights lie in that order, one stream in large pages; those in the file come into it 256 at
+// a time on the way from memory, which costs less than the one instruction for a sum across. Few rows, as in decoding, go over the weights once, up to six at
+// a time; many, as in reading a prompt, over tiles of 16 columns that are unpacked to bytes first.
 //
 // VPMADDUBSW adds two products to 16 bits: eight times 2 · 15 · 127 stay below 2¹⁵.
 #include <immintrin.h>
@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "int4_matmul.hpp"
+#include "large_memory.hpp"
 #include "scales.hpp"
 
 #define WIDE __attribute__((target("avx2,fma,f16c")))
@@ -21,8 +22,11 @@ namespace {
 
 constexpr std::size_t kColumns = 8;  // of a register
 constexpr std::size_t kTile = 16;    // columns
-constexpr std::size_t kJobs = 16;
-constexpr std::size_t kPart = 1 << 17;  // bytes of the matrix
+constexpr std::size_t kGroupBlock = kColumns * 16;  // bytes of a block of all columns of a register
+constexpr std::size_t kAhead = 4096;                // bytes
+constexpr std::size_t kJobs = 64;
+constexpr std::size_t kTileJobs = 16;
+constexpr std::size_t kPart = 1 << 15;  // bytes of the matrix
 
 // 32 values of a row: those at even places, those at odd ones, −8 times their sum, and their scale.
 struct Block {
@@ -118,16 +122,63 @@ INLINE void transpose(const Pairs& pairs, __m256i (&four)[4]) {
   four[3] = _mm256_unpackhi_epi64(high_01, high_23);
 }
 
+// What a block of eight columns adds to the product for M rows; the rows' blocks lie `stride` apart.
+template <int M>
+INLINE void add_blocks(const __m256i (&four)[4], const Block* rows, std::size_t stride, __m256 scale,
+                       __m256 (&product)[M]) {
+  const __m256i halves = _mm256_set1_epi8(15);
+  __m256i sums[M];
+#pragma GCC unroll 4
+  for (int step = 0; step < 4; ++step) {
+    const __m256i even = _mm256_and_si256(four[step], halves);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi16(four[step], 4), halves);
+#pragma GCC unroll 6
+    for (int m = 0; m < M; ++m) {
+      const Block& row = rows[m * stride];
+      const __m256i both = _mm256_add_epi16(_mm256_maddubs_epi16(even, everywhere(row.even + 4 * step)),
+                                            _mm256_maddubs_epi16(odd, everywhere(row.odd + 4 * step)));
+      sums[m] = step ? _mm256_add_epi16(sums[m], both) : both;
+    }
+  }
+#pragma GCC unroll 6
+  for (int m = 0; m < M; ++m) product[m] = add_block(sums[m], rows[m * stride], scale, product[m]);
+}
+
+INLINE void load_packed(const std::uint8_t* weights, __m256i (&four)[4]) {
+#pragma GCC unroll 4
+  for (int step = 0; step < 4; ++step) four[step] = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights) + step);
+}
+
 // Eight columns of the product for M rows; the rows' blocks lie one row after the other.
 template <int M, typename Scale>
+WIDE void packed_columns(const std::uint8_t* weights, const Scale* scales, std::size_t blocks, const Block* rows,
+                         __m256 (&result)[M]) {
+  __m256 product[M];
+  for (int m = 0; m < M; ++m) product[m] = _mm256_setzero_ps();
+  for (std::size_t block = 0; block < blocks; ++block) {
+    const std::uint8_t* here = weights + block * kGroupBlock;
+    _mm_prefetch(reinterpret_cast<const char*>(here) + kAhead, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(here) + kAhead + 64, _MM_HINT_T0);
+    if (block % 2 == 0) {
+      _mm_prefetch(reinterpret_cast<const char*>(scales + kColumns * block) + 1024, _MM_HINT_T0);
+    }
+    __m256i four[4];
+    load_packed(here, four);
+    add_blocks<M>(four, rows + block, blocks, load_scales(scales + kColumns * block), product);
+  }
+  for (int m = 0; m < M; ++m) result[m] = product[m];
+}
+
+// The same from weights as they lie in the file.
+template <int M, typename Scale>
 WIDE void columns(const std::uint8_t* weights, const Scale* scales, std::size_t blocks, const Block* rows,
-                  __m256 (&product)[M]) {
-  const __m256i halves = _mm256_set1_epi8(15);
+                  __m256 (&result)[M]) {
+  __m256 product[M];
   for (int m = 0; m < M; ++m) product[m] = _mm256_setzero_ps();
   Pairs pairs = load_pairs(weights, blocks * 16);
   for (std::size_t block = 0; block < blocks; ++block) {
     // The next eight columns, in the order of memory: the processor itself foresees no eight streams.
-    const char* next = reinterpret_cast<const char*>(weights) + (kColumns * blocks + kColumns * block) * 16;
+    const char* next = reinterpret_cast<const char*>(weights) + (blocks + block) * kGroupBlock;
     _mm_prefetch(next, _MM_HINT_T0);
     _mm_prefetch(next + 64, _MM_HINT_T0);
     if (block % 2 == 0) {
@@ -136,20 +187,9 @@ WIDE void columns(const std::uint8_t* weights, const Scale* scales, std::size_t 
     __m256i four[4];
     transpose(pairs, four);
     pairs = load_pairs(weights + std::min(block + 1, blocks - 1) * 16, blocks * 16);  // in time for the next round
-    __m256i sums[M];
-    for (int step = 0; step < 4; ++step) {
-      const __m256i even = _mm256_and_si256(four[step], halves);
-      const __m256i odd = _mm256_and_si256(_mm256_srli_epi16(four[step], 4), halves);
-      for (int m = 0; m < M; ++m) {
-        const Block& row = rows[m * blocks + block];
-        const __m256i both = _mm256_add_epi16(_mm256_maddubs_epi16(even, everywhere(row.even + 4 * step)),
-                                              _mm256_maddubs_epi16(odd, everywhere(row.odd + 4 * step)));
-        sums[m] = step ? _mm256_add_epi16(sums[m], both) : both;
-      }
-    }
-    const __m256 scale = load_scales(scales + kColumns * block);
-    for (int m = 0; m < M; ++m) product[m] = add_block(sums[m], rows[m * blocks + block], scale, product[m]);
+    add_blocks<M>(four, rows + block, blocks, load_scales(scales + kColumns * block), product);
   }
+  for (int m = 0; m < M; ++m) result[m] = product[m];
 }
 
 // One tile of the product, kTile columns for M rows, from weights as [block][8 steps][kTile columns][4].
@@ -189,24 +229,36 @@ using Tile = void (*)(const std::uint8_t*, const float*, std::size_t, const Bloc
 constexpr Tile kTiles[] = {tile<1>, tile<2>, tile<3>, tile<4>};
 constexpr std::size_t kTileRows = std::size(kTiles);
 
-// Unpacks a tile to one byte a weight, and its scales to float32, [block][kTile].
-template <typename Scale>
+// Brings a group of eight columns into the order of packed weights, [block][4 steps][8 columns][4].
+WIDE void pack_group(const std::uint8_t* weights, std::size_t blocks, std::uint8_t* packed) {
+  for (std::size_t block = 0; block < blocks; ++block) {
+    __m256i four[4];
+    transpose(load_pairs(weights + block * 16, blocks * 16), four);
+    auto* to = reinterpret_cast<__m256i*>(packed + block * kGroupBlock);
+    // past the caches, which are not large enough for them
+    for (int step = 0; step < 4; ++step) _mm256_stream_si256(to + step, four[step]);
+  }
+  _mm_sfence();
+}
+
+// Unpacks a group of a tile to one byte a weight, and its scales to float32, [block][kTile].
+template <bool kPacked, typename Scale>
 WIDE void unpack(const std::uint8_t* weights, const Scale* scales, std::size_t blocks, std::uint8_t* unpacked,
                  float* wide_scales) {
   const __m256i halves = _mm256_set1_epi8(15);
-  for (std::size_t half = 0; half < 2; ++half) {
-    const std::uint8_t* source = weights + half * kColumns * blocks * 16;
-    for (std::size_t block = 0; block < blocks; ++block) {
-      __m256i four[4];
-      transpose(load_pairs(source + block * 16, blocks * 16), four);
-      for (std::size_t step = 0; step < 4; ++step) {
-        auto* to = reinterpret_cast<__m256i*>(unpacked + (block * 8 + 2 * step) * 4 * kTile) + half;
-        _mm256_store_si256(to, _mm256_and_si256(four[step], halves));
-        _mm256_store_si256(to + 2, _mm256_and_si256(_mm256_srli_epi16(four[step], 4), halves));
-      }
-      _mm256_store_ps(wide_scales + block * kTile + half * kColumns,
-                      load_scales(scales + (half * blocks + block) * kColumns));
+  for (std::size_t block = 0; block < blocks; ++block) {
+    __m256i four[4];
+    if constexpr (kPacked) {
+      load_packed(weights + block * kGroupBlock, four);
+    } else {
+      transpose(load_pairs(weights + block * 16, blocks * 16), four);
     }
+    for (std::size_t step = 0; step < 4; ++step) {
+      auto* to = reinterpret_cast<__m256i*>(unpacked + (block * 8 + 2 * step) * 4 * kTile);
+      _mm256_store_si256(to, _mm256_and_si256(four[step], halves));
+      _mm256_store_si256(to + 2, _mm256_and_si256(_mm256_srli_epi16(four[step], 4), halves));
+    }
+    _mm256_store_ps(wide_scales + block * kTile, load_scales(scales + block * kColumns));
   }
 }
 
@@ -218,14 +270,15 @@ class Product final : public Int4Product {
         n_(matrix.n),
         k_(matrix.k),
         blocks_(matrix.blocks()),
-        scales_((matrix.n + kColumns - 1) / kColumns * kColumns * blocks_),
-        rest_(matrix.n % kColumns ? kColumns * blocks_ * 16 : 0) {
+        groups_((n_ + kColumns - 1) / kColumns),
+        scales_(LargePiece::take(groups_ * kColumns * blocks_ * sizeof(Scale))),
+        rest_(n_ % kColumns ? blocks_ * kGroupBlock : 0) {
     const std::size_t rest = n_ % kColumns, first = n_ - rest;
-    std::memset(rest_.data, 0, rest ? kColumns * blocks_ * 16 : 0);
+    std::memset(rest_.data, 0, rest ? blocks_ * kGroupBlock : 0);
     std::memcpy(rest_.data, weights_ + first * blocks_ * 16, rest * blocks_ * 16);
     for (std::size_t column = 0; column < n_; column += kColumns) {
       const float* from = matrix.scales + column * blocks_;
-      Scale* to = scales_.data + column * blocks_;
+      Scale* to = reinterpret_cast<Scale*>(scales_.data) + column * blocks_;
       if (column + kColumns <= n_) {
         shorten_columns(from, to);
       } else {
@@ -237,6 +290,19 @@ class Product final : public Int4Product {
     }
   }
 
+  void pack(const ParallelFor& parallel) override {
+    const std::size_t bytes = groups_ * blocks_ * kGroupBlock;
+    LargePiece piece = LargePiece::take(bytes);
+    const std::size_t jobs = std::min(groups_, std::clamp<std::size_t>(bytes / kPart, 1, kJobs));
+    parallel(jobs, [&](std::size_t job) {
+      for (std::size_t group = groups_ * job / jobs; group < groups_ * (job + 1) / jobs; ++group) {
+        pack_group(weights_of<false>(group), blocks_, piece.data + group * blocks_ * kGroupBlock);
+      }
+    });
+    packed_ = std::move(piece);
+    rest_ = Aligned<std::uint8_t>();
+  }
+
   void multiply(const float* rows, std::size_t m, float* product, const ParallelFor& parallel) const override {
     const Aligned<Block> rounded(m * blocks_);
     const auto round = [&](std::size_t begin, std::size_t end) {
@@ -244,13 +310,12 @@ class Product final : public Int4Product {
         round_row(rows + row * k_, k_, rounded.data + row * blocks_);
       }
     };
-    const std::size_t groups = (n_ + kColumns - 1) / kColumns;
     if (m <= kFewRows) {
       round(0, m);
       const std::size_t bytes = n_ * blocks_ * (16 + sizeof(Scale));
-      const std::size_t jobs = std::min(std::clamp<std::size_t>(bytes / kPart, 1, kJobs), groups);
+      const std::size_t jobs = std::min(groups_, std::clamp<std::size_t>(bytes / kPart, 1, kJobs));
       parallel(jobs, [&](std::size_t job) {
-        for (std::size_t group = groups * job / jobs; group < groups * (job + 1) / jobs; ++group) {
+        for (std::size_t group = groups_ * job / jobs; group < groups_ * (job + 1) / jobs; ++group) {
           few(rounded.data, m, group, product);
         }
       });
@@ -258,22 +323,30 @@ class Product final : public Int4Product {
     }
     parallel((m + kFewRows - 1) / kFewRows,
              [&](std::size_t part) { round(part * kFewRows, std::min(m, (part + 1) * kFewRows)); });
-    const std::size_t tiles = n_ / kTile, jobs = std::min(tiles, kJobs);
+    const std::size_t tiles = n_ / kTile, jobs = std::min(tiles, kTileJobs);
     const Aligned<std::uint8_t> unpacked(jobs * blocks_ * kBlock * kTile);
     const Aligned<float> wide_scales(jobs * blocks_ * kTile);
     parallel(jobs, [&](std::size_t job) {
       std::uint8_t* own = unpacked.data + job * blocks_ * kBlock * kTile;
       float* own_scales = wide_scales.data + job * blocks_ * kTile;
       for (std::size_t index = tiles * job / jobs; index < tiles * (job + 1) / jobs; ++index) {
-        const std::size_t column = index * kTile;
-        unpack(weights_ + column * blocks_ * 16, scales_.data + column * blocks_, blocks_, own, own_scales);
+        for (std::size_t half = 0; half < kTile / kColumns; ++half) {
+          const std::size_t group = index * (kTile / kColumns) + half;
+          std::uint8_t* to = own + half * kColumns * 4;
+          float* to_scales = own_scales + half * kColumns;
+          if (packed_.data != nullptr) {
+            unpack<true>(weights_of<true>(group), scales_of(group), blocks_, to, to_scales);
+          } else {
+            unpack<false>(weights_of<false>(group), scales_of(group), blocks_, to, to_scales);
+          }
+        }
         for (std::size_t row = 0; row < m; row += kTileRows) {
           kTiles[std::min(kTileRows, m - row) - 1](own, own_scales, blocks_, rounded.data + row * blocks_,
-                                                   product + row * n_ + column, n_);
+                                                   product + row * n_ + index * kTile, n_);
         }
       }
     });
-    for (std::size_t group = tiles * kTile / kColumns; group < groups; ++group) few(rounded.data, m, group, product);
+    for (std::size_t group = tiles * kTile / kColumns; group < groups_; ++group) few(rounded.data, m, group, product);
   }
 
  private:
@@ -288,6 +361,16 @@ class Product final : public Int4Product {
   }
 
   static constexpr std::size_t kPass = 6;  // rows; more do not fit into the registers
+
+  template <bool kPacked>
+  const std::uint8_t* weights_of(std::size_t group) const {
+    if constexpr (kPacked) return packed_.data + group * blocks_ * kGroupBlock;
+    return (group + 1) * kColumns <= n_ ? weights_ + group * blocks_ * kGroupBlock : rest_.data;
+  }
+
+  const Scale* scales_of(std::size_t group) const {
+    return reinterpret_cast<const Scale*>(scales_.data) + group * kColumns * blocks_;
+  }
 
   // One group of columns for all rows, in passes of about as many rows each.
   void few(const Block* rows, std::size_t m, std::size_t group, float* product) const {
@@ -304,19 +387,21 @@ class Product final : public Int4Product {
 
   template <int M>
   WIDE void pass(const Block* rows, std::size_t group, float* product) const {
-    const std::size_t column = group * kColumns;
-    const bool whole = column + kColumns <= n_;
-    const std::uint8_t* weights = whole ? weights_ + column * blocks_ * 16 : rest_.data;
     __m256 result[M];
-    columns<M>(weights, scales_.data + column * blocks_, blocks_, rows, result);
+    if (packed_.data != nullptr) {
+      packed_columns<M>(weights_of<true>(group), scales_of(group), blocks_, rows, result);
+    } else {
+      columns<M>(weights_of<false>(group), scales_of(group), blocks_, rows, result);
+    }
+    const std::size_t column = group * kColumns, count = std::min(kColumns, n_ - column);
     for (int m = 0; m < M; ++m) {
       float* to = product + m * n_ + column;
-      if (whole) {
+      if (count == kColumns) {
         _mm256_storeu_ps(to, result[m]);
       } else {
         alignas(32) float values[kColumns];
         _mm256_store_ps(values, result[m]);
-        std::copy_n(values, n_ - column, to);
+        std::copy_n(values, count, to);
       }
     }
   }
@@ -325,8 +410,10 @@ class Product final : public Int4Product {
   std::size_t n_;
   std::size_t k_;
   std::size_t blocks_;
-  Aligned<Scale> scales_;       // [n / 8][block][8]
+  std::size_t groups_;          // of columns
+  LargePiece scales_;           // [n / 8][block][8]
   Aligned<std::uint8_t> rest_;  // weights of columns that do not fill a register, filled up
+  LargePiece packed_;           // [n / 8][block][4 steps][8 columns][4]; null while they are read from the file
 };
 
 }  // namespace

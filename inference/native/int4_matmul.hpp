@@ -23,13 +23,17 @@ struct Int4Matrix {
 
 constexpr std::size_t kFewRows = 16;
 
-// A matrix and what is kept of it for one kind of processor. The weights stay where they are, and have to stay there.
+// A matrix and what is kept of it for one kind of processor. The weights have to stay where they are.
 class Int4Product {
  public:
   // Needs: int4_runs_here(). Throws std::bad_alloc.
   static std::unique_ptr<Int4Product> make(const Int4Matrix& matrix);
 
   virtual ~Int4Product() = default;
+
+  // Copies the weights into the order in which they are used, in memory of their own, where that makes it faster. To be
+  // called before anything is multiplied. Throws std::bad_alloc.
+  virtual void pack(const ParallelFor& /* parallel */) {}
 
   // Writes rows · matrixᵀ, [m][n], for rows [m][k], which are rounded to 8 bits in blocks of 32. An element of the
   // product has the same bits whatever m is, as long as it is at most kFewRows. Throws std::bad_alloc.

@@ -1,10 +1,11 @@
 // ONNX Runtime's operator larimar::Int4MatMul: the product of MatMulNBits with 4 bits, blocks of 32 and no zero points.
 //
 // Inputs: rows, float32 [..., K]; weights, uint8 [N, blocks, 16]; scales, float32 with N · blocks elements.
-// Output: float32 [..., N]. Attribute: K.
+// Output: float32 [..., N]. Attributes: K; pack, 1 to copy the weights into the order in which they are used.
 //
-// Weights and scales stay the same; what is kept of them is made when they are first seen: by the node's creation, or,
-// in the branch of an If, by its first run.
+// Weights and scales stay the same. What is kept of them is made when they are first seen: by the node's creation, or,
+// in the branch of an If, by its first run. Weights are packed by the first run, which has the threads for it; those of
+// experts that are never chosen never are.
 #include <mutex>
 
 #include "int4_matmul.hpp"
@@ -21,6 +22,7 @@ class Int4Kernel {
 
   Int4Kernel(const abi::Api* api, const abi::KernelInfo* info) : api(api) {
     check(abi::integer_attribute(api, info, "K", &depth_));
+    check(abi::integer_attribute(api, info, "pack", &pack_));
     const abi::Value *weights = constant(info, 1), *scales = constant(info, 2);
     if (weights != nullptr && scales != nullptr) prepare(weights, scales);
   }
@@ -30,6 +32,8 @@ class Int4Kernel {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       prepare(input(api, context, 1), input(api, context, 2));
+      if (pack_ && !packed_) product_->pack(threads_of(api, context));
+      packed_ = true;
     }
     Shape shape = shape_of(api, rows);
     if (shape.empty() || shape.back() != depth_) refuse(api, kNoFit);
@@ -68,9 +72,12 @@ class Int4Kernel {
     product_ = Int4Product::make({data, data_of<const float>(api, scales), static_cast<std::size_t>(columns_),
                                   static_cast<std::size_t>(depth_)});
     weights_ = data;
+    packed_ = false;
   }
 
   std::mutex mutex_;
+  std::int64_t pack_ = 0;
+  bool packed_ = false;
   std::int64_t columns_ = 0;
   std::int64_t depth_ = 0;
   const std::uint8_t* weights_ = nullptr;

@@ -12,7 +12,7 @@ from inference.errors import LoadCancelledError
 from inference.graphs import loading
 from inference.graphs.loading import Loading, weight_files
 from inference.language_model import LanguageModel
-from inference.memory import available_bytes, release_unused, resident_bytes
+from inference.memory import available_bytes, release_unused, resident_bytes, unmap_pages
 from inference.model_folder import ModelFolder, default_model_folder
 
 
@@ -109,3 +109,20 @@ def test_freed_memory_goes_back_to_the_system() -> None:
 def test_available_memory_is_told_where_the_system_tells_it() -> None:
     available = available_bytes()
     assert available is None or available > 0
+
+
+def test_pages_of_a_mapped_file_are_handed_back_and_can_be_read_again(tmp_path: Path) -> None:
+    if not resident_bytes():
+        pytest.skip("this system does not say how much memory a process has")
+    file, other = tmp_path / "with a space", tmp_path / "other"
+    content = np.random.default_rng(0).integers(0, 256, 40 << 20, np.uint8)
+    for each in (file, other):
+        content.tofile(each)
+    mapped = [np.memmap(each, np.uint8, "c") for each in (file, other)]
+    own = content[: 1 << 20].copy()
+    assert all((each == content).all() for each in mapped)
+    before = resident_bytes()["mapped"]
+    unmap_pages([file, tmp_path / "missing"])
+    assert 35_000_000 < before - resident_bytes()["mapped"] < 45_000_000
+    assert all((each == content).all() for each in mapped)
+    assert (own == content[: 1 << 20]).all()

@@ -17,9 +17,12 @@ from onnx import helper, numpy_helper
 
 from inference.cancellation import CancelToken
 from inference.graphs import native_operators
+from inference.graphs import session as session_module
+from inference.graphs.loading import weight_files
 from inference.graphs.native_products import with_native_products
 from inference.graphs.session import open_session
 from inference.language_model import LanguageModel
+from inference.memory import release_unused, unmap_pages
 from inference.model_folder import ModelFolder, default_model_folder
 
 BLOCK = 32
@@ -67,11 +70,11 @@ def made_up(seed: int, n: int, blocks: int) -> tuple[NDArray[np.uint8], NDArray[
     return weights, random.normal(0, 0.01, (n, blocks)).astype(np.float32)
 
 
-def session_of(library: Path, content: bytes, threads: int = 2) -> onnxruntime.InferenceSession:
+def session_of(library: Path, content: bytes, threads: int = 2, *, pack: bool = True) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.register_custom_ops_library(str(library))
-    native = with_native_products(content)
+    native = with_native_products(content, pack=pack)
     assert native is not None
     return onnxruntime.InferenceSession(native, options, providers=["CPUExecutionProvider"])
 
@@ -101,12 +104,13 @@ def plain(weights: NDArray[np.uint8], scales: NDArray[np.float32]) -> NDArray[np
     blocks=st.integers(1, 14),
     rows=st.integers(0, 60),
     size=st.sampled_from([1e-20, 1e-3, 1.0, 1e4]),
+    pack=st.booleans(),
 )
-def test_it_multiplies(library: Path, seed: int, n: int, blocks: int, rows: int, size: float) -> None:
+def test_it_multiplies(library: Path, seed: int, n: int, blocks: int, rows: int, size: float, pack: bool) -> None:
     weights, scales = made_up(seed, n, blocks)
     given_rows = (np.random.default_rng(seed).normal(0, size, (rows, blocks * BLOCK))).astype(np.float32)
     given_rows[::3] = 0
-    result = product(session_of(library, graph_of(weights, scales)), given_rows)
+    result = product(session_of(library, graph_of(weights, scales), pack=pack), given_rows)
     expected = rounded(given_rows) @ plain(weights, scales).T
     assert result.shape == (rows, n)
     # products of 8 and 4 bits are exact: what is left is float32's rounding and ties of rounding to 8 bits
@@ -118,16 +122,34 @@ def test_rows_come_to_the_same_bits_alone_and_together(library: Path, n: int, bl
     session = session_of(library, graph_of(*made_up(1, n, blocks)))
     rows = np.random.default_rng(2).normal(0, 1, (MOST_FEW, blocks * BLOCK)).astype(np.float32)
     alone = np.concatenate([product(session, rows[place : place + 1]) for place in range(len(rows))])
+    in_file = session_of(library, graph_of(*made_up(1, n, blocks)), pack=False)
     for count in range(1, MOST_FEW + 1):
         np.testing.assert_array_equal(product(session, rows[:count]), alone[:count])
+        np.testing.assert_array_equal(product(in_file, rows[:count]), alone[:count])
 
 
-def test_threads_change_nothing(library: Path) -> None:
-    content = graph_of(*made_up(3, 5000, 16))
+def test_neither_threads_nor_packing_change_anything(library: Path) -> None:
+    content = graph_of(*made_up(3, 5001, 16))
     rows = np.random.default_rng(4).normal(0, 1, (70, 512)).astype(np.float32)
-    one, four = session_of(library, content, threads=1), session_of(library, content, threads=4)
+    one = session_of(library, content, threads=1)
+    others = [session_of(library, content, threads=4), session_of(library, content, threads=3, pack=False)]
     for count in (1, 7, 70):
-        np.testing.assert_array_equal(product(one, rows[:count]), product(four, rows[:count]))
+        expected = product(one, rows[:count])
+        for session in others:
+            np.testing.assert_array_equal(product(session, rows[:count]), expected)
+
+
+def test_many_sessions_share_the_memory_of_packed_weights_and_give_it_back(library: Path) -> None:
+    rows = np.random.default_rng(4).normal(0, 1, (1, 1536)).astype(np.float32)
+    content = graph_of(*made_up(3, 20_000, 48))  # 15 MB
+    kept = session_of(library, content)
+    expected = product(kept, rows)
+    held = anonymous_bytes()
+    for _ in range(20):
+        np.testing.assert_array_equal(product(session_of(library, content), rows), expected)
+        release_unused()
+    assert anonymous_bytes() - held < 160 << 20
+    np.testing.assert_array_equal(product(kept, rows), expected)
 
 
 def test_it_comes_close_to_the_runtimes_own(library: Path) -> None:
@@ -141,24 +163,26 @@ def test_it_comes_close_to_the_runtimes_own(library: Path) -> None:
 
 def test_only_products_of_the_known_form_are_replaced() -> None:
     weights, scales = made_up(1, 16, 4)
-    assert with_native_products(graph_of(weights, scales)) is not None
-    assert with_native_products(graph_of(weights, scales.reshape(-1))) is not None
-    assert with_native_products(graph_of(weights, scales, zero_points=True)) is None
-    assert with_native_products(graph_of(weights, scales, accuracy_level=1)) is None, "rows must not be rounded"
-    assert with_native_products(graph_of(weights, scales.astype(np.float16))) is None
-    assert with_native_products(graph_of(weights, scales, bits=8)) is None
-    assert with_native_products(graph_of(weights, scales, block_size=64)) is None
-    assert with_native_products(graph_of(weights, scales, N=15)) is None, "sizes that contradict each other"
+    assert with_native_products(graph_of(weights, scales), pack=True) is not None
+    assert with_native_products(graph_of(weights, scales.reshape(-1)), pack=True) is not None
+    assert with_native_products(graph_of(weights, scales, zero_points=True), pack=True) is None
+    assert with_native_products(graph_of(weights, scales, accuracy_level=1), pack=True) is None, (
+        "rows must not be rounded"
+    )
+    assert with_native_products(graph_of(weights, scales.astype(np.float16)), pack=True) is None
+    assert with_native_products(graph_of(weights, scales, bits=8), pack=True) is None
+    assert with_native_products(graph_of(weights, scales, block_size=64), pack=True) is None
+    assert with_native_products(graph_of(weights, scales, N=15), pack=True) is None, "sizes that contradict each other"
 
 
 def test_what_is_no_graph_is_left_to_the_runtime() -> None:
     content = graph_of(*made_up(1, 16, 4))
     for damaged in (b"", b"no graph", content[: len(content) // 2], content[:-1]):
-        assert with_native_products(damaged) is None
+        assert with_native_products(damaged, pack=True) is None
 
 
 def test_shapes_that_do_not_fit_are_refused(library: Path) -> None:
-    model = onnx.load_from_string(with_native_products(graph_of(*made_up(1, 16, 4))) or b"")
+    model = onnx.load_from_string(with_native_products(graph_of(*made_up(1, 16, 4)), pack=True) or b"")
     scales = next(each for each in model.graph.initializer if each.name == "scales")
     scales.CopyFrom(numpy_helper.from_array(np.ones((16, 3), np.float32), "scales"))
     options = onnxruntime.SessionOptions()
@@ -216,18 +240,25 @@ def test_a_model_says_the_same_with_and_without(library: Path, monkeypatch: pyte
     assert np.corrcoef(native, runtime)[0, 1] > 0.999
 
 
-def test_weights_stay_in_the_file(library: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [None, 1 << 30])
+def test_weights_stay_in_the_file_where_memory_is_short(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int | None
+) -> None:
     """A matrix of 60 MB adds no more than a few to the memory that is the process's own."""
+    monkeypatch.setattr(session_module, "available_bytes", lambda: room)
     folder = tmp_path / "large"
     folder.mkdir()
     weights, scales = made_up(1, 65536, 48)
     model = onnx.load_from_string(graph_of(weights, scales))
     onnx.save(model, folder / "graph.onnx", save_as_external_data=True, location="graph.onnx_data", size_threshold=1024)
     del model, weights, scales
+    release_unused()
     before = anonymous_bytes()
     session = open_session(folder / "graph.onnx", "cpu", threads=1)
-    product(session, np.ones((1, 1536), np.float32))
+    expected = product(session, np.ones((1, 1536), np.float32))
     assert anonymous_bytes() - before < 20 << 20
+    unmap_pages(weight_files(folder / "graph.onnx"))
+    np.testing.assert_array_equal(product(session, np.ones((1, 1536), np.float32)), expected)
     shutil.rmtree(folder)
     product(session, np.ones((1, 1536), np.float32))  # a deleted file lives on as long as it is mapped
 
