@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from inference.graphs.providers import import_onnxruntime
+
 _LOG = logging.getLogger(__name__)
 
 SWITCH: Final = "LARIMAR_NATIVE_OPERATORS"
@@ -45,4 +47,11 @@ def why_not() -> str:
     except (OSError, AttributeError) as error:
         _LOG.warning("%s cannot be used", LIBRARY, exc_info=error)
         return "their library is damaged or for another system"
-    return "" if runs_here() else "this processor lacks AVX2"
+    if not runs_here():
+        return "this processor lacks AVX2"
+    try:
+        import_onnxruntime().SessionOptions().register_custom_ops_library(str(LIBRARY))
+    except Exception as error:  # of the runtime: another version than they were written for
+        _LOG.warning("%s cannot be used", LIBRARY, exc_info=error)
+        return "ONNX Runtime does not take them"
+    return ""

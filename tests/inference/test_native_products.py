@@ -192,6 +192,10 @@ def test_shapes_that_do_not_fit_are_refused(library: Path) -> None:
         onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
+def refuse(*_: object) -> None:
+    raise RuntimeError("an operator of that name is registered already")
+
+
 @pytest.fixture
 def anew() -> Iterator[None]:
     """Lets a test change whether the library is used."""
@@ -200,7 +204,7 @@ def anew() -> Iterator[None]:
     native_operators.why_not.cache_clear()
 
 
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("anew", "native_library")
 def test_without_the_library_the_runtime_multiplies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(native_operators.SWITCH, "0")
     assert native_operators.library() is None
@@ -212,6 +216,10 @@ def test_without_the_library_the_runtime_multiplies(tmp_path: Path, monkeypatch:
     native_operators.why_not.cache_clear()
     native_operators.LIBRARY.write_bytes(b"no library")
     assert native_operators.why_not() == "their library is damaged or for another system"
+    native_operators.why_not.cache_clear()
+    monkeypatch.undo()
+    monkeypatch.setattr(onnxruntime.SessionOptions, "register_custom_ops_library", refuse)
+    assert native_operators.why_not() == "ONNX Runtime does not take them"
     weights, scales = made_up(1, 16, 4)
     graph = tmp_path / "graph.onnx"
     graph.write_bytes(graph_of(weights, scales))
