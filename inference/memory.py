@@ -8,7 +8,7 @@ import functools
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 
@@ -84,10 +84,35 @@ def resident_bytes() -> dict[str, int]:
     return {names[key]: int(value.split()[0]) * 1024 for key, _, value in fields if key in names}
 
 
-def available_bytes() -> int | None:
-    """Return how much memory programs can still take, in bytes; None where the system does not say."""
+def available_bytes(root: Path = Path("/")) -> int | None:
+    """Return how much memory this process can still take, in bytes; None where the system does not say.
+
+    No more than a container's limit leaves to it; files in its cache count as free.
+
+    Args:
+        root: where ``/proc`` and ``/sys`` are looked for; for tests.
+    """
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return None
+    return min((available, *_left_by_limits(root)))
+
+
+def _left_by_limits(root: Path) -> Iterator[int]:
+    """Yield what each group of processes that has a limit, from ours outwards, leaves (cgroup v2)."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    top = root / "sys/fs/cgroup"
+    here = top / next((line[3:] for line in groups if line.startswith("0::")), "/").lstrip("/")
+    for folder in (here, *here.parents):
+        with contextlib.suppress(OSError, ValueError):  # no such file, or "max": no limit
+            limit = int((folder / "memory.max").read_text(encoding="ascii"))
+            used = int((folder / "memory.current").read_text(encoding="ascii"))
+            fields = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+            yield max(0, limit - used + int(fields.get("inactive_file", 0)) + int(fields.get("active_file", 0)))
+        if folder == top:
+            break

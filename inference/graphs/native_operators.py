@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from inference.graphs.providers import import_onnxruntime
-
 _LOG = logging.getLogger(__name__)
 
 SWITCH: Final = "LARIMAR_NATIVE_OPERATORS"
@@ -34,6 +32,11 @@ def library() -> Path | None:
     return None if why_not() else LIBRARY
 
 
+def takes_8_bits() -> bool:
+    """Return whether products with 8-bit weights are better made by the library, which has to be there."""
+    return bool(ctypes.CDLL(str(LIBRARY)).larimar_operators_take_8_bits())
+
+
 @functools.cache
 def why_not() -> str:
     """Return why the library is not used, as the second half of a sentence: "it was not built"; empty if it is."""
@@ -49,6 +52,8 @@ def why_not() -> str:
         return "their library is damaged or for another system"
     if not runs_here():
         return "this processor lacks AVX2"
+    from inference.graphs.providers import import_onnxruntime  # not above: the build needs this file alone
+
     try:
         import_onnxruntime().SessionOptions().register_custom_ops_library(str(LIBRARY))
     except Exception as error:  # of the runtime: another version than they were written for

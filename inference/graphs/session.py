@@ -133,7 +133,9 @@ def _with_native_operators(path: Path, content: bytes | None, options: Any) -> b
         options.register_custom_ops_library(str(library))
         if content is None and path.stat().st_size > _LARGEST_GRAPH:
             return None
-        return with_native_products(path.read_bytes() if content is None else content, pack=_has_room(path))
+        room = _has_room(path)
+        eight_bits = room and native_operators.takes_8_bits()
+        return with_native_products(path.read_bytes() if content is None else content, pack=room, eight_bits=eight_bits)
     except OSError:  # the opening of the file says it better
         return None
     except Exception as error:  # of the runtime: it does without

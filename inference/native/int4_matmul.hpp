@@ -21,8 +21,6 @@ struct Int4Matrix {
   std::size_t blocks() const { return (k + kBlock - 1) / kBlock; }
 };
 
-constexpr std::size_t kFewRows = 16;
-
 // A matrix and what is kept of it for one kind of processor. The weights have to stay where they are.
 class Int4Product {
  public:

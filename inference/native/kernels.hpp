@@ -134,6 +134,7 @@ abi::CustomOperator describe() {
 
 // The operators of the library.
 abi::CustomOperator describe_int4_matmul();
+abi::CustomOperator describe_int8_matmul();
 abi::CustomOperator describe_attention();
 abi::CustomOperator describe_shared_attention();
 abi::CustomOperator describe_gated_gelu();

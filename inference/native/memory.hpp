@@ -1,4 +1,4 @@
-// What the kernels share: aligned memory, and how work is divided among threads.
+// What the kernels share: aligned memory, how work is divided among threads, and how many rows are few.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,9 @@ namespace larimar {
 
 // Calls its function once for each number below the given one, on several threads where there are some.
 using ParallelFor = std::function<void(std::size_t, const std::function<void(std::size_t)>&)>;
+
+// Rows of a product that come to the same bits together and alone.
+constexpr std::size_t kFewRows = 16;
 
 // Elements without constructors, at a multiple of 64 bytes.
 template <typename T>

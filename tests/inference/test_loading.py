@@ -111,6 +111,24 @@ def test_available_memory_is_told_where_the_system_tells_it() -> None:
     assert available is None or available > 0
 
 
+@pytest.mark.parametrize(
+    ("own", "outer", "left"), [("max", "max", 8192_000), ("max", "5000000", 3_100_000), ("1000", "5000000", 0)]
+)
+def test_a_container_limits_what_is_available(tmp_path: Path, own: str, outer: str, left: int) -> None:
+    group = tmp_path / "sys/fs/cgroup/outer/own"
+    group.mkdir(parents=True)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    assert available_bytes(tmp_path) is None
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 16000 kB\nMemAvailable: 8000 kB\n")
+    assert available_bytes(tmp_path) == 8192_000
+    (tmp_path / "proc/self/cgroup").write_text("0::/outer/own\n")
+    for folder, limit in ((group, own), (group.parent, outer)):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("2000000\n")
+        (folder / "memory.stat").write_text("anon 1900000\ninactive_file 60000\nactive_file 40000\n")
+    assert available_bytes(tmp_path) == left
+
+
 def test_pages_of_a_mapped_file_are_handed_back_and_can_be_read_again(tmp_path: Path) -> None:
     if not resident_bytes():
         pytest.skip("this system does not say how much memory a process has")

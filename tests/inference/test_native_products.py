@@ -1,4 +1,4 @@
-"""Our own operator for products with 4-bit weights: its numbers, and the graphs that it takes part in."""
+"""Our own operators for products with 4-bit and 8-bit weights: their numbers, and the graphs that they take part in."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def graph_of(
     graph = helper.make_graph(
         [node],
         "product",
-        [helper.make_tensor_value_info("rows", kind, ["M", blocks * BLOCK])],
+        [helper.make_tensor_value_info("rows", kind, ["M", given["K"]])],
         [helper.make_tensor_value_info("product", kind, ["M", n])],
         initializers,
     )
@@ -64,9 +64,9 @@ def graph_of(
     return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
 
 
-def made_up(seed: int, n: int, blocks: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def made_up(seed: int, n: int, blocks: int, bits: int = 4) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     random = np.random.default_rng(seed)
-    weights = random.integers(0, 256, (n, blocks, BLOCK // 2)).astype(np.uint8)
+    weights = random.integers(0, 256, (n, blocks, BLOCK * bits // 8)).astype(np.uint8)
     return weights, random.normal(0, 0.01, (n, blocks)).astype(np.float32)
 
 
@@ -74,7 +74,7 @@ def session_of(library: Path, content: bytes, threads: int = 2, *, pack: bool = 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.register_custom_ops_library(str(library))
-    native = with_native_products(content, pack=pack)
+    native = with_native_products(content, pack=pack, eight_bits=True)
     assert native is not None
     return onnxruntime.InferenceSession(native, options, providers=["CPUExecutionProvider"])
 
@@ -115,6 +115,37 @@ def test_it_multiplies(library: Path, seed: int, n: int, blocks: int, rows: int,
     assert result.shape == (rows, n)
     # products of 8 and 4 bits are exact: what is left is float32's rounding and ties of rounding to 8 bits
     assert np.abs(result - expected).max(initial=0) <= 2e-3 * np.abs(expected).max(initial=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(1, 150),
+    k=st.integers(1, 1000),
+    rows=st.integers(0, 60),
+    size=st.sampled_from([1e-20, 1e-3, 1.0, 1e4]),
+)
+def test_it_multiplies_by_8_bits(native_library: Path, seed: int, n: int, k: int, rows: int, size: float) -> None:
+    weights, scales = made_up(seed, n, -(-k // BLOCK), bits=8)
+    given_rows = np.random.default_rng(seed).normal(0, size, (rows, k)).astype(np.float32)
+    result = product(session_of(native_library, graph_of(weights, scales, bits=8, K=k)), given_rows)
+    values = (weights.astype(np.float64) - 128) * scales[..., None]
+    expected = given_rows.astype(np.float64) @ values.reshape(n, -1)[:, :k].T
+    assert result.shape == (rows, n)
+    largest = np.abs(given_rows.astype(np.float64)) @ np.abs(values.reshape(n, -1)[:, :k]).T
+    assert (np.abs(result - expected) <= 1e-5 * largest + 1e-30).all()  # float32's rounding: rows are not rounded
+
+
+@pytest.mark.parametrize(("n", "k"), [(64, 1536), (1000, 160), (33, 4096), (4096, 250)])
+def test_rows_of_8_bit_products_come_to_the_same_bits_alone_and_together(native_library: Path, n: int, k: int) -> None:
+    content = graph_of(*made_up(1, n, -(-k // BLOCK), bits=8), bits=8, K=k)
+    one, four = session_of(native_library, content, threads=1), session_of(native_library, content, threads=4)
+    rows = np.random.default_rng(2).normal(0, 1, (70, k)).astype(np.float32)
+    alone = np.concatenate([product(one, rows[place : place + 1]) for place in range(MOST_FEW)])
+    for count in range(1, MOST_FEW + 1):
+        np.testing.assert_array_equal(product(one, rows[:count]), alone[:count])
+        np.testing.assert_array_equal(product(four, rows[:count]), alone[:count])
+    np.testing.assert_array_equal(product(one, rows), product(four, rows))
 
 
 @pytest.mark.parametrize(("n", "blocks"), [(64, 48), (1000, 5), (33, 384), (4096, 8)])
@@ -170,7 +201,12 @@ def test_only_products_of_the_known_form_are_replaced() -> None:
         "rows must not be rounded"
     )
     assert with_native_products(graph_of(weights, scales.astype(np.float16)), pack=True) is None
-    assert with_native_products(graph_of(weights, scales, bits=8), pack=True) is None
+    assert with_native_products(graph_of(weights, scales, bits=8), pack=True, eight_bits=True) is None, (
+        "half a byte each"
+    )
+    eight = graph_of(*made_up(1, 16, 4, bits=8), bits=8)
+    assert with_native_products(eight, pack=True) is None
+    assert with_native_products(eight, pack=True, eight_bits=True) is not None
     assert with_native_products(graph_of(weights, scales, block_size=64), pack=True) is None
     assert with_native_products(graph_of(weights, scales, N=15), pack=True) is None, "sizes that contradict each other"
 
