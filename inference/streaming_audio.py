@@ -32,8 +32,10 @@ _SMALL_BLOCK: Final = 4
 """The same at the beginning of a clip, so that little is left of a short one that ends just before the next block."""
 _SHORT: Final = 240
 """Soft tokens, ten seconds, after which what is left is little beside the clip anyway."""
-_EASY: Final = 0.25
-"""Share of the time that the sound lasts, above which encoding it in small blocks is too much work."""
+_EASY: Final = 0.3
+"""Share of the time that the sound lasts, above which encoding it in small blocks is too much work …"""
+_TOO_SLOW: Final = 3
+"""… if so many in a row take longer: one may have been held up by something else."""
 _EARLIEST_CUT: Final = MAX_TOKENS // 2
 """Soft tokens; clips are cut in their second half."""
 _BETWEEN_MARKS: Final = 4 * _BLOCK
@@ -162,8 +164,8 @@ class _Clip:
         self._tokens = [np.zeros((0, self._encoder.hidden_size), np.float32)]
         self._state: AudioState | None = None
         self._marks: list[AudioState] = []
-        self._easily = True
-        """Whether this machine encodes small blocks in a fraction of the time that they last."""
+        self._slow = 0
+        """How many of the last blocks took long beside the time that they last."""
 
     def hear(self, samples: NDArray[np.float32]) -> None:
         """Take the next samples, float32 [n]; nothing is computed yet."""
@@ -190,15 +192,15 @@ class _Clip:
         self._unread = []
         self._frames = np.concatenate([self._frames, values])
         done = 0 if self._state is None else self._state.tokens
-        small = self._easily and done < _SHORT
+        small = self._slow < _TOO_SLOW and done < _SHORT
         block, each = _SMALL_BLOCK if small else _BLOCK, self._encoder.frames_per_token
         ready = each * ((done + len(self._frames) // each) // block * block - done)
         if ready > 0:
             started = time.perf_counter()
             tokens, self._state = self._encoder.encode_next(self._frames[:ready], self._state, cancel)
-            if done:  # the first run of all prepares much
+            if small and done:  # the first run of all prepares much
                 lasted = samples_of_tokens(len(tokens), self._layout) / SAMPLE_RATE
-                self._easily = self._easily and time.perf_counter() - started < _EASY * lasted
+                self._slow = self._slow + 1 if time.perf_counter() - started > _EASY * lasted else 0
             self._tokens.append(tokens)
             self._frames = self._frames[ready:]
             self._mark(self._state)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.loading import MappedWeights
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 
 _LOG_MEL: Final = 128
@@ -43,6 +44,7 @@ class AudioEncoder:
 
     def __init__(self, path: Path, provider: ProviderChoice = "auto", threads: int | None = None) -> None:
         self._session = open_session(path, provider, threads)
+        self._weights = MappedWeights(path)
         self.provider = provider_name(self._session)
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
@@ -87,6 +89,7 @@ class AudioEncoder:
             }
             with cancellable(cancel) as options:
                 (tokens,) = self._session.run(["audio_features"], feeds, options)
+            self._weights.let_go()
             encoded.append(tokens.astype(np.float32, copy=False))
         return encoded
 
@@ -121,6 +124,7 @@ class AudioEncoder:
         names = ["audio_features", "present_states"] if self._resumes else ["audio_features"]
         with cancellable(cancel) as options:
             tokens, *states = self._session.run(names, feeds, options)
+        self._weights.let_go()
         count = len(tokens) + (0 if state is None else state.tokens)
         new = AudioState(count, states[0] if states else _NOTHING, frames[-self.frames_per_token :])
         return tokens.astype(np.float32, copy=False), new

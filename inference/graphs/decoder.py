@@ -15,13 +15,12 @@ from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
-from inference.graphs.loading import weight_files
+from inference.graphs.loading import MappedWeights
 from inference.graphs.native_attention import with_native_attention
 from inference.graphs.native_rows import with_native_rows
 from inference.graphs.providers import CPU, built_for_cuda, wanted_providers, why_not_cuda
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
-from inference.memory import unmap_pages
 
 _DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _PAST, _PRESENT = "past_key_values.", "present."
@@ -74,8 +73,7 @@ class Decoder:
             self._binds_parts = folded is not None
             content = native or folded or content
         self._session = open_session(path, provider, threads, content, cancel)
-        self._mapped = weight_files(path)
-        """Files of which the runtime or our operators have what they need after the first run."""
+        self._weights = MappedWeights(path)
         self.provider = provider_name(self._session)
         missed = self.provider == "CPU" and provider == "auto" and built_for_cuda()
         self.provider_reason = why_not_cuda() if missed else ""
@@ -161,9 +159,7 @@ class Decoder:
         hidden = np.empty((1, kept, self._hidden_size), self._hidden_dtype)
         with cancellable(cancel) as options:
             self._run(feeds, {"logits": logits, self.hidden_state: hidden}, options)
-        if self._mapped:
-            unmap_pages(self._mapped)
-            self._mapped = []
+        self._weights.let_go()
         self.cache.append(ids)
         return (
             logits[0, -keep:].astype(np.float32, copy=False),

@@ -14,13 +14,12 @@ from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.half_cache import with_half_cache
-from inference.graphs.loading import weight_files
+from inference.graphs.loading import MappedWeights
 from inference.graphs.native_attention import with_native_attention
 from inference.graphs.native_rows import with_native_rows
 from inference.graphs.providers import CPU, wanted_providers
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 from inference.kv_cache import KVCache
-from inference.memory import unmap_pages
 from inference.model_folder import ModelFolder
 
 GRAPH = "drafter"
@@ -99,8 +98,7 @@ class Drafter:
             self._binds_parts = folded is not None
             content = native or folded
         self._session = open_session(path, provider, threads, content)
-        self._mapped = weight_files(path)
-        """Files of which the runtime or our operators have what they need after the first run."""
+        self._weights = MappedWeights(path)
         self.provider = provider_name(self._session)
         self._cache = cache
         inputs = {node.name: node for node in self._session.get_inputs()}
@@ -173,9 +171,7 @@ class Drafter:
         with cancellable(cancel) as options:
             options.only_execute_path_to_fetches = True  # the full logits of ordered embeddings are for others
             self._session.run_with_iobinding(self._binding, options)
-        if self._mapped:
-            unmap_pages(self._mapped)
-            self._mapped = []
+        self._weights.let_go()
         token, probability = self._likeliest(permits)
         return Draft(token, probability, self._outputs["projected_state"].astype(np.float32))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from inference.cancellation import CancelToken
 from inference.errors import LoadCancelledError, ModelFolderError
-from inference.memory import available_bytes
+from inference.memory import available_bytes, unmap_pages
 
 LoadProgress = Callable[[str, float], None]
 """Called with what is done, for people, and the fraction of the whole loading that lies behind, 0 to 1."""
@@ -27,6 +27,23 @@ _READING = 0.6  # share of the progress; a disk that is cold takes longer, one t
 def weight_files(graph: Path) -> list[Path]:
     """Return the files of external data of a graph: ``NAME.onnx_data``, ``NAME.onnx_data_1``, ``NAME.onnx.data``."""
     return sorted(file for mark in "_." for file in graph.parent.glob(f"{graph.name}{mark}data*"))
+
+
+class MappedWeights:
+    """The weight files of a graph that is open. Its first run copies what it needs of them.
+
+    Args:
+        graph: its file.
+    """
+
+    def __init__(self, graph: Path) -> None:
+        self._files = weight_files(graph)
+
+    def let_go(self) -> None:
+        """Hand their pages back, after a run; what is needed of them again is read from the system's cache."""
+        if self._files:
+            unmap_pages(self._files)
+            self._files = []
 
 
 class Loading:

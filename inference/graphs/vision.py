@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.loading import MappedWeights
 from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
 
 
@@ -26,6 +27,7 @@ class VisionEncoder:
 
     def __init__(self, path: Path, provider: ProviderChoice = "auto", threads: int | None = None) -> None:
         self._session = open_session(path, provider, threads)
+        self._weights = MappedWeights(path)
         self.provider = provider_name(self._session)
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
@@ -66,5 +68,6 @@ class VisionEncoder:
             }
             with cancellable(cancel) as options:
                 (tokens,) = self._session.run(["image_features"], feeds, options)
+            self._weights.let_go()
             encoded.append(tokens.astype(np.float32, copy=False))
         return encoded

@@ -153,6 +153,29 @@ def test_little_is_left_at_the_end(opened: Any, monkeypatch: pytest.MonkeyPatch)
     assert sum(frames) == 2999
 
 
+@pytest.mark.parametrize(("slow", "left"), [(set(), 3), ({3, 4, 6, 9}, 3), ({3, 4, 5}, 11)])
+def test_one_slow_block_does_not_make_all_blocks_large(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, slow: set[int], left: int
+) -> None:
+    """Small blocks leave little at the end; large ones are for machines that are too slow for them."""
+    encoder = opened("e2b").audio
+    encode_next, frames, now = encoder.encode_next, [], [0.0]
+
+    def timed(values: Any, *arguments: Any) -> Any:
+        frames.append(len(values))
+        lasts = len(values) / 100
+        now[0] += lasts * (0.9 if len(frames) in slow else 0.1)
+        return encode_next(values, *arguments)
+
+    monkeypatch.setattr(encoder, "encode_next", timed)
+    monkeypatch.setattr("inference.streaming_audio.time.perf_counter", lambda: now[0])
+    live = StreamingAudioEncoder(opened("e2b"))
+    for piece in pieces(speech(round(4.77 * SECOND)), [1600]):
+        live.feed(piece)
+    live.finish()
+    assert frames[-1] // 4 == left
+
+
 def test_the_recording_is_found_encoded(opened: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     encoders = opened("e2b")
     live = StreamingAudioEncoder(encoders)
