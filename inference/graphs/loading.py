@@ -30,7 +30,7 @@ def weight_files(graph: Path) -> list[Path]:
 
 
 class MappedWeights:
-    """The weight files of a graph that is open. Its first run copies what it needs of them.
+    """The weight files of a graph that is open. After its first run it has copies of what it needs of them, as a rule.
 
     Args:
         graph: its file.
@@ -40,7 +40,7 @@ class MappedWeights:
         self._files = weight_files(graph)
 
     def let_go(self) -> None:
-        """Hand their pages back, after a run; what is needed of them again is read from the system's cache."""
+        """Hand their pages back after the first run; what is read of them again comes from the system's cache."""
         if self._files:
             unmap_pages(self._files)
             self._files = []

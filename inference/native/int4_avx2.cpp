@@ -1,7 +1,8 @@
 // Products for processors with AVX2 and FMA. Eight columns of the product share a register, so that nothing has to be
 // added up across one. Packed weights lie in that order, one stream in large pages; those in the file come into it 256 at
-// a time on the way from memory, which costs less than the one instruction for a sum across. Few rows, as in decoding, go over the weights once, up to six at
-// a time; many, as in reading a prompt, over tiles of 16 columns that are unpacked to bytes first.
+// a time on the way from memory, which costs less than the one instruction for a sum across. Few rows, as in decoding, go
+// over the weights once, up to six at a time; many, as in reading a prompt, over tiles of 16 columns that are unpacked to
+// bytes first.
 //
 // VPMADDUBSW adds two products to 16 bits: eight times 2 · 15 · 127 stay below 2¹⁵.
 #include <immintrin.h>
