@@ -2275,8 +2275,16 @@
         <translation>Spiegel des Hugging Face Hub</translation>
     </message>
     <message>
-        <source>Address that is asked in its place, and gets the token too. Empty: the Hub itself.</source>
-        <translation>Adresse, die an seiner Stelle gefragt wird und auch das Token bekommt. Leer: der Hub selbst.</translation>
+        <source>This address is asked instead. Leave it empty for the Hub itself.</source>
+        <translation>Diese Adresse wird stattdessen gefragt. Leer lassen für den Hub selbst.</translation>
+    </message>
+    <message>
+        <source>Send the token to the mirror</source>
+        <translation>Token an den Spiegel senden</translation>
+    </message>
+    <message>
+        <source>Only for a mirror that you trust as you trust the Hub. Its address must begin with https://.</source>
+        <translation>Nur für einen Spiegel, dem Sie vertrauen wie dem Hub. Seine Adresse muss mit https:// beginnen.</translation>
     </message>
     <message>
         <source>Choose…</source>
