@@ -41,7 +41,7 @@ def probe_audio(source: Source) -> AudioInfo | None:
         MediaError: it cannot be read.
     """
     with opened_container(source, _KIND) as container:
-        stream = container.streams.best("audio")
+        stream: Any = container.streams.best("audio")
         if stream is None:
             return None
         seconds = length(container)
