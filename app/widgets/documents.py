@@ -49,7 +49,9 @@ class DocumentMaker:
     @staticmethod
     def append(document: QTextDocument, text: str) -> None:
         """Write more at the end of a document of plain text."""
-        if _LONG_WORD.search(text) or (len(text) < 600 and _LONG_WORD.search(document.lastBlock().text()[-600:] + text)):
+        anywhere = QTextOption.WrapMode.WrapAnywhere
+        known = document.defaultTextOption().wrapMode() is anywhere  # to set it lays all of the document out again
+        if not known and _LONG_WORD.search(document.lastBlock().text()[-600:] + text):
             document.setDefaultTextOption(_option(anywhere=True))
         cursor = QTextCursor(document)
         cursor.movePosition(QTextCursor.MoveOperation.End)
