@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import uuid
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
 
 from app.conversation import Message, MessageStatus, path_to
 from app.history_store import WholeConversation
+from app.json_words import json_words
 from app.store.media import safe_name
 from inference.errors import DiskSpaceError, LarimarError
 from inference.messages import ToolCall, ToolResult
@@ -69,10 +69,10 @@ def tool_words(part: ToolCall | ToolResult) -> tuple[str, str]:
     """Return a title and the JSON or text of a tool's call or result."""
     if isinstance(part, ToolCall):
         value: object = dict(part.arguments)
-        return translate("Export", "Tool called: {name}").format(name=part.name), _json(value)
+        return translate("Export", "Tool called: {name}").format(name=part.name), json_words(value)
     value = part.value if isinstance(part.value, str) else dict(part.value)
     title = translate("Export", "Result of {name}").format(name=part.name)
-    return title, value if isinstance(value, str) else _json(value)
+    return title, value if isinstance(value, str) else json_words(value)
 
 
 def file_name(title: str) -> str:
@@ -108,7 +108,3 @@ def write_whole(target: Path, write: Callable[[Path], None]) -> None:
         raise TransferError(f"“{target}” could not be written: {error.strerror}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
