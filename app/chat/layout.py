@@ -314,7 +314,7 @@ class Layouter:
                 parser = self._parser(message.id, number)
                 found += parser.update(part.text, left)
                 unread += parser.unread
-                budget = None if budget is None else budget - len(part.text) + parser.unread
+                budget = None if budget is None else budget - parser.cost
             elif isinstance(part, ToolCall | ToolResult):
                 found.append(self._tool_block(part))
         return found, unread

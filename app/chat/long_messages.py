@@ -12,7 +12,7 @@ from PySide6.QtCore import QCoreApplication
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 
-AT_FIRST: Final = 40_000
+AT_FIRST: Final = 36_000
 """Cost of what is shown of a message at first; a character costs 1, a line 20 more."""
 FACTOR: Final = 4
 """How many times as much is shown each time that the reader asks for more."""

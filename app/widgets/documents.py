@@ -85,6 +85,12 @@ class DocumentMaker:
         """
 
 
+def wrap_mode(text: str) -> QTextOption.WrapMode:
+    """Return where lines of ``text`` may end."""
+    modes = QTextOption.WrapMode
+    return modes.WrapAnywhere if _LONG_WORD.search(text) else modes.WrapAtWordBoundaryOrAnywhere
+
+
 def _option(*, anywhere: bool) -> QTextOption:
     option = QTextOption()
     modes = QTextOption.WrapMode

@@ -126,6 +126,8 @@ class MarkdownBlocks:
     def __init__(self) -> None:
         self.unread = 0
         """Characters that the last update left out."""
+        self.cost = 0
+        """What the text of the settled blocks cost."""
         self.parsed = 0
         """Characters that have been parsed in all, some of them more than once."""
         self._text = ""
@@ -135,20 +137,21 @@ class MarkdownBlocks:
     def _begin_anew(self) -> None:
         self._settled: list[Block] = []
         self._open: list[Block] = []
+        self.cost = 0
         self._open_from = 0  # where the open blocks begin in the text
         self._fence: OpenFence | None = None  # the code that is open there
         self._table_head = ""  # of a table that goes on there
 
     def update(self, text: str, at_most: int | None = None) -> tuple[Block, ...]:
-        """Return the blocks of ``text``; about as many as its first ``at_most`` characters make."""
+        """Return the blocks of ``text``; with ``at_most`` no more once what is settled costs that much."""
         if text != self._given or self.unread:
             self._given, text = text, _clean(text)
             if not text.startswith(self._text):
                 self._begin_anew()
             self._text = text
-            while (at_most is None or self._open_from < at_most) and self._advance():
+            while (at_most is None or self.cost < at_most) and self._advance():
                 pass
-            stopped = at_most is not None and self._open_from >= at_most
+            stopped = at_most is not None and self.cost >= at_most
             self.unread = len(text) - self._open_from if stopped else 0
             if stopped:
                 self._open = [self._fence.block()] if self._fence else []
@@ -157,7 +160,9 @@ class MarkdownBlocks:
     def _advance(self) -> bool:
         """Settle what can be; return whether there may be more."""
         if self._fence is not None:
-            self._open_from, closed = self._fence.read(self._text, self._open_from)
+            begin = self._open_from
+            self._open_from, closed = self._fence.read(self._text, begin)
+            self.cost += self._open_from - begin + _LINE_COST * self._text.count("\n", begin, self._open_from)
             if not closed:
                 self._open = [self._fence.block(self._text[self._open_from :])]
                 return False
@@ -195,6 +200,7 @@ class MarkdownBlocks:
     def _settle(self, found: list[Block], length: int) -> None:
         self._settled += [block for block in found if self._has_rows(block)]
         self._table_head = ""
+        self.cost += _cost(self._text, self._open_from, self._open_from + length)
         self._open_from += length
 
     def _has_rows(self, block: Block) -> bool:
@@ -260,6 +266,11 @@ def _affordable(text: str, begin: int) -> int:
             return max(begin + 1, min(at, done + WINDOW - cost))
         cost, done = cost + more, at + 1
     return min(end, done + WINDOW - cost)
+
+
+def _cost(text: str, begin: int, end: int) -> int:
+    lines = text.count("\n", begin, end)
+    return end - begin + _LINE_COST * lines + _MARKUP_COST * (len(_MARKUP.findall(text, begin, end)) - lines)
 
 
 def _cut(window: str) -> int:
