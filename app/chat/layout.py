@@ -117,6 +117,10 @@ class MessageLayout:
     thought: tuple[str, QTextDocument] | None = None
     hidden: int = 0
     """Characters of the message that are not shown."""
+    first: tuple[float, int, int] = (0.0, 0, 0)
+    """Where the blocks of a reply begin: in pixels, in the pieces and in the buttons."""
+    steps: list[tuple[Block, int, int, float]] = field(default_factory=list)
+    """The blocks of a reply, and for each where the next one begins, likewise."""
 
     def piece_at(self, point: QPointF) -> int:
         """Return the index of the piece with text that is nearest to ``point`` in height; -1 when there is none."""
@@ -128,6 +132,28 @@ class MessageLayout:
             if away < distance:
                 best, distance = index, away
         return best
+
+    def take_over(self, before: MessageLayout, blocks: list[Block]) -> tuple[int, float]:
+        """Take over what is the same as in an earlier version; return how many blocks, and where they end.
+
+        A frame of a reply that streams so costs what is new in it, however much there is already.
+        """
+        same = 0
+        if before.first == self.first:
+            for step, block in zip(before.steps, blocks, strict=False):
+                if step[0] is not block:
+                    break
+                same += 1
+        if not same:
+            return 0, self.first[0]
+        _, pieces, buttons, end = before.steps[same - 1]
+        self.steps = before.steps[:same]
+        self.pieces += before.pieces[self.first[1] : pieces]
+        self.buttons += before.buttons[self.first[2] : buttons]
+        self.blocks = dict(before.blocks)
+        for block, *_ in before.steps[same:]:
+            self.blocks.pop(block, None)
+        return same, end
 
     def mirror(self) -> None:
         """Turn left and right round, for languages that are written from the right."""
@@ -267,28 +293,28 @@ class Layouter:
         before: MessageLayout,
         budget: int | None,
     ) -> float:
-        y, message, old = 4.0, shown.message, before.blocks
+        y, message = 4.0, shown.message
         hidden = 0
         if message.thought:
             y, hidden = self._thought(layout, message, left, column, y, unfolded, before, budget)
-        last = next(reversed(old.items()), None)
         found, unread = self._blocks(message, budget)
         hidden += unread
-        for whole in found:
+        layout.first = (y, len(layout.pieces), len(layout.buttons))
+        done = 0
+        if budget is None and not self._mirrored:
+            done, y = layout.take_over(before, found)
+        for number, whole in enumerate(found[done:], done):
             block = whole
             if budget is not None and block.kind is BlockKind.CODE:
                 length = affordable(block.code, max(budget, 1))
                 budget -= min(budget, cost_of(block.code))
                 hidden += len(block.code) - length
                 block = replace(block, code=block.code[:length]) if length < len(block.code) else block
-            document = old.get(block)
-            if document is None and last is not None and _grows(last[0], block):
-                document, last = last[1], None
-                self._documents.append(document, block.code[len(next(reversed(old)).code) :])
-            document = document or self._document(block, column)
+            document = before.blocks.get(block) or self._grown(before, number, block) or self._document(block, column)
             if document is not None:
                 layout.blocks[block] = document
             y = self._block(layout, block, document, left, column, y, copied=whole.code) + _GAP
+            layout.steps.append((whole, len(layout.pieces), len(layout.buttons), y))
         if hidden:
             y = self._more(layout, hidden, left, left + column, y - _GAP) + _GAP
         if message.error:
@@ -303,6 +329,17 @@ class Layouter:
         if not message.under_way and message.role == "assistant":
             y = self._footer(layout, shown, left, column, y)
         return y + _AFTER_REPLY
+
+    def _grown(self, before: MessageLayout, number: int, block: Block) -> QTextDocument | None:
+        """Return the document of the code that stood last, made longer, when ``block`` is what it has become."""
+        if number != len(before.steps) - 1:
+            return None
+        last = before.steps[number][0]
+        document = before.blocks.get(last)
+        if document is None or not _grows(last, block) or any(step[0] == last for step in before.steps[:number]):
+            return None  # of equal blocks, all show the same document
+        self._documents.append(document, block.code[len(last.code) :])
+        return document
 
     def _blocks(self, message: Message, budget: int | None) -> tuple[list[Block], int]:
         """Return the blocks of a reply in the order in which its parts came, and how many letters are left out."""

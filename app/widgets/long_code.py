@@ -38,7 +38,7 @@ class OpenFence:
         if fence is None or fence.map is None or fence.map[1] < complete or fence.map[0] >= complete:
             return None
         begin, end = fence.map
-        content = fence.content.split("\n")[:-1]
+        content = fence.content.removesuffix("\n").split("\n") if fence.content else []
         if len(content) < end - begin - 1:
             return None  # the last line closed it
         words = fence.info.split()
