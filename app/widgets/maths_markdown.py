@@ -157,13 +157,14 @@ def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> b
     if found is None:
         return False
     lines, line = found
-    if not any(line.strip() for line in lines) or (opening == "\\[" and escaped_words("\n".join(lines))):
+    content = "\n".join(lines)
+    if not content.strip() or (escaped_words(content) if opening == "\\[" else reads_as_prose(content)):
         return False
     if silent:
         return True
     state.line = line + 1
     token = state.push("math_block", "math", 0)
-    token.block, token.content, token.map = True, "\n".join(lines).strip(), [start_line, state.line]
+    token.block, token.content, token.map = True, content.strip(), [start_line, state.line]
     return True
 
 

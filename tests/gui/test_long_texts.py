@@ -268,7 +268,8 @@ def test_a_thought_that_grows_is_not_laid_out_anew(view: ChatView) -> None:
     first = view.layout_of(0).thought
     model.replace(message.extended(Thought(" and more")))
     second = view.layout_of(0).thought
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert second[1] is first[1]
     assert second[1].toPlainText() == "begun and more"
 
