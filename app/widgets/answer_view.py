@@ -69,8 +69,6 @@ class AnswerView(QTextBrowser):
             pieces += [_block_html(block) for block in self._parsers[number].update(exchange.answer)]
             if note := self._note(exchange):
                 pieces.append(note)
-        if self.wordWrapMode() is not QTextOption.WrapMode.WrapAnywhere:  # a very long word came, in the last block
-            self.setWordWrapMode(wrap_mode(pieces[-1] if len(pieces) == len(self._shown) else "\n".join(pieces)))
         bar = self.verticalScrollBar()
         at_end = bar.value() >= bar.maximum() - 2 * GRID
         self._put(pieces)
@@ -105,6 +103,8 @@ class AnswerView(QTextBrowser):
             same += 1
         if same == len(self._shown) == len(pieces):
             return
+        if self.wordWrapMode() is not QTextOption.WrapMode.WrapAnywhere:
+            self.setWordWrapMode(wrap_mode("\n".join(pieces[same:])))
         cursor = QTextCursor(self.document())
         cursor.beginEditBlock()
         if same < len(self._shown):

@@ -25,8 +25,10 @@ from app.chat.thumbnails import Thumbnails
 from app.chat.view import ChatView
 from app.conversation import Message, MessageStatus, Page
 from app.json_words import json_words
+from app.picture_talk import Exchange
 from app.theme import Theme
 from app.voice.spoken import spoken_text
+from app.widgets.answer_view import AnswerView
 from app.widgets.documents import DocumentMaker
 from app.widgets.markdown import WINDOW, BlockKind, MarkdownBlocks, blocks
 from app.widgets.plain_edit import PlainEdit
@@ -322,3 +324,16 @@ def test_code_with_endless_lines_stays_plain() -> None:
     assert highlight("python", "x = 1\n")
     assert highlight("python", "x = " + "1" * 5000) == ()
     assert highlight("python", "x = 1\n" * 20_000) == ()
+
+
+def test_answers_that_are_not_kept_take_long_words_and_code(qtbot: QtBot, qapp: QApplication) -> None:
+    theme = Theme(qapp, "light")
+    view = AnswerView(theme)
+    qtbot.addWidget(view)
+    view.show_exchanges([Exchange("?", answer="short words")])
+    assert view.wordWrapMode() is not QTextOption.WrapMode.WrapAnywhere
+    view.show_exchanges([Exchange("?", answer="1" * 5000)])
+    assert view.wordWrapMode() is QTextOption.WrapMode.WrapAnywhere
+    view.show_exchanges([Exchange("?", answer="```\n" + "x" * 30_000)])
+    assert "… 10,000 more characters" in view.toPlainText()
+    theme.deleteLater()
