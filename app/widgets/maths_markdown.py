@@ -38,7 +38,12 @@ _SIGNS: Final = re.compile(r"[\\^_={}<>+|≤≥≠≈∈→]")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _WIDE: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 _FOREIGN: Final = re.compile(r"`|\]\(|://")
-_ESCAPED_WORDS: Final = re.compile(r"[A-Za-z]?[a-z]{2,}(?:[ ,.'’-]+[A-Za-z0-9]+)*[.?!…]?|[A-Za-z]?[a-z]{3,}|[\d\s,–-]+")
+_WORDS: Final = r"[A-Za-z][a-z]{2,}(?:[ ,.'’-]+[A-Za-z]{2,})+[.?!…]?"
+_ESCAPED: Final = {
+    "\\(": re.compile(rf"{_WORDS}|[A-Za-z]?[a-z]{{4,}}"),
+    "\\[": re.compile(rf"{_WORDS}|[A-Za-z]?[a-z]{{3,}}|[\d\s,–-]+|…|\.\.\."),
+}
+"""What stands between brackets that somebody has escaped: words, and in square ones the numbers of notes."""
 
 
 def maths_plugin(parser: MarkdownIt) -> None:
@@ -105,7 +110,9 @@ def _brackets(text: str, start: int, stop: int) -> int:
     if end < 0:
         return -1
     content = text[begin:end]
-    if not content.strip() or text[start : start + 2] in content or "`" in content or escaped_words(content):
+    if not content.strip() or text[start : start + 2] in content or "`" in content:
+        return -1
+    if escaped_words(content, text[start : start + 2]):
         return -1
     drive = start >= 2 and text[start - 1] == ":" and text[start - 2].isascii() and text[start - 2].isalpha()
     link = closing == "\\]" and text.startswith("(", end + 2)
@@ -137,9 +144,9 @@ def reads_as_prose(content: str, words: int = 2) -> bool:
     return not _SIGNS.search(content) and len(_WORD.findall(content)) >= words
 
 
-def escaped_words(content: str) -> bool:
-    """Whether what stands between escaped brackets is words or numbers, as in “\\\\[citation needed\\\\]”."""
-    return _ESCAPED_WORDS.fullmatch(content) is not None and content.strip() == content
+def escaped_words(content: str, opening: str) -> bool:
+    """Whether what stands between escaped brackets is words or numbers, as in “\\[citation needed\\]”."""
+    return _ESCAPED[opening].fullmatch(content) is not None and content.strip() == content
 
 
 def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
@@ -158,7 +165,7 @@ def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> b
         return False
     lines, line = found
     content = "\n".join(lines)
-    if not content.strip() or (escaped_words(content) if opening == "\\[" else reads_as_prose(content)):
+    if not content.strip() or (escaped_words(content, opening) if opening == "\\[" else reads_as_prose(content)):
         return False
     if silent:
         return True

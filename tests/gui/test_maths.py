@@ -130,6 +130,8 @@ def test_code_and_links_keep_their_dollars(qtbot: QtBot) -> None:
         ("设$x$为实数，则$$x^2$$非负", 2),
         (r"[1] \[1\] and \[citation needed\] and \(see below\)", 0),
         (r"\[text\](https://example.org)", 0),
+        (r"\(dx\) and \(5\), \(ABC\), \(\log n\) and \(log n\)", 5),
+        (r"\[sic\] \[...\] \[2, 3\] \(optional\)", 0),
         (r"path C:\(x86\)\foo", 0),
         ("$\\sin x + b$ and $a$", 2),
     ],
