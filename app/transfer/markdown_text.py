@@ -26,7 +26,7 @@ _LOWEST: Final = 6
 _OURS: Final = 2
 """Level of the headings above the messages; those in a reply stand below it."""
 
-_READ_AT_MOST: Final = 200_000
+_READ_AT_MOST: Final = 100_000
 """Characters of a reply that is read for what might reach beyond it; a longer one is put between fences."""
 
 _parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
