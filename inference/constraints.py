@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _WHITE_SPACE: Final = r" |\n[ \t]{0,32}"
 """Between the parts of JSON: room for indentation, but none for a small model to lose itself in."""
+
+_LONGEST_SCHEMA: Final = 4 << 20
+"""Characters of a JSON schema; llguidance is tried with up to this."""
 
 
 class _State(Enum):
@@ -63,6 +66,8 @@ class ReplyRules:
     channel_close: int
     never_in_thought: frozenset[int]
     suppress_call: bool
+    notes: tuple[str, ...] = ()
+    """What replies are not held to though a schema asks for it, a sentence each."""
 
     @property
     def free(self) -> bool:
@@ -101,10 +106,14 @@ class ConstraintCompiler:
         call_open, call_close = token(CALL_OPEN), token(CALL_CLOSE)
         channel_close, quote = token(CHANNEL_CLOSE), token(QUOTE)
         call = schema = None
+        notes: list[str] = []
         if options.tools and options.tool_choice != "none":
-            call = self._matcher(tool_call_grammar(options.tools, quote, call_close), "The declaration of a tool")
+            grammar = tool_call_grammar(options.tools, quote, call_close)
+            call = self._matcher(grammar.text, "The declaration of a tool")
+            notes += grammar.notes
         if options.json_schema is not None and options.tool_choice != "required":
             schema = self._matcher(_json_grammar(options.json_schema), "The JSON schema")
+            notes += [f"The JSON is not held to all of its schema: {each}." for each in schema.get_grammar_warnings()]
         return ReplyRules(
             vocab_size=self._vocab_size,
             stop_ids=self._stop_ids,
@@ -118,6 +127,7 @@ class ConstraintCompiler:
             channel_close=channel_close,
             never_in_thought=self._stop_ids.union(self._tokenizer.control_names) - {channel_close, quote},
             suppress_call=options.tool_choice == "none",
+            notes=tuple(notes),
         )
 
     def _matcher(self, grammar: str, what: str) -> LLMatcher:
@@ -295,14 +305,22 @@ class _Vocabulary:
 def _json_grammar(schema: object) -> str:
     from llguidance import LLMatcher
 
+    # Keywords that no grammar can be held to are left out with a warning, which becomes a note.
+    overrides: Any = {"whitespace_pattern": _WHITE_SPACE, "lenient": True}
     try:
         text = json.dumps(schema, default=dict)
-        return str(LLMatcher.grammar_from_json_schema(text, overrides={"whitespace_pattern": _WHITE_SPACE}))
+        if len(text) > _LONGEST_SCHEMA:
+            raise SchemaError("The JSON schema is too large for answers to be held to it. Simplify it.")
+        return str(LLMatcher.grammar_from_json_schema(text, overrides=overrides))
+    except RecursionError as error:
+        raise SchemaError("The JSON schema is nested too deeply. Simplify it.") from error
     except (TypeError, ValueError) as error:
         raise SchemaError(f"The JSON schema is not one: {error}. Correct it.") from error
 
 
 def _cannot_follow(what: str, matcher: LLMatcher) -> SchemaError:
-    lines = [line.strip() for line in matcher.get_error().splitlines() if line.strip()]
-    reason = (lines[-1] if lines else "no reason given").removeprefix("error: ").rstrip(".")[:200]
+    # what follows a line in angle brackets describes the parser; numbered lines quote the grammar
+    told = matcher.get_error().partition("\n<")[0]
+    lines = [line.strip() for line in told.splitlines() if line.strip() and " | " not in line]
+    reason = (lines[-1] if lines else "no reason given").removeprefix("error: ").rstrip(".^ ")[:200]
     return SchemaError(f"{what} asks for something that answers cannot be held to: {reason}. Simplify it.")
