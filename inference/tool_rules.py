@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from inference.errors import SchemaError
@@ -415,5 +416,6 @@ def _spellings(value: Any) -> list[str]:
         if not math.isfinite(value):
             return []
         whole = [str(int(value))] if value.is_integer() and abs(value) < 1e40 else []
-        return [*whole, json.dumps(value)]
+        digits = format(Decimal(repr(value)), "f")
+        return [*whole, json.dumps(value), *([digits] if len(digits) <= 60 else [])]
     return [json.dumps(value)]

@@ -62,7 +62,10 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parser.error("arguments --prefill and --depths: must be at least 1")
     from inference import bench, bench_encoders
     from inference.bench_results import Measurement, table, write_json
+    from inference.output_files import check_output
 
+    if options.json is not None:
+        check_output(options.json)  # before minutes of measuring
     measured: list[Measurement] = []
     try:
         if options.what in (None, "model"):

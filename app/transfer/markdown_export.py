@@ -15,6 +15,7 @@ from app.transfer.course import Course
 from app.transfer.documents import (
     date_words,
     end_note,
+    free_folder,
     shown_path,
     speaker,
     thought_title,
@@ -34,7 +35,7 @@ def export_markdown(whole: WholeConversation, target: Path, course: Course | Non
         DiskSpaceError, TransferError: it cannot be written.
     """
     course = course or Course()
-    folder = target.with_name(f"{target.stem} media")
+    folder = free_folder(target.with_name(f"{target.stem} media"))
     names: dict[Path | bytes, Path] = {}
     taken: set[str] = set()
     lines = [f"# {one_line(title_words(whole))}", ""]
