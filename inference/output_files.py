@@ -121,6 +121,8 @@ def _with_folders(paths: Sequence[Path], n: int) -> str:
     """Return the stem or name of a path, with as many of its folders as tell it from the others of this name."""
     path = paths[n]
     others = [each for each in paths if each != path and _key(each.stem) == _key(path.stem)]
+    if not others:  # the same file twice
+        return path.stem
     name = path.stem if all(_key(each.name) == _key(path.name) for each in others) else path.name
     folders = path.parent.parts[1:]
     for count in range(1, len(folders) + 1):

@@ -58,7 +58,9 @@ def test_a_killed_program_leaves_what_was_there(tmp_path: Path) -> None:
         "write_file(Path(sys.argv[1]), die)\n"
     )
     root = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", script, str(target)], cwd=root, timeout=60, check=False).returncode == 9
+    assert (
+        subprocess.run([sys.executable, "-c", script, str(target)], cwd=root, timeout=60, check=False).returncode == 9
+    )
     assert target.read_text() == "old"
 
 
@@ -175,7 +177,7 @@ def test_a_full_device_is_a_full_disk() -> None:
         (["x/r.wav", "x/r.mp3"], ["r.wav.txt", "r.mp3.txt"]),
         (["x/R.wav", "y/r.mp3", "y/q.mp3"], ["R.wav.txt", "r.mp3.txt", "q.txt"]),
         (["1/x/r.wav", "2/x/r.wav", "2/y/r.wav"], ["r (1, x).txt", "r (2, x).txt", "r (y).txt"]),
-        (["r.wav", "r.wav"], ["r.wav.txt", "r.wav 2.txt"]),
+        (["r.wav", "r.wav"], ["r.txt", "r 2.txt"]),
         (["x/r.wav", "y/r.wav", "r (x).wav"], ["r (x).txt", "r (y).txt", "r (x) 2.txt"]),
         ([".wav", "x/.wav"], None),
     ],
