@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from app.commands import bench, care, convert, describe, hearing, streams, talk, window
 from app.commands.arguments import Parser, add_engine_options
-from app.commands.streams import one_line, tell
+from app.commands.streams import remark
 from inference.version import __version__
 
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         # (`larimar ask … | head -1`, or a full disk)
         streams.abandon()
-        tell(sys.stderr, f"larimar: {sentence}\n")
+        remark(f"larimar: {sentence}")
         return 1
 
 
@@ -46,10 +46,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         return int(options.run(options, parser))
     except LarimarError as error:
         logging.getLogger("main").debug("The cause:", exc_info=error)
-        tell(sys.stderr, f"larimar: {one_line(str(error))}\n")
+        remark(f"larimar: {error}")
         return 1
     except KeyboardInterrupt:
-        tell(sys.stderr, "\n")
+        remark("")
         return 130
 
 

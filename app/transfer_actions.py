@@ -83,6 +83,7 @@ class TransferActions(QObject):
             folder = self.choose_folder()
             if folder is None:
                 return
+            target = None
             names = [f"{file_name(title_words(whole))}{ending}" for whole in wholes]
             where = names[0] if len(names) == 1 else str(folder)
         else:
@@ -90,10 +91,10 @@ class TransferActions(QObject):
             target = self.choose_target(f"{name}{ending}", ending)
             if target is None:
                 return
-            folder, names, where = None, [], target.name
+            folder, names, where = target.parent, [target.name], target.name
 
-        def targets() -> Sequence[Path]:
-            return [target] if folder is None else unused_in(folder, names)
+        def targets() -> Sequence[Path]:  # looks at the disk
+            return unused_in(folder, names) if target is None else [target]
 
         if self._course is not None:
             self._pane.say(self.tr("Another export is under way."))

@@ -60,10 +60,11 @@ class ReplyRules:
     """Behind ``<|tool_call>``, or ``None`` where no tool may be called."""
     call_required: bool
     thinking: bool
-    call_open: int
-    call_close: int
-    channel_open: int
-    channel_close: int
+    call_open: int | None
+    call_close: int | None
+    channel_open: int | None
+    """These four are ``None`` where the model has no such token, which only one without tools may lack."""
+    channel_close: int | None
     never_in_thought: frozenset[int]
     suppress_call: bool
     notes: tuple[str, ...] = ()
@@ -102,18 +103,19 @@ class ConstraintCompiler:
             raise ValueError("tool_choice can be required only where tools are declared")
         if options.json_schema is None and not options.tools:
             return None
-        token = self._tokenizer.control_id
+        # JSON needs none of these tokens: a model that knows no tools or thoughts can write it, too.
+        token = self._tokenizer.control_id if options.tools else self._tokenizer.optional_control_id
         call_open, call_close = token(CALL_OPEN), token(CALL_CLOSE)
         channel_close, quote = token(CHANNEL_CLOSE), token(QUOTE)
         call = schema = None
         notes: list[str] = []
-        if options.tools and options.tool_choice != "none":
+        if options.tools and options.tool_choice != "none" and quote is not None and call_close is not None:
             grammar = tool_call_grammar(options.tools, quote, call_close)
             call = self._matcher(grammar.text, "The declaration of a tool")
             notes += grammar.notes
         if options.json_schema is not None and options.tool_choice != "required":
             schema = self._matcher(_json_grammar(options.json_schema), "The JSON schema")
-            notes += [f"The JSON is not held to all of its schema: {each}." for each in schema.get_grammar_warnings()]
+            notes += [f"The JSON is not held to {_ignored(each)}." for each in schema.get_grammar_warnings()]
         return ReplyRules(
             vocab_size=self._vocab_size,
             stop_ids=self._stop_ids,
@@ -123,10 +125,10 @@ class ConstraintCompiler:
             thinking=options.thinking,
             call_open=call_open,
             call_close=call_close,
-            channel_open=token(CHANNEL_OPEN),
+            channel_open=None if channel_close is None else token(CHANNEL_OPEN),
             channel_close=channel_close,
             never_in_thought=self._stop_ids.union(self._tokenizer.control_names) - {channel_close, quote},
-            suppress_call=options.tool_choice == "none",
+            suppress_call=options.tool_choice == "none" and call_open is not None,
             notes=tuple(notes),
         )
 
@@ -227,7 +229,7 @@ class ReplyConstraint:
         if self._state is _State.ENDED:
             return frozenset()
         if self._state is _State.TEXT:
-            return frozenset((self._rules.call_open,)) if self._rules.suppress_call else frozenset()
+            return _known(self._rules.call_open) if self._rules.suppress_call else frozenset()
         if self._state is _State.THOUGHT:
             return self._rules.never_in_thought
         return None
@@ -236,11 +238,11 @@ class ReplyConstraint:
         """What may come next besides what the grammar admits."""
         rules = self._rules
         if self._state is _State.CALLED:
-            return rules.stop_ids | {rules.call_open}
+            return rules.stop_ids | _known(rules.call_open)
         if self._state is not _State.START:
             return frozenset()
-        extra = set() if self._thought else {rules.channel_open}
-        return frozenset(extra if rules.call is None else {*extra, rules.call_open})
+        extra = frozenset[int]() if self._thought else _known(rules.channel_open)
+        return extra if rules.call is None else extra | _known(rules.call_open)
 
     def _admits(self, token: int) -> bool:
         forbidden = self._forbidden()
@@ -300,6 +302,22 @@ class _Vocabulary:
         if not isinstance(text, str):  # by this the wrapper finds out that bytes are not taken
             raise TypeError("only str is taken")
         return self._encode(text)
+
+
+def _known(token: int | None) -> frozenset[int]:
+    return frozenset() if token is None else frozenset((token,))
+
+
+def _ignored(warning: str) -> str:
+    """Return what of a schema llguidance says that it leaves out."""
+    kind, _, what = warning.partition(": ")
+    if kind == "Unimplemented keys":
+        return ", ".join(f"“{name}”" for name in json.loads(what))
+    if kind == "Unknown format":
+        return f"the format {what[:60]!r}"
+    if kind.startswith("oneOf"):
+        return "“oneOf” where several of its schemas fit"
+    return f"all of its schema: {' '.join(warning.split())[:200].rstrip('.')}"
 
 
 def _json_grammar(schema: object) -> str:

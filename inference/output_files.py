@@ -102,14 +102,12 @@ def distinct_names(sources: Sequence[Path], suffix: str) -> list[str]:
     """
     whole = [Path(os.path.abspath(source)) for source in sources]
     names = [source.stem or source.name for source in whole]
-    for longer in (lambda n: whole[n].name, lambda n: _with_folders(whole, n)):
-        for n in _equal(names):
-            names[n] = longer(n)
+    for n in _equal(names):
+        names[n] = whole[n].name
+    for n in _equal(names):
+        names[n] = _with_folders(whole, n)
     taken: set[str] = set()
-    distinct = []
-    for name in names:
-        distinct.append(_unused(name, suffix, taken))
-    return distinct
+    return [_unused(name, suffix, taken) for name in names]
 
 
 def _equal(names: Sequence[str]) -> list[int]:

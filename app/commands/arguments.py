@@ -78,11 +78,11 @@ class Parser(argparse.ArgumentParser):
     """Writes what it has to say so that nothing in the arguments steers the terminal, and a full disk is told."""
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        if file is sys.stdout and message:
+        if file is None or file is sys.stderr:
+            tell(sys.stderr, printable(message))
+        elif message and sys.stdout is not None:
             sys.stdout.write(printable(message))
             sys.stdout.flush()
-        elif message:
-            tell(sys.stderr, printable(message))
 
 
 def lacks_export_extra(error: ModuleNotFoundError) -> bool:

@@ -14,9 +14,7 @@ _LOST: Final = frozenset(
     getattr(errno, name, errno.EPIPE) for name in ("ENOSPC", "EDQUOT", "EPIPE", "EIO", "EBADF", "EFBIG", "ESHUTDOWN")
 )
 
-_STEERING: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
-)
+_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
 
 
 def prepare() -> None:
@@ -31,6 +29,8 @@ def prepare() -> None:
                 _occupy(descriptor)
         if sys.stdout is None:
             sys.stdout = _Closed()
+        if sys.stderr is None:  # print would write to standard output instead
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -69,6 +69,11 @@ def tell(stream: TextIO | None, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.write(text)
             stream.flush()
+
+
+def remark(sentence: str) -> None:
+    """Write a sentence to standard error, on one line and without what steers a terminal."""
+    tell(sys.stderr, f"{one_line(sentence)}\n")
 
 
 def is_terminal(stream: TextIO | None) -> bool:
