@@ -21,7 +21,7 @@ from inference.messages import Done, ReplyStats, Text
 from tests.fuzzing import examples
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ["ask hello", "--version", "--help", "ask --help", "doctor", "doctor --json", "transcribe {sound}"]
+COMMANDS = ["ask hello", "--version", "ask --help", "doctor --json", "transcribe {sound}"]
 HAS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="a system without /dev/full")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 
@@ -78,7 +78,7 @@ def test_a_reader_that_went_away(shell, command: str) -> None:  # type: ignore[n
 
 
 @POSIX
-@pytest.mark.parametrize("command", COMMANDS[:5])
+@pytest.mark.parametrize("command", COMMANDS[:4])
 @pytest.mark.parametrize("where", ["2>&-", pytest.param("2>/dev/full", marks=HAS_FULL), "<&- 2>&-"])
 def test_a_broken_standard_error_costs_no_answer(shell, command: str, where: str) -> None:  # type: ignore[no-untyped-def]
     result = shell(f"LARIMAR {command} {where}")
@@ -199,13 +199,30 @@ class TestJsonThatWasCutOff:
         assert main.main(["chat", "--json-schema", schema]) == 1
         assert "The JSON is not complete" in capsys.readouterr().err
 
-    def test_by_the_real_model(self, child_environment: dict[str, str], schema: str, shared_data: Path) -> None:
-        for arguments, code in ((["--max-tokens", "2"], 1), ([], 0)):
-            command = [sys.executable, str(ROOT / "main.py"), "ask", "A number", "--json-schema"]
+    def test_by_the_real_model(self, child_environment: dict[str, str], tmp_path: Path) -> None:
+        """A schema is the same with a byte order mark and in UTF-16."""
+        plain = '{"type": "object", "properties": {"größe": {"const": "größer als zehn"}}, "required": ["größe"]}'
+        (tmp_path / "plain.json").write_text(plain, encoding="utf-8")
+        (tmp_path / "marked.json").write_text(plain, encoding="utf-8-sig")
+        (tmp_path / "wide.json").write_text(plain, encoding="utf-16")
+        for name, arguments, code in (("plain", ["--max-tokens", "4"], 1), ("marked", [], 0), ("wide", [], 0)):
+            command = [
+                sys.executable,
+                str(ROOT / "main.py"),
+                "ask",
+                "x",
+                "--json-schema",
+                str(tmp_path / f"{name}.json"),
+            ]
             result = subprocess.run(
-                [*command, str(shared_data.parent / "cases" / "schema_bom.json"), *arguments],
-                env=child_environment, capture_output=True, text=True, timeout=120, check=False,
-            )  # fmt: skip
+                [*command, "--temperature", "0", *arguments],
+                env=child_environment,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=120,
+                check=False,
+            )
             assert result.returncode == code, result.stderr
             assert ("The JSON is not complete" in result.stderr) == bool(code)
-        assert set(json.loads(result.stdout)) == {"x"}
+            if not code:
+                assert json.loads(result.stdout)["größe"] == "größer als zehn"

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from app.commands.arguments import add_engine_options
-from app.commands.streams import remark
+from app.commands.streams import printable, remark
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -32,7 +32,8 @@ def run_check_update(options: argparse.Namespace, parser: argparse.ArgumentParse
         return 0
     remark(f"Asking {update_check.RELEASE_URL}")
     release = update_check.newest_release()
-    print(f"Larimar {release.version} is there: {release.page}" if release.newer else "This is the newest version.")
+    found = printable(f"Larimar {release.version} is there: {release.page}")
+    print(found if release.newer else "This is the newest version.")
     return 0
 
 
