@@ -59,9 +59,9 @@ def transcribe_files(
 ) -> int:
     """Write down what is said in ``files``, to standard output or to ``output``.
 
-    ``output`` is a folder for several files, ``into_folder``, or where it is one already: there nothing is ever
-    replaced. Where nobody
-    speaks, nothing is written; what was heard until it was stopped or failed is kept beside, as unfinished.
+    ``output`` is a folder for several files, with ``into_folder``, or where it is one already: there nothing is ever
+    replaced. Where nobody speaks, nothing is written; what was heard until it was stopped or failed is kept beside, as
+    unfinished.
 
     Returns the exit code: 0, 1 when a file could not be read or written, or 130 when Ctrl+C stopped it. Raises
     :class:`LarimarError`.
