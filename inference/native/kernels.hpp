@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <string>
@@ -49,18 +50,24 @@ constexpr abi::ElementType kElementType<std::int32_t> = abi::kInt32;
 template <>
 constexpr abi::ElementType kElementType<std::int64_t> = abi::kInt64;
 
-// An input that was checked: it is there, of this type, in aligned memory, and no larger than memory can be.
+// An input that was checked: it is there, of this type, aligned, and no larger than memory can be.
 template <typename T>
 struct Tensor {
   explicit Tensor(const char* given) : name(given) {}
   const char* name;
   bool present = false;
   const T* data = nullptr;  // may be null where there are no elements
+  Aligned<T> copy;          // of the elements, where they lie at an odd address, as those of a file may
   Dims dims;
   std::size_t count = 0;  // of elements
 
   std::string text() const { return present ? std::string(name) + " " + dims.text() : std::string(name) + " missing"; }
 };
+
+template <typename T>
+bool is_aligned(const void* data) {
+  return reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
+}
 
 // Checks and returns a value of the runtime's. Throws Refusal.
 template <typename T>
@@ -90,7 +97,11 @@ Tensor<T> read_tensor(const abi::Api* api, const char* operator_name, const char
   check(abi::tensor_data(api, const_cast<abi::Value*>(value), &data));
   tensor.data = static_cast<const T*>(data);
   if (tensor.count != 0 && data == nullptr) refuse("has no data");
-  if (reinterpret_cast<std::uintptr_t>(data) % alignof(T)) refuse("lies at an odd address");
+  if (!is_aligned<T>(data) && tensor.count != 0) {
+    tensor.copy = Aligned<T>(tensor.count);
+    std::memcpy(tensor.copy.data, data, tensor.count * sizeof(T));
+    tensor.data = tensor.copy.data;
+  }
   return tensor;
 }
 
@@ -159,6 +170,7 @@ class Call {
     if (made == nullptr) throw Refusal(std::string(operator_name_) + ": the output " + name + " is missing");
     void* data = nullptr;
     check(abi::tensor_data(api_, made, &data));
+    if (!is_aligned<float>(data)) throw Refusal(std::string(operator_name_) + ": the output " + name + " is not aligned");
     return static_cast<float*>(data);
   }
 

@@ -33,11 +33,12 @@ class ProductKernel {
       : depth_(static_cast<std::size_t>(attributes.integer("K", 1, kMostDepth))),
         pack_(kBits == 4 && attributes.integer("pack", 0, 1) != 0) {
     const auto weights = attributes.constant<std::uint8_t>(1, "weights");
-    const auto scales = attributes.constant<float>(2, "scales");
+    auto scales = attributes.constant<float>(2, "scales");
     if (!weights.present || !scales.present) return;
     if (!fits(weights, scales)) attributes.refuse(misfit(weights, scales));
     constant_ = matrix_of(weights, scales);
     is_constant_ = true;
+    scales_ = std::move(scales.copy);
     if constexpr (kBits == 4) product_ = Int4Product::make(constant_);
   }
 
@@ -47,9 +48,10 @@ class ProductKernel {
       call.refuse_shapes(rows, "K " + std::to_string(depth_));
     }
     Matrix matrix = constant_;
+    Tensor<float> scales("scales");  // it may hold a copy, which has to last
     if (!is_constant_) {
       const auto weights = call.input<std::uint8_t>(1, "weights");
-      const auto scales = call.input<float>(2, "scales");
+      scales = call.input<float>(2, "scales");
       if (!fits(weights, scales)) call.refuse_shapes(weights, scales, "K " + std::to_string(depth_));
       matrix = matrix_of(weights, scales);
     }
@@ -111,6 +113,7 @@ class ProductKernel {
   const bool pack_;
   bool is_constant_ = false;
   Matrix constant_{};
+  Aligned<float> scales_;  // the constant matrix's, where they had to be copied
   std::mutex mutex_;
   std::atomic<bool> is_packed_{false};
   std::unique_ptr<Product> product_;  // of the constant matrix; never changes once it is packed

@@ -91,9 +91,12 @@ class HeadKernel {
     }
     const std::size_t size = weight.count, rows = states.count / (heads_ * size);
     Turn turn{heads_, nullptr, nullptr, nullptr, 0};
+    Tensor<std::int64_t> positions("positions");  // these may hold copies, which have to last
+    Tensor<float> cosines("cosines"), sines("sines");
     if (turns) {
-      const auto positions = call.input<std::int64_t>(2, "positions");
-      const auto cosines = call.input<float>(3, "cosines"), sines = call.input<float>(4, "sines");
+      positions = call.input<std::int64_t>(2, "positions");
+      cosines = call.input<float>(3, "cosines");
+      sines = call.input<float>(4, "sines");
       if (cosines.dims.rank() != 2 || sines.dims != cosines.dims ||
           static_cast<std::size_t>(cosines.dims[1]) > size / 2 || positions.count != rows) {
         call.refuse_shapes(states, weight, positions, cosines, sines);
