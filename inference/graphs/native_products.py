@@ -27,8 +27,8 @@ from inference.graphs.onnx_bytes import (
     Attribute,
     Node,
     constants_of,
+    count_uses,
     graph_of,
-    names_used_in,
     read_node,
     read_tensor_form,
     replace_graph,
@@ -130,7 +130,7 @@ class _Rewriter:
 
     def _may_move(self, name: str, own: Mapping[str, memoryview]) -> bool:
         if self._uses is None:
-            self._uses = Counter(names_used_in(self.graph))
+            self._uses = count_uses(self.graph)
         return name not in own and name in self.constants and self._uses[name] == 1
 
     def _branches(self, node: memoryview, nested: int) -> bytes:

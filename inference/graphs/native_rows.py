@@ -23,15 +23,13 @@ from inference.graphs.native_operators import DOMAIN
 from inference.graphs.onnx_bytes import (
     GRAPH_INITIALIZER,
     GRAPH_NODE,
-    GRAPH_OUTPUT,
     MODEL_OPSET,
     TENSOR_NAME,
-    VALUE_NAME,
     Attribute,
     Node,
+    count_uses,
     fields_of,
     graph_of,
-    names_used,
     read_integers,
     read_node,
     read_tensor_form,
@@ -95,7 +93,7 @@ class _Joiner:
     @classmethod
     def of(cls, graph: memoryview) -> _Joiner:
         nodes: list[Node] = []
-        uses: Counter[str] = Counter()
+        uses = count_uses(graph)
         users: dict[str, list[int]] = {}
         forms: dict[str, tuple[int, tuple[int, ...]]] = {}
         shapes: dict[str, tuple[int, ...]] = {}
@@ -104,10 +102,7 @@ class _Joiner:
                 node = _known(read_node(part))
                 for name in node.inputs:
                     users.setdefault(name, []).append(len(nodes))
-                uses.update(names_used(part))
                 nodes.append(node)
-            elif number == GRAPH_OUTPUT:
-                uses.update(strings_of(part, VALUE_NAME))
             elif number == GRAPH_INITIALIZER:
                 name = strings_of(part, TENSOR_NAME)[0]
                 forms[name] = read_tensor_form(part)

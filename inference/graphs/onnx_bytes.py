@@ -9,6 +9,7 @@ other. The field numbers are those of onnx.proto.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,6 +33,10 @@ _ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 """Bytes of a number of 64 bits, as protocol buffers allow."""
+_MOST_FIELDS = 1 << 18
+"""Of a message: nodes, initializers and values of a graph together. The largest graphs that we write have a tenth."""
+_MOST_NAMES = 1 << 21
+"""That nodes use, those in branches, too."""
 MOST_NESTED: Final = 32
 """Graphs within graphs. The runtime's reader takes a hundred messages within messages, three for each graph."""
 
@@ -63,10 +68,13 @@ def spans_of(message: memoryview) -> Iterator[tuple[int, memoryview | int, int, 
 
     Raises:
         IndexError: the message ends early.
-        ValueError: it is no message.
+        ValueError: it is no message, or has more fields than any graph.
     """
-    at = 0
+    at = count = 0
     while at < len(message):
+        count += 1
+        if count > _MOST_FIELDS:
+            raise ValueError("too many fields")
         start = at
         key, at = _varint(message, at)
         kind = key & 7
@@ -108,36 +116,35 @@ def replace_graph(content: bytes, graph: bytes, end: bytes) -> bytes:
     return b"".join([*others, write_field(MODEL_GRAPH, graph), end])
 
 
-def names_used(node: memoryview, nested: int = 0) -> Iterator[str]:
-    """Yield the names of the values that a node and the nodes in its branches use.
+def count_uses(graph: memoryview) -> Counter[str]:
+    """Return how often each value of a graph is used: by nodes, within their branches, and as an output.
 
     Raises:
         IndexError: the message ends early.
-        ValueError: it is no message, or graphs lie within graphs too often.
+        ValueError: it is no message, graphs lie within graphs too often, or there are more names than in any graph.
     """
+    uses: Counter[str] = Counter()
+    for count, name in enumerate(_names_used_in(graph, 0)):
+        if count == _MOST_NAMES:
+            raise ValueError("too many names")
+        uses[name] += 1
+    return uses
+
+
+def _names_used_in(graph: memoryview, nested: int) -> Iterator[str]:
     if nested > MOST_NESTED:
         raise ValueError("graphs within graphs")
-    for number, part in fields_of(node):
-        if number == NODE_INPUT:
-            yield bytes(part).decode()
-        elif number == NODE_ATTRIBUTE:
-            for which, graph in fields_of(part):
-                if which in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
-                    yield from names_used_in(graph, nested + 1)
-
-
-def names_used_in(graph: memoryview, nested: int = 0) -> Iterator[str]:
-    """Yield the names of the values that the nodes of a graph use, and of its outputs.
-
-    Raises:
-        IndexError: the message ends early.
-        ValueError: it is no message, or graphs lie within graphs too often.
-    """
     for number, part in fields_of(graph):
-        if number == GRAPH_NODE:
-            yield from names_used(part, nested)
-        elif number == GRAPH_OUTPUT:
+        if number == GRAPH_OUTPUT:
             yield from strings_of(part, VALUE_NAME)
+        elif number == GRAPH_NODE:
+            for which, content in fields_of(part):
+                if which == NODE_INPUT:
+                    yield bytes(content).decode()
+                elif which == NODE_ATTRIBUTE:
+                    for kind, inner in fields_of(content):
+                        if kind in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
+                            yield from _names_used_in(inner, nested + 1)
 
 
 def constants_of(graph: memoryview) -> Mapping[str, memoryview]:

@@ -23,7 +23,7 @@ from inference.graphs.hidden_state import hidden_state_name
 from inference.graphs.native_attention import with_native_attention
 from inference.graphs.native_products import with_native_products
 from inference.graphs.native_rows import with_native_rows
-from inference.graphs.onnx_bytes import MODEL_GRAPH, graph_of, names_used_in, write_field
+from inference.graphs.onnx_bytes import MODEL_GRAPH, count_uses, graph_of, write_field
 from inference.graphs.session import open_session
 from inference.model_folder import default_model_folder
 
@@ -140,11 +140,20 @@ def test_graphs_within_graphs_have_an_end() -> None:
     for depth in (5000, 40):
         model = nested(depth)
         with pytest.raises(ValueError, match="graphs within graphs"):
-            list(names_used_in(graph_of(model)))
+            count_uses(graph_of(model))
         assert names_own_operators(memoryview(model)), "where it cannot be told, it is"
         every_reader(model)
-    assert list(names_used_in(graph_of(nested(20)))) == ["x"]
+    assert count_uses(graph_of(nested(20))) == {"x": 1}
     assert not names_own_operators(memoryview(nested(20)))
+
+
+def test_graphs_without_an_end_of_nodes_are_left_to_the_runtime() -> None:
+    node = write_field(1, helper.make_node("Identity", ["x"], ["y"]).SerializeToString())
+    for graph in (node * (1 << 18) + node, b"\x0a\x00" * (1 << 19)):
+        model = write_field(MODEL_GRAPH, graph)
+        with pytest.raises(ValueError, match="too many fields"):
+            count_uses(graph_of(model))
+        every_reader(model)
 
 
 def every_reader(content: bytes) -> None:

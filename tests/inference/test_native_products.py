@@ -376,6 +376,18 @@ def test_a_matrix_of_a_branch_moves_into_it(library: Path, tmp_path: Path, insid
     assert np.abs(found - expected).max() < 0.01 * np.abs(expected).max()
 
 
+def test_the_runtime_calls_a_matrix_in_a_branch_constant(native_library: Path) -> None:
+    """So that one of a wrong shape is refused when the graph is opened, not when the branch is first chosen."""
+    model = onnx.load_from_string(with_native_products(branch_graph(inside=True), pack=True) or b"")
+    then = next(each.g for each in model.graph.node[0].attribute if each.name == "then_branch")
+    then.initializer[1].CopyFrom(numpy_helper.from_array(np.ones(3, np.float32), "scales"))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.register_custom_ops_library(str(native_library))
+    with pytest.raises(Exception, match="the shapes do not fit together"):
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
 def test_a_matrix_that_may_change_is_left_to_the_runtime() -> None:
     assert with_native_products(branch_graph(), pack=True) is not None
     assert with_native_products(branch_graph(shared=True), pack=True) is None, "it cannot move: it has another use"
