@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from inference.errors import ModelFolderError
+from inference.graphs import onnx_bytes
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.graph_file import check_graph_file, names_own_operators
 from inference.graphs.half_cache import with_half_cache
@@ -147,13 +148,17 @@ def test_graphs_within_graphs_have_an_end() -> None:
     assert not names_own_operators(memoryview(nested(20)))
 
 
-def test_graphs_without_an_end_of_nodes_are_left_to_the_runtime() -> None:
+def test_graphs_without_an_end_of_nodes_are_left_to_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_bytes, "_MOST_FIELDS", 1000)
+    monkeypatch.setattr(onnx_bytes, "_MOST_NAMES", 1500)
     node = write_field(1, helper.make_node("Identity", ["x"], ["y"]).SerializeToString())
-    for graph in (node * (1 << 18) + node, b"\x0a\x00" * (1 << 19)):
+    wide = write_field(1, helper.make_node("Sum", ["x"] * 900, ["y"]).SerializeToString())
+    for graph, what in ((node * 1001, "fields"), (b"\x0a\x00" * 1001, "fields"), (wide * 2, "names")):
         model = write_field(MODEL_GRAPH, graph)
-        with pytest.raises(ValueError, match="too many fields"):
+        with pytest.raises(ValueError, match=f"too many {what}"):
             count_uses(graph_of(model))
         every_reader(model)
+    assert count_uses(graph_of(write_field(MODEL_GRAPH, node * 1000)))["x"] == 1000
 
 
 def every_reader(content: bytes) -> None:
