@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -49,11 +51,24 @@ def environment(**variables: str) -> dict[str, str]:
     }
 
 
-def run(program: str, *arguments: str, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of this folder with the sanitizers loaded."""
+def run(program: str, *arguments: str, leaks: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of this folder with the sanitizers loaded.
+
+    Args:
+        leaks: look for memory that the operators never give back, too. Python and the runtime have some of their own.
+    """
     command = [sys.executable, str(HERE / program), *arguments]
     given = environment(**variables)
-    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        if leaks:
+            given["ASAN_OPTIONS"] += f":detect_leaks=1:log_path={folder}/report"
+            given["LSAN_OPTIONS"] = "exitcode=0"
+        result = subprocess.run(command, env=given, capture_output=True, text=True, timeout=600, check=False)
+        reports = "\n".join(file.read_text(errors="replace") for file in Path(folder).iterdir())
+    if re.search(r"larimar::|inference/native/", reports) or (result.returncode and reports):
+        result.stderr += reports
+        result.returncode = result.returncode or 1
+    return result
 
 
 def _runtimes() -> list[Path]:
@@ -78,14 +93,19 @@ def main() -> int:
             start = time.monotonic()
             seed += 1
             result = run(
-                "malformed_operators.py", library, str(seed), str(min(share, count - begin)), LARIMAR_NATIVE_AVX512=kind
+                "malformed_operators.py",
+                library,
+                str(seed),
+                str(min(share, count - begin)),
+                leaks=True,
+                LARIMAR_NATIVE_AVX512=kind,
             )
             last = (result.stdout.splitlines() or ["nothing"])[-1]
             print(f"AVX-512 {kind}, seed {seed}, {time.monotonic() - start:.0f} s: {last}", flush=True)
-            if result.returncode or json.loads(last)["wrong"]:
+            if result.returncode or json.loads(last)["wrong"]:  # what comes last is no JSON where the process ended
                 print(result.stderr, flush=True)
                 failures += 1
-        result = run("operator_allocations.py", library, LARIMAR_NATIVE_AVX512=kind)
+        result = run("operator_allocations.py", library, leaks=True, LARIMAR_NATIVE_AVX512=kind)
         print(f"AVX-512 {kind}, allocations that failed: {result.stdout.strip()}{result.stderr}", flush=True)
         failures += result.returncode != 0
     tests = [str(HERE / name) for name in TESTS]
