@@ -30,7 +30,8 @@ from app.idle_unload import IdleUnload
 from app.live_senses import LiveSenses
 from app.models.conversions import Conversions
 from app.models.downloads import Downloads
-from app.paths import Paths
+from app.paths import Paths, home_folder
+from app.private_files import restrict_below
 from app.qt_application import APP_ID, Application
 from app.screen.questions import ScreenQuestions
 from app.screen_actions import ScreenActions
@@ -38,6 +39,7 @@ from app.session import Session, SessionState
 from app.settings import ColourScheme, Settings, SettingsStore
 from app.settings_actions import SettingsActions
 from app.single_instance import Wishes
+from app.storage import unkept
 from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
 from app.transfer_actions import TransferActions
@@ -91,7 +93,7 @@ class Larimar(QObject):
         super().__init__(app)
         self._options = options
         self._choose_folder = choose_folder or self._ask_for_folder
-        self._store = SettingsStore(options.paths.config / "settings.ini")
+        self._store = SettingsStore(options.paths.settings)
         self.settings = self._store.load()
         self._translators = speak(app, self.settings.language)
         self.theme = Theme(app, self.settings.colour_scheme)
@@ -220,6 +222,17 @@ class Larimar(QObject):
             folder = self.settings.model_folder
         self.session.load(folder)
         self.actions.start()
+        self.window.storage_notice.say(self._store.notice())
+        self.background.run(self._look_after_files, self.window.storage_notice.say)
+
+    def _look_after_files(self) -> str:
+        """Close our files to others, and return what to say if the disk keeps nothing. On a background thread."""
+        paths = self._options.paths
+        words = unkept(paths).words
+        for folder in (paths.config, paths.data, paths.logs, paths.cache):
+            restrict_below(folder, leaving=(paths.models,))  # weights are no secret, and may be shared on purpose
+        shutil.rmtree(paths.imports, ignore_errors=True)
+        return words
 
     def fulfil(self, wishes: Wishes) -> None:
         """Do what a start of the program wants; a question waits for the model."""
@@ -393,10 +406,10 @@ class Larimar(QObject):
 
     def _ask_for_folder(self, start: Path | None) -> Path | None:
         title = self.tr("Choose a model folder")
-        chosen = QFileDialog.getExistingDirectory(self.window, title, str(start or Path.home()))
+        chosen = QFileDialog.getExistingDirectory(self.window, title, str(start or home_folder()))
         return Path(chosen) if chosen else None
 
     def _ask_for_checkpoint(self) -> Path | None:
         title = self.tr("Choose the folder of a checkpoint")
-        chosen = QFileDialog.getExistingDirectory(self.window, title, str(Path.home()))
+        chosen = QFileDialog.getExistingDirectory(self.window, title, str(home_folder()))
         return Path(chosen) if chosen else None

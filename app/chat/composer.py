@@ -23,6 +23,7 @@ from app.chat.attachment_strip import AttachmentStrip
 from app.chat.attachments import Attachments
 from app.chat.banner import Banner
 from app.chat.media_tiles import MediaTiles
+from app.paths import home_folder
 from app.theme import GRID, Theme
 from app.visual_detail import DETAILS
 from app.widgets.message_edit import MessageEdit
@@ -299,7 +300,7 @@ class Composer(QWidget):
             self.tr("PDF files") + f" ({endings['pdf']})",
             self.tr("All files") + " (*)",
         ]
-        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach files"), str(Path.home()), ";;".join(filters))
+        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach files"), str(home_folder()), ";;".join(filters))
         return [Path(name) for name in chosen]
 
     def _pressed(self) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from app.background import Background
 from app.microphone.transcript_model import TranscriptModel
 from app.microphone.transcript_view import TranscriptView
+from app.paths import home_folder
 from app.theme import Theme
 from app.widgets.save_dialog import ask_where_to_save
 from inference.output_files import write_file
@@ -102,7 +103,7 @@ class Keeping(QWidget):
 
     def _ask_for_target(self, name: str) -> Path | None:
         documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        start = str(Path(documents or Path.home()) / name)
+        start = str(Path(documents or home_folder()) / name)
         kinds = {f"{self.tr('Text')} (*.txt)": ".txt", f"{self.tr('Subtitles')} (*.srt)": ".srt"}
         return ask_where_to_save(self, self.tr("Save what was said"), Path(start), kinds)
 

@@ -39,6 +39,7 @@ from app.microphone.record_button import RecordButton
 from app.microphone.transcript_model import TranscriptModel
 from app.microphone.transcript_view import TranscriptView
 from app.microphone.waveform import Waveform
+from app.paths import home_folder
 from app.session import Session
 from app.theme import GRID, Theme
 from app.widgets.leading import leading
@@ -359,7 +360,7 @@ class MicrophonePane(QWidget):
     def _ask_for_files(self) -> Sequence[Path]:
         start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
         kinds = f"{self.tr('Recordings and videos')} ({_PATTERNS});;{self.tr('All files')} (*)"
-        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Open recordings"), start or str(Path.home()), kinds)
+        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Open recordings"), start or str(home_folder()), kinds)
         return [Path(each) for each in chosen]
 
     # --- how it looks ---

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.background import Background
 from app.devices.frame_source import Frame
 from app.live_senses import LiveSenses
+from app.paths import home_folder
 from app.picture_talk import PictureTalk
 from app.session import Session, SessionState
 from app.theme import GRID, Theme
@@ -391,7 +392,7 @@ class WebcamPane(QWidget):
 
     def _ask_for_file(self, name: str) -> Path | None:
         pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-        start = str(Path(pictures or Path.home()) / name)
+        start = str(Path(pictures or home_folder()) / name)
         kinds = {self.tr("Pictures") + " (*.jpg)": ".jpg"}
         return ask_where_to_save(self, self.tr("Save picture"), Path(start), kinds)
 
