@@ -51,6 +51,21 @@ def is_passing(error: BaseException) -> bool:
     return code is not None and code & 0xFF in passing
 
 
+def is_about_writing(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says that the disk takes nothing: what is there may still be read."""
+    if isinstance(error, sqlite3.Error):
+        return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_PERM,
+        )
+    if isinstance(error, OSError):
+        return True
+    return error.__cause__ is not None and is_about_writing(error.__cause__)
+
+
 def _caused(sentence: LarimarError, cause: BaseException) -> LarimarError:
     sentence.__cause__ = cause
     return sentence

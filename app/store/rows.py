@@ -124,7 +124,9 @@ class Rows:
     def settle(self, connection: sqlite3.Connection, message_id: str, kept: dict[Path | bytes, Path]) -> None:
         """Let a message refer to our copies of its media."""
         row = connection.execute("SELECT parts FROM messages WHERE id = ?", (message_id,)).fetchone()
-        if row is None:
+        if row is None:  # its conversation was removed while they were copied
+            copies = [(path.parent.name,) for path in kept.values()]
+            connection.executemany("INSERT OR IGNORE INTO doomed_media (digest) VALUES (?)", copies)
             return
         parts = [
             replace(part, source=kept.get(part.source, part.source)) if hasattr(part, "source") else part  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.conversation import Conversation, Message
 from app.history_store import Hit
-from app.store.search_query import match_expression
+from app.store.search_query import match_expression, sought
 from app.store.sqlite_store import SqliteStore
 from app_store.sample_conversations import begun, said
 from inference.messages import Text
@@ -107,8 +107,8 @@ def test_no_input_is_a_syntax_error(words: str) -> None:
     import sqlite3
 
     connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE VIRTUAL TABLE t USING fts5 (x)")
-    expression = match_expression(words)
+    connection.execute("CREATE VIRTUAL TABLE t USING fts5 (x, tokenize = 'ascii')")
+    expression = match_expression(sought(words))
     if expression:
         connection.execute("SELECT * FROM t WHERE t MATCH ?", (expression,)).fetchall()
     connection.close()
