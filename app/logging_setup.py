@@ -35,7 +35,9 @@ class _PrivateHandler(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         restrict(Path(self.baseFilename))
-        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=private_opener)
+        file = open(self.baseFilename, self.mode, encoding=self.encoding, opener=private_opener)  # noqa: SIM115
+        assert isinstance(file, TextIOWrapper)
+        return file
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Lose the line: a full disk is said in the window, and not in each line on the terminal."""

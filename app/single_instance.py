@@ -76,8 +76,8 @@ class Wishes:
         ask = said.get("ask", "")
         if not isinstance(ask, str) or "\0" in ask:
             raise ValueError("ask is no text")
-        do = said.get("do", "")
-        if not isinstance(do, str) or do not in get_args(Deed):
+        do = next((deed for deed in get_args(Deed) if deed == said.get("do", "")), None)
+        if do is None:
             raise ValueError("nothing that can be done")
         return cls(new_chat=said.get("new_chat") is True, ask=ask, quit=said.get("quit") is True, do=do)
 

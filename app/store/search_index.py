@@ -31,10 +31,10 @@ def index_more(connection: sqlite3.Connection) -> bool:
 
     Within a transaction.
     """
-    begun = time.monotonic()
+    end = time.monotonic() + _BATCH_SECONDS
     row = connection.execute("SELECT below FROM unindexed").fetchone()
     below = row[0] if row is not None else None
-    while below is not None and time.monotonic() - begun < _BATCH_SECONDS:
+    while below is not None:
         rows = connection.execute(
             "SELECT number, text FROM messages WHERE number < ? ORDER BY number DESC LIMIT ?", (below, _ROWS)
         )
@@ -44,8 +44,10 @@ def index_more(connection: sqlite3.Connection) -> bool:
                 "INSERT OR REPLACE INTO message_search (rowid, words) VALUES (?, ?)", (number, _search_words(text))
             )
             below = number
-            if time.monotonic() - begun > _BATCH_SECONDS:
+            if time.monotonic() > end:
                 break
+        if time.monotonic() > end:
+            break
     if below is None:
         connection.execute("DELETE FROM unindexed")
         return True
