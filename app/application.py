@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,6 +99,7 @@ class Larimar(QObject):
         self._translators = speak(app, self.settings.language)
         self.theme = Theme(app, self.settings.colour_scheme)
         self._closed = False
+        self._started = time.time()
         self._spared = False
         self._forgets_at_end = False
         self._first_question = ""
@@ -123,7 +125,9 @@ class Larimar(QObject):
         self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
         self.history.opened.connect(self._conversation_opened)
         self.history.deleted.connect(self._forget_prefixes)
-        self.transfer = TransferActions(self.window.history, self.conversations, self.background, self)
+        self.transfer = TransferActions(
+            self.window.history, self.conversations, self.background, self, options.paths.imports
+        )
         self.transfer.imported = self.history.refresh
         self.history.open_at_start(self.settings.conversation)
         self.window.restore(self.settings.window_geometry)
@@ -231,7 +235,9 @@ class Larimar(QObject):
         words = unkept(paths).words
         for folder in (paths.config, paths.data, paths.logs, paths.cache):
             restrict_below(folder, leaving=(paths.models,))  # weights are no secret, and may be shared on purpose
-        shutil.rmtree(paths.imports, ignore_errors=True)
+        for left in paths.imports.glob("*"):  # by one that was killed
+            if left.lstat().st_mtime < self._started:
+                shutil.rmtree(left, ignore_errors=True)
         return words
 
     def fulfil(self, wishes: Wishes) -> None:

@@ -16,8 +16,9 @@ from app.background import Background
 from app.error_report import describe
 from app.history.pane import HistoryPane
 from app.history_store import Entry, HistoryStore, WholeConversation
+from app.private_files import make_private_folder
 from app.transfer.course import Course, TransferCancelled
-from app.transfer.documents import file_name, title_words, unused_in
+from app.transfer.documents import TransferError, file_name, title_words, unused_in
 from app.widgets.save_dialog import ask_where_to_save
 from inference.errors import LarimarError
 
@@ -30,11 +31,19 @@ _ENDINGS = {"markdown": ".md", "html": ".html", "pdf": ".pdf", "json": ".zip"}
 class TransferActions(QObject):
     """Answers what the sidebar asks for in its menus."""
 
-    def __init__(self, pane: HistoryPane, store: HistoryStore, background: Background, parent: QObject) -> None:
+    def __init__(
+        self,
+        pane: HistoryPane,
+        store: HistoryStore,
+        background: Background,
+        parent: QObject,
+        unpacked: Path | None = None,
+    ) -> None:
         super().__init__(parent)
         self._pane = pane
         self._store = store
         self._background = background
+        self._unpacked = unpacked
         self.imported: Callable[[], object] = lambda: None
         """Called when there are more conversations than before."""
         self.choose_target: Callable[[str, str], Path | None] = self._ask_for_target
@@ -62,7 +71,7 @@ class TransferActions(QObject):
             return
         self._pane.say(self.tr("Importing …"))
         store = self._store
-        self._background.run(lambda: _import(store, source), self._imported, self._failed)
+        self._background.run(lambda: _import(store, source, self._unpacked), self._imported, self._failed)
 
     # --- how ---
 
@@ -183,14 +192,28 @@ def _export(wholes: Sequence[WholeConversation], form: str, targets: Sequence[Pa
         write(whole, target, course)
 
 
-def _import(store: HistoryStore, source: Path) -> tuple[int, int]:
+def _import(store: HistoryStore, source: Path, unpacked: Path | None) -> tuple[int, int]:
     """Return how many messages were new, and in how many conversations; on a background thread."""
     from app.transfer.archive import import_archive
 
-    folder = Path(tempfile.mkdtemp(prefix="larimar-import-"))
+    folder = _folder_in(unpacked)
     try:
         added = [store.add(whole) for whole in import_archive(source, folder)]
         counts = [future.result() for future in added]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return sum(counts), sum(1 for count in counts if count)
+
+
+def _folder_in(unpacked: Path | None) -> Path:
+    """Return a new folder for what is unpacked: in ``unpacked``, which is looked after, or where others put such."""
+    if unpacked is not None:
+        try:
+            make_private_folder(unpacked)
+            return Path(tempfile.mkdtemp(prefix="larimar-import-", dir=unpacked))
+        except OSError as error:
+            log.info("Archives are unpacked elsewhere: %s", error.strerror)
+    try:
+        return Path(tempfile.mkdtemp(prefix="larimar-import-"))
+    except OSError as error:
+        raise TransferError(f"There is no place to unpack it: {error.strerror}. Nothing was imported.") from error

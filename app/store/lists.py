@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from app.history_store import Entry, Hit
-from app.store.rows import time_of
+from app.store.rows import time_of, words_in
 from app.store.search_query import marked, match_expression, snippet, sought
 
 _TITLES_AT_MOST = 10
@@ -17,7 +17,7 @@ def entries(connection: sqlite3.Connection) -> tuple[Entry, ...]:
         "SELECT id, title, used, pinned FROM conversations WHERE deleted IS NULL"
         " ORDER BY pinned DESC, used DESC, number DESC"
     )
-    return tuple(Entry(row[0], row[1], time_of(row[2]), bool(row[3])) for row in rows)
+    return tuple(Entry(words_in(row[0]), words_in(row[1]), time_of(row[2]), bool(row[3])) for row in rows)
 
 
 def search(connection: sqlite3.Connection, words: str, limit: int) -> tuple[Hit, ...]:
@@ -33,7 +33,10 @@ def search(connection: sqlite3.Connection, words: str, limit: int) -> tuple[Hit,
         """,
         (expression, min(limit, _TITLES_AT_MOST)),
     )
-    found = [Hit(row[0], row[1], time_of(row[2]), None, marked(row[1], asked)) for row in titles]
+    found = [
+        Hit(words_in(row[0]), words_in(row[1]), time_of(row[2]), None, marked(words_in(row[1]), asked))
+        for row in titles
+    ]
     messages = connection.execute(
         """
         SELECT m.conversation_id, c.title, m.created, m.id, m.text
@@ -44,5 +47,8 @@ def search(connection: sqlite3.Connection, words: str, limit: int) -> tuple[Hit,
         """,
         (expression, limit - len(found)),
     )
-    found += [Hit(row[0], row[1], time_of(row[2]), row[3], snippet(row[4], asked)) for row in messages]
+    found += [
+        Hit(words_in(row[0]), words_in(row[1]), time_of(row[2]), words_in(row[3]), snippet(words_in(row[4]), asked))
+        for row in messages
+    ]
     return tuple(found)

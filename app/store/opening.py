@@ -145,6 +145,7 @@ def _forget_in(backup: Path, ids: Sequence[str]) -> None:
 def _prepare(connection: sqlite3.Connection, file: Path | None, steps: Sequence[Step], unclean: bool) -> None:
     """Bring a database to the present version; one without a ``file`` is in memory and needs no backup."""
     register(connection)
+    connection.text_factory = _text
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA temp_store = MEMORY")  # nothing of the conversations in files elsewhere
     version = _version(connection)  # takes the lock
@@ -160,6 +161,11 @@ def _prepare(connection: sqlite3.Connection, file: Path | None, steps: Sequence[
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     if version < len(steps):
         _migrate(connection, file, version, steps)
+
+
+def _text(stored: bytes) -> str:
+    """Return a text of the database, which may be damaged."""
+    return stored.decode("utf-8", "replace")
 
 
 def _migrate(connection: sqlite3.Connection, file: Path | None, version: int, steps: Sequence[Step]) -> None:
