@@ -8,15 +8,16 @@ import multiprocessing
 import sys
 from collections.abc import Sequence
 
-from app.commands import bench, care, convert, describe, hearing, streams, talk, window
-from app.commands.arguments import Parser, add_engine_options
-from app.commands.streams import remark
-from inference.version import __version__
+from app.commands.private_text import hide_private_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run Larimar and return its exit code: 0 done, 1 a problem (said in one sentence), 2 usage, 130 interrupted."""
+    if arguments is None:
+        hide_private_text(sys.argv[1:])  # before anything else: other users see it until then
     multiprocessing.freeze_support()
+    from app.commands import streams
+
     streams.prepare()
     try:
         try:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         # (`larimar ask … | head -1`, or a full disk)
         streams.abandon()
-        remark(f"larimar: {sentence}")
+        streams.remark(f"larimar: {sentence}")
         return 1
 
 
@@ -40,6 +41,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     options.command_line = list(sys.argv[1:] if arguments is None else arguments)
     if options.verbose:
         _log_to_stderr()
+    from app.commands.streams import remark
     from inference.errors import LarimarError
 
     try:
@@ -55,6 +57,10 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; ``run`` in what it parses is the function to call with the options and the parser."""
+    from app.commands import bench, care, convert, describe, hearing, talk, window
+    from app.commands.arguments import Parser, add_engine_options
+    from inference.version import __version__
+
     parser = Parser(
         prog="larimar",
         description="A desktop assistant that sees, hears and answers, wholly on your own machine.",

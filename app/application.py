@@ -227,7 +227,7 @@ class Larimar(QObject):
         self.session.load(folder)
         self.actions.start()
         self.window.storage_notice.say(self._store.notice())
-        self.background.run(self._look_after_files, self.window.storage_notice.say)
+        self.background.run(self._look_after_files, self._say_unkept)
 
     def _look_after_files(self) -> str:
         """Close our files to others, and return what to say if the disk keeps nothing. On a background thread."""
@@ -239,6 +239,16 @@ class Larimar(QObject):
             if left.lstat().st_mtime < self._started:
                 shutil.rmtree(left, ignore_errors=True)
         return words
+
+    def _say_unkept(self, words: str) -> None:
+        """Say what the disk does not keep, or else why the conversations that are there cannot be used."""
+        if words:
+            self.window.storage_notice.say(words)
+            hide = lambda _: self.window.history.show_problem("")  # noqa: E731 — it is said above, in all words
+            self.background.when_done(self.conversations.ready(), lambda _: None, hide)
+        else:
+            say = lambda error: self.window.storage_notice.say(str(error))  # noqa: E731
+            self.background.when_done(self.conversations.ready(), lambda _: None, say)
 
     def fulfil(self, wishes: Wishes) -> None:
         """Do what a start of the program wants; a question waits for the model."""

@@ -29,15 +29,18 @@ class Paths:
     @classmethod
     def of_user(cls) -> Paths:
         """Return the folders that the operating system intends; temporary ones for a user without a home folder."""
-        paths = cls(
-            config=platformdirs.user_config_path(_NAME, appauthor=False),
-            data=platformdirs.user_data_path(_NAME, appauthor=False),
-            logs=platformdirs.user_log_path(_NAME, appauthor=False),
-            cache=platformdirs.user_cache_path(_NAME, appauthor=False),
-        )
-        if all(path.is_absolute() for path in (paths.config, paths.data, paths.logs, paths.cache)):
+        try:
+            paths = cls(
+                config=platformdirs.user_config_path(_NAME, appauthor=False),
+                data=platformdirs.user_data_path(_NAME, appauthor=False),
+                logs=platformdirs.user_log_path(_NAME, appauthor=False),
+                cache=platformdirs.user_cache_path(_NAME, appauthor=False),
+            )
+        except RuntimeError:
+            paths = None
+        if paths and all(path.is_absolute() for path in (paths.config, paths.data, paths.logs, paths.cache)):
             return paths
-        # "~" stayed as it was: it would be a folder of that name wherever the program was started.
+        # Some versions return "~" as it is: a folder of that name, wherever the program was started.
         return replace(cls.under(_temporary_folder()), temporary=True)
 
     @property

@@ -131,16 +131,16 @@ class SettingsStore:
     def notice(self) -> str:
         """Return what the user should know about the stored settings, once they are loaded; empty for nothing."""
         if self._whole:
-            words = translate("Storage", "Your settings could not be read and have their defaults again.")
+            words = translate("Storage", "Your settings could not be read and were reset to their defaults.")
         elif self._senseless:
-            words = translate("Storage", "Some of your settings made no sense and have their defaults again.")
+            words = translate("Storage", "Some settings were invalid and were reset to their defaults.")
         else:
             return ""
         if self._aside is None:
             return words
-        kept = translate("Storage", "The file as it was is now “{path}”.")
+        kept = translate("Storage", "The old file is now “{path}”.")
         if not self._whole:
-            kept = translate("Storage", "A copy of the file as it was is “{path}”.")
+            kept = translate("Storage", "A copy of the old file is “{path}”.")
         return f"{words} {kept.format(path=self._aside)}"
 
     def save(self, settings: Settings) -> None:

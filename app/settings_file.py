@@ -43,7 +43,7 @@ def read_settings(file: Path) -> FoundSettings:
         content = read_bytes(file, _BYTES_AT_MOST)
         text = content.decode("utf-8")
     except ForeignFileError as error:
-        there = not error.missing or file.is_symlink()
+        there = file.parent.is_dir() and (not error.missing or file.is_symlink())
         if there:
             log.warning("The settings could not be read: %s", error)
         return FoundSettings(damaged=there)

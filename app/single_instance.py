@@ -214,8 +214,8 @@ def _substitutes(folder: Path) -> Iterator[Path]:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(runtime):
         yield Path(runtime, f"larimar-{_mark(folder)}")
-    temporary = Path(tempfile.gettempdir(), f"larimar-{_user()}-{_mark(folder)}")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # on a full disk, Python finds no place for temporary files
+        temporary = Path(tempfile.gettempdir(), f"larimar-{_user()}-{_mark(folder)}")
         temporary.mkdir(mode=0o700, exist_ok=True)
         status = temporary.lstat()  # anybody may have made it first
         if stat.S_ISDIR(status.st_mode) and (os.name == "nt" or status.st_uid == os.getuid()):

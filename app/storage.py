@@ -36,12 +36,12 @@ class Unkept:
         """What to tell the user; empty when everything is kept."""
         if self.conversations and self.settings:
             reasons = " ".join(dict.fromkeys((self.conversations, self.settings)))
-            return translate("Storage", "Nothing is kept when Larimar closes. {reason}").format(reason=reasons)
+            return translate("Storage", "Nothing from this session will be saved. {reason}").format(reason=reasons)
         if self.conversations:
-            words = translate("Storage", "Conversations are not kept when Larimar closes. {reason}")
+            words = translate("Storage", "Conversations will not be saved. {reason}")
             return words.format(reason=self.conversations)
         if self.settings:
-            words = translate("Storage", "Changed settings are not kept when Larimar closes. {reason}")
+            words = translate("Storage", "Changes to the settings will not be saved. {reason}")
             return words.format(reason=self.settings)
         return ""
 
@@ -49,7 +49,7 @@ class Unkept:
 def unkept(paths: Paths) -> Unkept:
     """Try to write into the folders of conversations and settings. Reads and writes the disk."""
     if paths.temporary:
-        reason = translate("Storage", "There is no home folder. Set the variable HOME, then start Larimar again.")
+        reason = translate("Storage", "You have no home folder. Set the variable HOME, then restart Larimar.")
         return Unkept(reason, reason)
     return Unkept(_problem(paths.data), _problem(paths.config) or _link_problem(paths.settings))
 
@@ -80,16 +80,16 @@ def reason_words(folder: Path, error: OSError) -> str:
     blocking = _blocking(folder)
     if blocking is not None:
         if blocking.is_symlink() and not blocking.exists():
-            words = translate("Storage", "“{path}” is a link that leads nowhere. Mend or delete it, then start again.")
+            words = translate("Storage", "“{path}” is a broken link. Fix or delete it, then restart Larimar.")
         else:
-            words = translate("Storage", "“{path}” is not a folder. Move it away, then start Larimar again.")
+            words = translate("Storage", "“{path}” is not a folder. Move it away, then restart Larimar.")
         return words.format(path=blocking)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        words = translate("Storage", "There is no room left on the disk of “{path}”. Make some, then start again.")
+        words = translate("Storage", "The disk that holds “{path}” is full. Free some space, then restart Larimar.")
     elif error.errno == errno.EROFS:
-        words = translate("Storage", "The disk of “{path}” can only be read.")
+        words = translate("Storage", "The disk that holds “{path}” is read-only.")
     elif error.errno in (errno.EACCES, errno.EPERM):
-        words = translate("Storage", "You may not write to “{path}”. Change its permissions, then start again.")
+        words = translate("Storage", "Larimar may not write to “{path}”. Change its permissions, then restart Larimar.")
     else:
         words = translate("Storage", "“{path}” cannot be written: {problem}.")
     return words.format(path=folder, problem=error.strerror or type(error).__name__)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from app.theme import GRID, Theme
 from app.widgets.leading import leading
+
+log = logging.getLogger(__name__)
 
 _ICON = 18
 
@@ -54,6 +58,7 @@ class StorageNotice(QFrame):
         self.text.setText("\n".join(self._sentences))
         self.text.setAccessibleName(self.text.text())
         self.show()
+        log.warning("The window says what is not kept, or was not understood")
         if QAccessible.isActive():
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 

@@ -2575,6 +2575,72 @@
     </message>
 </context>
 <context>
+    <name>Storage</name>
+    <message>
+        <source>Nothing from this session will be saved. {reason}</source>
+        <translation>Aus dieser Sitzung wird nichts gespeichert. {reason}</translation>
+    </message>
+    <message>
+        <source>Conversations will not be saved. {reason}</source>
+        <translation>Gespräche werden nicht gespeichert. {reason}</translation>
+    </message>
+    <message>
+        <source>Changes to the settings will not be saved. {reason}</source>
+        <translation>Geänderte Einstellungen werden nicht gespeichert. {reason}</translation>
+    </message>
+    <message>
+        <source>You have no home folder. Set the variable HOME, then restart Larimar.</source>
+        <translation>Sie haben keinen persönlichen Ordner. Setzen Sie die Variable HOME und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>“{path}” is a broken link. Fix or delete it, then restart Larimar.</source>
+        <translation>„{path}“ ist eine Verknüpfung, deren Ziel fehlt. Berichtigen oder löschen Sie sie und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>“{path}” is not a folder. Move it away, then restart Larimar.</source>
+        <translation>„{path}“ ist kein Ordner. Verschieben Sie diese Datei und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>The disk that holds “{path}” is full. Free some space, then restart Larimar.</source>
+        <translation>Der Datenträger mit „{path}“ ist voll. Schaffen Sie Platz und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>The disk that holds “{path}” is read-only.</source>
+        <translation>Der Datenträger mit „{path}“ ist schreibgeschützt.</translation>
+    </message>
+    <message>
+        <source>Larimar may not write to “{path}”. Change its permissions, then restart Larimar.</source>
+        <translation>Larimar darf nicht in „{path}“ schreiben. Ändern Sie die Zugriffsrechte und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>“{path}” cannot be written: {problem}.</source>
+        <translation>In „{path}“ kann nicht geschrieben werden: {problem}.</translation>
+    </message>
+    <message>
+        <source>Your settings could not be read and were reset to their defaults.</source>
+        <translation>Ihre Einstellungen waren nicht lesbar und wurden zurückgesetzt.</translation>
+    </message>
+    <message>
+        <source>Some settings were invalid and were reset to their defaults.</source>
+        <translation>Einige Einstellungen waren ungültig und wurden zurückgesetzt.</translation>
+    </message>
+    <message>
+        <source>The old file is now “{path}”.</source>
+        <translation>Die alte Datei heißt jetzt „{path}“.</translation>
+    </message>
+    <message>
+        <source>A copy of the old file is “{path}”.</source>
+        <translation>Eine Kopie der alten Datei ist „{path}“.</translation>
+    </message>
+</context>
+<context>
+    <name>StorageNotice</name>
+    <message>
+        <source>Dismiss</source>
+        <translation>Ausblenden</translation>
+    </message>
+</context>
+<context>
     <name>SystemPromptDialog</name>
     <message>
         <source>System prompt</source>
