@@ -22,6 +22,7 @@ from app.dictation.machine import State
 from app.dictation_actions import DictationActions
 from app.engine_opening import with_settings
 from app.engine_worker import EngineFactory
+from app.forgotten_prefixes import forget_prefixes, prefixes_are_forgotten
 from app.global_keys import GlobalKeys
 from app.hearing.listener import Listener, ListeningOptions
 from app.history_actions import HistoryActions
@@ -235,6 +236,8 @@ class Larimar(QObject):
         words = unkept(paths).words
         for folder in (paths.config, paths.data, paths.logs, paths.cache):
             restrict_below(folder, leaving=(paths.models,))  # weights are no secret, and may be shared on purpose
+        if prefixes_are_forgotten(paths):  # and the program was killed before its end
+            forget_prefixes(paths, at_end=True)
         for left in paths.imports.glob("*"):  # by one that was killed
             if left.lstat().st_mtime < self._started:
                 shutil.rmtree(left, ignore_errors=True)
@@ -343,7 +346,7 @@ class Larimar(QObject):
         self.session.close()
         self.background.close()
         if self._forgets_at_end:  # the engine keeps what it holds when it is closed
-            shutil.rmtree(self._options.paths.prefixes, ignore_errors=True)
+            forget_prefixes(self._options.paths, at_end=True)
         self.conversations.close()
         self._store.close()
         for translator in self._translators:
@@ -384,8 +387,8 @@ class Larimar(QObject):
     def _forget_prefixes(self) -> None:
         """Remove what the engine kept of conversations, now and when it has ended: it tells what was said."""
         self._forgets_at_end = True
-        prefixes = self._options.paths.prefixes
-        self.background.run(lambda: shutil.rmtree(prefixes, ignore_errors=True), lambda _: None)
+        paths = self._options.paths
+        self.background.run(lambda: forget_prefixes(paths), lambda _: None)
 
     def _folder_added(self, folder: Path) -> None:
         if folder not in self.settings.added_models:

@@ -262,7 +262,9 @@ def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path, kind: str) -> None:
 ODD: tuple[object, ...] = (
     None, True, 0, -1, 1.5, 1e300, 10**400, "", "x", "\0", "\ud800", "9" * 5000, "a" * 200, [], {}, [[]], {"a": {}},
     ["q"], "q", "a", "r", "../x", "user", "streaming", float("inf"), float("nan"), [{"type": "text", "text": 7}],
-    [{"type": "image"}], [{"type": "audio", "media": "0" * 64 + "/a.wav"}], {"prompt_tokens": -5}, "0001-01-01T00:00:00+14:00", "9999-12-31",
+    [{"type": "image"}], [{"type": "audio", "media": "0" * 64 + "/a.wav"}], {"prompt_tokens": -5},
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31",
 )  # fmt: skip
 
 
