@@ -77,6 +77,8 @@ class Larimar(QObject):
     wipe_requested = Signal()
     """The user wants everything deleted that the program has kept; it must be closed for that."""
 
+    _settings_unwritten = Signal()
+
     def __init__(
         self,
         app: QApplication,
@@ -95,7 +97,7 @@ class Larimar(QObject):
         super().__init__(app)
         self._options = options
         self._choose_folder = choose_folder or self._ask_for_folder
-        self._store = SettingsStore(options.paths.settings)
+        self._store = SettingsStore(options.paths.settings, self._settings_unwritten.emit)
         self.settings = self._store.load()
         self._translators = speak(app, self.settings.language)
         self.theme = Theme(app, self.settings.colour_scheme)
@@ -176,6 +178,7 @@ class Larimar(QObject):
         self.window.models.choose_folder = lambda: self._choose_folder(None)
         self.window.models.choose_checkpoint = self._ask_for_checkpoint
         self.actions.changed.connect(self._settings_changed)
+        self._settings_unwritten.connect(self._say_what_is_unkept_now)
         self.actions.wipe_requested.connect(self.wipe_requested)
         self.voice = VoiceActions(
             self.window.chat,
@@ -242,6 +245,12 @@ class Larimar(QObject):
             if left.lstat().st_mtime < self._started:
                 shutil.rmtree(left, ignore_errors=True)
         return words
+
+    def _say_what_is_unkept_now(self) -> None:
+        """Look again: the disk took what there was to keep when the program started."""
+        if not self._closed:
+            paths = self._options.paths
+            self.background.run(lambda: unkept(paths).words, self.window.storage_notice.say)
 
     def _say_unkept(self, words: str) -> None:
         """Say what the disk does not keep, or else why the conversations that are there cannot be used."""

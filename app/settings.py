@@ -101,8 +101,10 @@ class Settings:
 class SettingsStore:
     """Reads the settings once and writes them without holding up the window."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, unwritten: Callable[[], object] = lambda: None) -> None:
         self._file = file
+        self._unwritten = unwritten
+        """Called on the thread that writes when that is not possible."""
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="larimar-settings")
         self._stored: Settings | None = None
         self._kept_version = 0
@@ -160,6 +162,7 @@ class SettingsStore:
             write_settings(self._file, version | texts_of(settings), OUTDATED)
         except OSError as error:
             log.warning("The settings could not be written to %s: %s", self._file, error.strerror)
+            self._unwritten()
         except Exception as error:  # the next change is written all the same
             log.error("The settings could not be written: %s", describe(error))
 

@@ -106,7 +106,9 @@ class SingleInstance(QObject):
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._name = _socket_name(folder)
-        self._lock = _lock_in(_lock_folder(folder))
+        self._lock_file = _lock_folder(folder) / LOCK
+        self._lock = QLockFile(str(self._lock_file))
+        self._lock.setStaleLockTime(0)  # only a process that is gone makes it stale
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._connected)
@@ -115,8 +117,10 @@ class SingleInstance(QObject):
     def first(self) -> bool:
         """Return whether nobody was there before us, as far as can be told; if so, listen from now on."""
         if not self._lock.tryLock(0):
-            if self._lock.error() is QLockFile.LockError.LockFailedError:
+            failed = QLockFile.LockError.LockFailedError
+            if self._lock.error() is failed and not (_removed_if_stale(self._lock_file) and self._lock.tryLock(0)):
                 return False
+        if not self._lock.isLocked():
             log.warning("Whether another Larimar runs cannot be told: no lock can be written")
         QLocalServer.removeServer(self._name)  # left by one that was killed
         if not self._server.listen(self._name):
@@ -191,10 +195,25 @@ class SingleInstance(QObject):
             socket.disconnectFromServer()
 
 
-def _lock_in(folder: Path) -> QLockFile:
-    lock = QLockFile(str(folder / LOCK))
-    lock.setStaleLockTime(0)  # only a process that is gone makes it stale
-    return lock
+def _removed_if_stale(lock: Path) -> bool:
+    """Remove a lock that nobody holds; return whether it was one.
+
+    Qt asks whether a process of the number in it runs. In a container that can be anybody, even this one: after a
+    kill, every start would find itself running already. Who holds the lock keeps the file locked as well.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows does not let files be removed that somebody holds
+        return False
+    try:
+        with open(lock, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                lock.unlink()  # while it is ours: one who starts at the same time finds it locked, or another
+                return True
+    except OSError:
+        return False
+    return False
 
 
 def _lock_folder(folder: Path) -> Path:

@@ -29,7 +29,11 @@ def readable(error: BaseException) -> BaseException:
             return _caused(StoreError("The file with the conversations is damaged. Start Larimar again."), error)
         if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return _caused(
-                StoreError("Another Larimar is using the conversations. Close it, then start this one again."), error
+                StoreError(
+                    "Another program, perhaps another Larimar, is using the file with the conversations. Close it, "
+                    "then start this one again."
+                ),
+                error,
             )
         if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
             return _caused(

@@ -12,12 +12,15 @@ Pieces = tuple[tuple[str, bool], ...]
 """A text in pieces, and whether a piece is one of the words."""
 
 _TYPED = re.compile(r'"([^"]*)"|([^\s"]+)')
+_TYPED_AT_MOST = 1000
 _WORDS_AT_MOST = 64
 """Of what is typed or pasted into the field; the rest is left out."""
 _BEFORE, _AFTER = 40, 90
 """Characters of a text that are shown before what was found, and from there on."""
 _EDGE = 16
 """How much less is shown so that no word is cut."""
+_READ_AT_MOST = 100_000
+"""Characters of a text that are looked through for a snippet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def sought(typed: str) -> tuple[Sought, ...]:
     """Return what is searched for: all of it must occur; “quoted words” as they are, others as beginnings."""
     found: list[Sought] = []
     room = _WORDS_AT_MOST
-    for phrase, word in _TYPED.findall(typed):
+    for phrase, word in _TYPED.findall(typed[:_TYPED_AT_MOST]):
         words = tuple(each.word for each in words_of(phrase or word))[:room]
         room -= len(words)
         if words:
@@ -59,6 +62,11 @@ def marked(text: str, asked: Sequence[Sought]) -> Pieces:
 
 def snippet(text: str, asked: Sequence[Sought]) -> Pieces:
     """Return what stands around the first place in ``text`` at which something was found."""
+    if len(text) > _READ_AT_MOST:
+        lower = text.lower()
+        found = [place for each in asked if (place := lower.find(each.words[0])) >= 0]
+        start = max(0, min(found, default=0) - 2 * _BEFORE)
+        text = text[start : start + _READ_AT_MOST]
     words: list[Word] = []
     first: int | None = None
     for word in words_of(text):

@@ -177,7 +177,7 @@ def test_two_programs_do_not_share_a_database(tmp_path: Path, monkeypatch: pytes
     assert holder.stdout.readline() == "ready\n"
     monkeypatch.setattr("app.store.opening._LOCK_SECONDS", 0.1)
     store = SqliteStore(tmp_path)
-    with pytest.raises(StoreError, match="Another Larimar"):
+    with pytest.raises(StoreError, match="another Larimar"):
         store.ready().result()
     store.close()
     holder.communicate()

@@ -309,3 +309,18 @@ def test_one_that_was_killed_does_not_stand_in_the_way(qapp: QApplication, tmp_p
     instance = SingleInstance(tmp_path)
     assert instance.first()
     instance.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked otherwise there")
+def test_a_lock_of_a_process_that_has_our_number_is_stale(qapp: QApplication, tmp_path: Path) -> None:
+    """As in a container, where each start has the same number: what Qt finds running is ourselves."""
+    first = SingleInstance(tmp_path)
+    assert first.first()
+    lock = (tmp_path / "running.lock").read_bytes()
+    other = SingleInstance(tmp_path)
+    assert not other.first(), "the number is ours, but the lock is held"
+    first.close()
+    (tmp_path / "running.lock").write_bytes(lock)
+    assert other.first()
+    assert not SingleInstance(tmp_path).first()
+    other.close()

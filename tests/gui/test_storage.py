@@ -80,6 +80,24 @@ def test_the_window_opens_and_says_what_is_not_kept(
         assert not (tmp_path / name).is_dir(), "what stands there stays"
 
 
+def test_a_disk_that_fills_up_later_is_said_then(
+    qtbot: QtBot, make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    larimar = make_app(FakeEngine())
+    done: list[str] = []
+    larimar.background.run(lambda: unkept(Paths.under(tmp_path)).words, done.append)
+    qtbot.waitUntil(lambda: done == [""])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("app.settings.write_settings", full)
+    monkeypatch.setattr(os, "fsync", full)
+    larimar.window.menu.choose_scheme("dark")
+    qtbot.waitUntil(larimar.window.storage_notice.isVisible)
+    assert "is full" in larimar.window.storage_notice.text.text()
+
+
 def test_no_notice_when_everything_is_kept(qtbot: QtBot, make_app: MakeApp, tmp_path: Path) -> None:
     larimar = make_app(FakeEngine())
     done: list[str] = []
