@@ -106,6 +106,7 @@ class SingleInstance(QObject):
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._name = _socket_name(folder)
+        self._folder = folder
         self._lock_file = _lock_folder(folder) / LOCK
         self._lock = QLockFile(str(self._lock_file))
         self._lock.setStaleLockTime(0)  # only a process that is gone makes it stale
@@ -144,6 +145,9 @@ class SingleInstance(QObject):
         """Let the next start be the first."""
         self._server.close()
         self._lock.unlock()
+        if self._lock_file.parent != self._folder:
+            with contextlib.suppress(OSError):
+                self._lock_file.parent.rmdir()  # a substitute that nobody needs any more
 
     def _connected(self) -> None:
         while (socket := self._server.nextPendingConnection()) is not None:

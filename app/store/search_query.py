@@ -65,8 +65,8 @@ def snippet(text: str, asked: Sequence[Sought]) -> Pieces:
     if len(text) > _READ_AT_MOST:
         lower = text.lower()
         found = [place for each in asked if (place := lower.find(each.words[0])) >= 0]
-        start = max(0, min(found, default=0) - 2 * _BEFORE)
-        text = text[start : start + _READ_AT_MOST]
+        from_here = max(0, min(found, default=0) - 2 * _BEFORE)
+        text = text[from_here : from_here + _READ_AT_MOST]
     words: list[Word] = []
     first: int | None = None
     for word in words_of(text):

@@ -135,10 +135,13 @@ class SqliteStore:
 
     def close(self) -> None:
         """Finish what is under way, remove for good what is deleted, and end both threads."""
-        if not self._closing.is_set():
+        closed_before = self._closing.is_set()
+        if not closed_before:
             self._thread.write(self._purge, again=False, erases=True)
         self._closing.set()
         self._copier.shutdown(wait=True, cancel_futures=True)
+        if not closed_before:
+            self._tidy_now()
         self._thread.close()
 
     # --- HistoryStore ---
@@ -405,22 +408,26 @@ class SqliteStore:
         """Remove the media that no message has any more."""
         if self._unkept is not None:  # what is in memory says nothing of what is on the disk
             return
+        with contextlib.suppress(RuntimeError):  # closing, which does it too
+            self._copier.submit(self._tidy_now)
 
-        def tidy() -> None:
+    def _tidy_now(self) -> None:
+        """Do it on this thread, which is not the store's."""
+        try:
+            if self._is_substitute():
+                return
             self._media.remove_unfinished()
             unneeded = self._thread.read(_unneeded).result()
             for digest in unneeded:
                 self._media.remove(digest)
-            self._thread.write(lambda connection: _removed(connection, unneeded), again=False, durable=False)
+            if unneeded:
+                self._thread.write(lambda connection: _removed(connection, unneeded), again=False, durable=False)
+        except Exception as error:  # the next start does it
+            log.warning("Media that are not needed any more could not be removed: %s", describe(error))
 
-        def safely() -> None:
-            try:
-                tidy()
-            except Exception as error:
-                log.warning("Media that are not needed any more could not be removed: %s", describe(error))
-
-        with contextlib.suppress(RuntimeError):  # closing: the next start does it
-            self._copier.submit(safely)
+    def _is_substitute(self) -> bool:
+        """Whether everything is in memory only, which says nothing of what is on the disk."""
+        return self._thread.read(lambda connection: self._unkept is not None).result()
 
 
 def _unneeded(connection: sqlite3.Connection) -> list[str]:

@@ -39,6 +39,16 @@ def hits(folder: Path) -> dict[str, int]:
     return found
 
 
+def purged(store: SqliteStore) -> None:
+    """Purge, and wait until the media are gone too."""
+    store.purge().result()
+    settled(store)
+
+
+def settled(store: SqliteStore) -> None:
+    store._copier.submit(lambda: None).result()
+
+
 def filled(store: SqliteStore, folder: Path) -> Conversation:
     """Return a conversation full of the secret, among others that stay."""
     stays = [begun(store, f"Stays {number}", "a question " * 50, "an answer " * 300)[0] for number in range(5)]
@@ -75,9 +85,8 @@ def test_what_is_purged_is_in_no_file(store: SqliteStore, tmp_path: Path) -> Non
     assert hits(folder), "or the search would prove nothing"
     store.delete(doomed.id).result()
     assert hits(folder), "it can be undone"
-    store.purge().result()
-    found = {name: count for name, count in hits(folder).items() if not name.startswith("media")}
-    assert found == {}, "while the program runs"
+    purged(store)
+    assert hits(folder) == {}, "while the program runs"
     store.close()
     assert hits(folder) == {}
     assert not any(path.is_file() for path in (folder / "media").rglob("*"))
@@ -90,10 +99,8 @@ def test_what_is_deleted_is_gone_when_the_program_is_closed(
     doomed = filled(store, tmp_path / "store")
     store.delete(doomed.id).result()
     store.close()
-    store = open_store()
-    assert len(store.entries().result()) == 5
-    store.close()
     assert hits(tmp_path / "store") == {}
+    assert len(open_store().entries().result()) == 5
 
 
 def test_what_is_deleted_is_gone_from_the_copy_before_a_change(
@@ -118,7 +125,7 @@ def test_what_is_deleted_is_gone_from_the_copy_before_a_change(
     assert not unfinished.exists()
     assert before.name in hits(folder)
     store.delete(doomed.id)
-    store.purge().result()
+    purged(store)
     store.close()
     assert hits(folder) == {}
     assert not damaged.exists(), "what cannot be searched may hold anything"
@@ -154,6 +161,7 @@ def test_a_purge_that_is_killed_is_finished_by_the_next_start(
         "store.delete(sys.argv[2]).result()\n"
         "armed.append(True)\n"
         "store.purge().result()\n"
+        "store._copier.submit(lambda: None).result()\n"
         "store.close()\n"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(folder), doomed.id, moment], cwd=ROOT, check=False)
@@ -161,8 +169,8 @@ def test_a_purge_that_is_killed_is_finished_by_the_next_start(
     assert hits(folder), "or it was killed too late"
     store = open_store()
     assert len(store.entries().result()) == 5
-    found = {name: count for name, count in hits(folder).items() if not name.startswith("media")}
-    assert found == {}, "the start itself has finished it"
+    settled(store)
+    assert hits(folder) == {}, "the start itself has finished it"
     store.close()
     assert hits(folder) == {}
 
@@ -175,10 +183,10 @@ def test_nobody_else_can_read_at_the_wrong_moment(store: SqliteStore, tmp_path: 
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             reader.execute("SELECT count(*) FROM messages").fetchone()
         store.delete(doomed.id)
-        store.purge().result()
+        purged(store)
     finally:
         reader.close()
-    assert not [name for name in hits(folder) if not name.startswith("media")]
+    assert hits(folder) == {}
 
 
 def test_a_log_that_could_not_be_emptied_is_emptied_later(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +202,7 @@ def test_a_log_that_could_not_be_emptied_is_emptied_later(store: SqliteStore, mo
 
     monkeypatch.setattr(store_thread, "empty_log", busy)
     store.delete(doomed.id)
-    store.purge().result()
+    purged(store)
     assert len(tried) == 1
     for number in range(3):
         begun(store, "Another", f"question {number}")
@@ -213,7 +221,7 @@ def test_media_that_others_still_need_stay(open_store: Callable[..., SqliteStore
         store.append(conversation.id, Message("user", (Image(picture), Text("Q")))).result()
         made.append(conversation)
     store.delete(made[0].id)
-    store.purge().result()
+    purged(store)
     store = open_store()
     (kept,) = store.path(made[1].id).result()[0].media
     assert isinstance(kept.source, Path)
@@ -238,7 +246,7 @@ def test_a_new_database_leaves_the_media_of_one_that_was_moved_away(
     store = open_store()
     other, _ = begun(store, "T", "Q")
     store.delete(other.id)
-    store.purge().result()
+    purged(store)
     store.close()
     assert isinstance(kept.source, Path)
     assert kept.source.exists()

@@ -31,6 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes, links and pipes")
 
 
+@pytest.fixture(autouse=True)
+def application(qapp: object) -> None:
+    """Qt takes the first thread that uses it for its main one."""
+
+
 def spoiled(folder: Path, kind: str) -> None:
     """Let ``folder`` be one into which not even the superuser can write."""
     if kind == "file":
