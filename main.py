@@ -13,10 +13,17 @@ from app.commands import bench, care, convert, describe, hearing, talk, window
 from app.commands.arguments import add_engine_options
 from inference.version import __version__
 
+_CHILD = "--isolated-child"
+"""With this alone a frozen program becomes a child of itself; see :mod:`inference.isolation`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run Larimar and return its exit code: 0 done, 1 a problem (said in one sentence), 2 usage, 130 interrupted."""
     multiprocessing.freeze_support()
+    if arguments is None and sys.argv[1:] == [_CHILD]:
+        from inference.isolation.child import main as be_child
+
+        be_child()
     parser = build_parser()
     options = parser.parse_args(arguments)
     options.command_line = list(sys.argv[1:] if arguments is None else arguments)
