@@ -338,8 +338,9 @@ class ChatPane(QWidget):
 
     def _open_media(self, part: MediaPart) -> None:
         if isinstance(part, Image):
-            self._background.run(
-                lambda: read_picture(part.source), lambda image: self._show_picture(image, name_of_part(part))
+            self._background.decode(
+                lambda cancel: read_picture(part.source, cancel),
+                lambda image: self._show_picture(image, name_of_part(part)),
             )
         elif isinstance(part.source, Path):
             self.open_link(QUrl.fromLocalFile(str(part.source)))

@@ -9,12 +9,13 @@ How to use it, from any thread but the GUI's, because it waits::
 
     from inference.isolation import POOL, Limits
 
-    pages = POOL.call("inference.media.pdf:count_pages", path, limits=Limits(memory=2**29, seconds=10), cancel=token)
-    with POOL.stream("inference.media.isolated_jobs:sound", path, limits=Limits(...)) as blocks:
+    pages = POOL.call(pdf.count_pages, path, limits=Limits(memory=2**29, seconds=10), cancel=token)
+    with POOL.stream(jobs.sound, path, limits=Limits(...)) as blocks:
         for block in blocks:      # what the function, a generator, yields; the child is never far ahead
             ...
 
-The function is named ``module:function``; arguments are pickled, for the child has nothing to fear from its parent.
+The function is one of a module's (or its name, ``module:function``, where importing it here would cost too much);
+arguments are pickled, for the child has nothing to fear from its parent.
 What it returns or yields may be made of ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes``, numpy arrays,
 lists, tuples, dictionaries with ``str`` as keys, and of the dataclasses that the caller names with ``accepts``.
 A :class:`~inference.errors.LarimarError` that it raises is raised here, with its class and its sentence.

@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from inference.isolation.limits import MEGABYTE, Limits
 from inference.isolation.worker import Worker
 
 _MOST: Final = 4
-"""Children at a time; further calls wait for one."""
+"""Calls at a time; further ones wait. Streams do not count: whoever reads one may make a call for each item."""
 _WARM_SECONDS: Final = 300.0
 """How long the last idle child is kept."""
 _SPARE_SECONDS: Final = 10.0
@@ -37,42 +37,43 @@ class WorkerPool:
         spare_seconds: float = _SPARE_SECONDS,
         look: float = _LOOK,
     ) -> None:
-        """Use at most ``most`` children; see the constants of this module for the times."""
+        """Make at most ``most`` calls at a time; see the constants of this module for the times."""
         self._condition = threading.Condition()
         self._most = most
         self._warm_seconds, self._spare_seconds, self._pause = warm_seconds, spare_seconds, look
         self._idle: list[Worker] = []
         self._busy: list[Worker] = []
+        self._calls = 0
         self._keeper: threading.Thread | None = None
 
     def call(
         self,
-        function: str,
+        function: str | Callable[..., object],
         *arguments: object,
         limits: Limits | None = None,
         cancel: CancelToken | None = None,
         accepts: Sequence[type] = (),
     ) -> Any:
-        """Call ``module:function`` in a child and return what it returns; see :meth:`Worker.call`."""
-        with self._worker(cancel) as worker:
+        """Call ``function`` in a child and return what it returns; see :meth:`Worker.call`."""
+        with self._turn(cancel), self._worker() as worker:
             return worker.call(function, *arguments, limits=limits, cancel=cancel, accepts=accepts)
 
     @contextmanager
     def stream(
         self,
-        function: str,
+        function: str | Callable[..., object],
         *arguments: object,
         limits: Limits | None = None,
         cancel: CancelToken | None = None,
         accepts: Sequence[type] = (),
     ) -> Iterator[Generator[Any, None, None]]:
         """Call a generator in a child; the block's variable yields what it yields; see :meth:`Worker.stream`."""
-        with self._worker(cancel) as worker:
+        with self._worker() as worker:
             items = worker.stream(function, *arguments, limits=limits, cancel=cancel, accepts=accepts)
             with contextlib.closing(items):
                 yield items
 
-    def warm(self, function: str, *arguments: object) -> None:
+    def warm(self, function: str | Callable[..., object], *arguments: object) -> None:
         """Have a child ready that has called ``function`` once, to import what it will need; waits for it."""
         with contextlib.suppress(IsolationError, CallCancelled):
             self.call(function, *arguments)
@@ -101,22 +102,36 @@ class WorkerPool:
             return [worker.pid for worker in (*self._idle, *self._busy) if worker.pid is not None]
 
     @contextmanager
-    def _worker(self, cancel: CancelToken | None) -> Iterator[Worker]:
-        worker = self._take(cancel or CancelToken())
-        try:
-            yield worker
-        finally:
-            self._give_back(worker)
+    def _turn(self, cancel: CancelToken | None) -> Iterator[None]:
+        """Wait until another call may be made."""
+        cancel = cancel or CancelToken()
 
-    def _take(self, cancel: CancelToken) -> Worker:
         def wake() -> None:
             with self._condition:
                 self._condition.notify_all()
 
         with cancel.terminating(wake), self._condition:
-            self._condition.wait_for(lambda: cancel.cancelled or len(self._busy) < self._most)
+            self._condition.wait_for(lambda: cancel.cancelled or self._calls < self._most)
             if cancel.cancelled:
                 raise CallCancelled
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._calls -= 1
+                self._condition.notify_all()
+
+    @contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        worker = self._take()
+        try:
+            yield worker
+        finally:
+            self._give_back(worker)
+
+    def _take(self) -> Worker:
+        with self._condition:
             while self._idle:
                 worker = self._idle.pop()  # the one that was used last
                 if worker.alive:

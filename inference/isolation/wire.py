@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 PREFIX: Final = struct.Struct("<I")
 HEADER_BYTES: Final = 4 << 20
 _BLOBS: Final = 4096
+_BITS: Final = 64  # of a whole number
 _DIMENSIONS: Final = 8
 _DTYPES: Final = frozenset(
     {"uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", "bool"}
@@ -92,12 +93,14 @@ def _received(receive: Callable[[memoryview], None], size: int) -> NDArray[np.ui
 
 def _encoded(value: object, blobs: list[Buffer]) -> object:
     """Return what stands for a value in JSON: scalars for themselves, everything else as [tag, …]."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int | float):
-        return value if type(value) in (int, float) else (int(value) if isinstance(value, int) else float(value))
     if isinstance(value, np.integer | np.floating | np.bool_):
-        return value.item()
+        value = value.item()
+    if value is None or isinstance(value, bool | str | float):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > _BITS:
+            raise TypeError("the number is too large to be sent")
+        return value
     if isinstance(value, bytes | bytearray | memoryview):
         blobs.append(value)
         return ["bytes", len(blobs) - 1]
@@ -122,7 +125,9 @@ def _encoded(value: object, blobs: list[Buffer]) -> object:
 
 
 def _decoded(body: Any, blobs: list[NDArray[np.uint8]], accepts: dict[str, type]) -> Any:
-    if body is None or isinstance(body, bool | int | float | str):
+    if body is None or isinstance(body, bool | float | str):
+        return body
+    if isinstance(body, int) and body.bit_length() <= _BITS:
         return body
     if not isinstance(body, list) or not body:
         raise MalformedError("a value of no known kind")

@@ -71,13 +71,20 @@ class Worker:
 
     def call(
         self,
-        function: str,
+        function: str | Callable[..., object],
         *arguments: object,
         limits: Limits | None = None,
         cancel: CancelToken | None = None,
         accepts: Sequence[type] = (),
     ) -> Any:
-        """Call ``module:function`` in the child and return what it returns.
+        """Call ``function`` in the child and return what it returns.
+
+        Args:
+            function: one of a module's functions, or ``module:function``, which need not be imported here.
+            arguments: whatever can be pickled.
+            limits: what the call may take.
+            cancel: kills the child, and ends the call at once.
+            accepts: dataclasses that the result may hold.
 
         Raises:
             CallCancelled: ``cancel`` was set, or :meth:`kill` called.
@@ -94,7 +101,7 @@ class Worker:
 
     def stream(
         self,
-        function: str,
+        function: str | Callable[..., object],
         *arguments: object,
         limits: Limits | None = None,
         cancel: CancelToken | None = None,
@@ -134,11 +141,17 @@ class Worker:
 
     @contextmanager
     def _asked(
-        self, function: str, arguments: tuple[object, ...], limits: Limits, cancel: CancelToken | None, *, stream: bool
+        self,
+        function: str | Callable[..., object],
+        arguments: tuple[object, ...],
+        limits: Limits,
+        cancel: CancelToken | None,
+        *,
+        stream: bool,
     ) -> Iterator[None]:
         """Ask, and see to it that the child is watched until the block ends; without an orderly end it is killed."""
         cancel = cancel or CancelToken()
-        content = pickle.dumps(Request(function, arguments, limits.memory, stream), protocol=5)
+        content = pickle.dumps(Request(_name_of(function), arguments, limits.memory, stream), protocol=5)
         with cancel.terminating(self.kill):
             done = False
             try:
@@ -301,6 +314,10 @@ class Worker:
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
+
+
+def _name_of(function: str | Callable[..., object]) -> str:
+    return function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
 
 
 def _carried(value: Any) -> LarimarError:

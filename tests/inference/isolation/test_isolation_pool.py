@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -69,25 +70,37 @@ def test_calls_run_side_by_side_and_the_rest_waits() -> None:
 
 def test_waiting_for_a_child_can_be_cancelled() -> None:
     pool = WorkerPool(1)
-    begun = threading.Event()
     held, waits = CancelToken(), CancelToken()
+    ended: list[type] = []
 
     def hold() -> None:
-        with pool.stream("isolation_jobs:count", 1, True, cancel=held) as items:
-            next(items)
-            begun.set()
-            with pytest.raises(CallCancelled):
-                next(items)
+        try:
+            pool.call("isolation_jobs:wait_for_ever", cancel=held)
+        except CallCancelled as end:
+            ended.append(type(end))
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert begun.wait(60)
+    while not pool.pids:
+        thread.join(0.01)
     threading.Timer(0.05, waits.cancel).start()
     with pytest.raises(CallCancelled):
         pool.call("isolation_jobs:process", cancel=waits)
+    assert thread.is_alive()
     held.cancel()
     thread.join()
+    assert ended == [CallCancelled]
     assert pool.call("isolation_jobs:echo", 5) == 5
+    pool.kill_all()
+
+
+def test_who_reads_a_stream_can_make_calls() -> None:
+    pool = WorkerPool(1)
+    with ExitStack() as stack:
+        streams = [stack.enter_context(pool.stream("isolation_jobs:count", 3)) for _ in range(3)]
+        for stream in streams:
+            next(stream)
+        assert pool.call("isolation_jobs:echo", 1) == 1
     pool.kill_all()
 
 

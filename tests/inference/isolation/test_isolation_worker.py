@@ -41,7 +41,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and descript
 
 def test_results_come_back(worker: Worker) -> None:
     value = {
-        "nothing": None, "truth": True, "number": -(2**70), "real": 0.1, "text": "ä\0💎", "bytes": b"\0\xff",
+        "nothing": None, "truth": True, "number": -(2**64) + 1, "real": 0.1, "text": "ä\0💎", "bytes": b"\0\xff",
         "list": [1, [2, ()]], "tuple": (1, "a", (None,)), "dict": {"": {}}, "infinity": math.inf,
     }  # fmt: skip
     assert worker.call("isolation_jobs:echo", value) == value
@@ -278,6 +278,7 @@ WRONG = {
     ),
     "an array of objects": message(b'{"kind": "result", "value": ["array", 0, "object", [1]], "blobs": [8]}', bytes(8)),
     "a class": message(b'{"kind": "result", "value": ["object", "Popen", []], "blobs": []}'),
+    "a number of 200 digits": message(b'{"kind": "result", "value": ' + b"9" * 200 + b', "blobs": []}'),
     "a number of 5,000 digits": message(b'{"kind": "result", "value": ' + b"9" * 5000 + b', "blobs": []}'),
     "an error without a sentence": message(b'{"kind": "error", "value": ["list", ["MediaError"]], "blobs": []}'),
     "a pickle": b"\x80\x05\x95" + bytes(100),
@@ -314,7 +315,14 @@ def reader(content: bytes):
     return receive
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**64) + 1, 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+)
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text(), inner),
