@@ -13,7 +13,7 @@ from PySide6.QtGui import QImage
 
 from app.error_report import describe
 from inference.cancellation import CancelToken
-from inference.isolation import CallCancelled
+from inference.isolation import POOL, CallCancelled
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class Background(QObject):
         if self._decoding is not None:
             self._decoding.shutdown(wait=True, cancel_futures=True)
             self._decoding = None
+        POOL.kill_all()  # those that are kept warm for us
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None

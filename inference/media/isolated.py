@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +22,7 @@ from PIL import Image
 
 from inference.cancellation import CancelToken
 from inference.errors import MediaError
-from inference.isolation import (
-    POOL,
-    BrokeDownError,
-    Limits,
-    NeededTooMuchMemoryError,
-    TookTooLongError,
-)
+from inference.isolation import POOL, BrokeDownError, Limits, NeededTooMuchMemoryError, TookTooLongError
 from inference.media import audio_decoding, isolated_jobs, pdf, video
 from inference.media.audio import AudioClip, AudioInfo
 from inference.media.image import ImageFeatures, Layout
@@ -63,9 +57,7 @@ def open_picture(
     what is not needed should not be sent.
     """
     with _sentences(source, "picture"):
-        pixels, size = _parts(
-            POOL.call(isolated_jobs.picture, source, within, limits=_limits(_PICTURE, source), cancel=cancel), 2
-        )
+        pixels, size = _parts(_call(isolated_jobs.picture, source, within, limits=_PICTURE, cancel=cancel), 2)
         return Image.fromarray(_pixels(pixels)), _box(size)
 
 
@@ -74,9 +66,8 @@ def picture_features(
 ) -> ImageFeatures:
     """Return what the vision encoder takes of a picture; see :func:`inference.media.image.image_features`."""
     with _sentences(source, "picture"):
-        features = POOL.call(
-            isolated_jobs.picture_features, source, budget, layout, pad,
-            limits=_limits(_PICTURE, source), cancel=cancel, accepts=(ImageFeatures,),
+        features = _call(isolated_jobs.picture_features, source, budget, layout, pad,
+            limits=_PICTURE, cancel=cancel, accepts=(ImageFeatures,),
         )  # fmt: skip
         return _features(features, budget)
 
@@ -93,14 +84,13 @@ def call_for_picture(
     What comes back is of an expected type, and otherwise not to be believed; see :meth:`WorkerPool.call`.
     """
     with _sentences(source, "picture"):
-        limits = _limits(_PICTURE, source)
-        return POOL.call(function, source, *arguments, limits=limits, accepts=accepts, cancel=cancel)
+        return _call(function, source, *arguments, limits=_PICTURE, accepts=accepts, cancel=cancel)
 
 
 def count_pages(path: Path, *, cancel: CancelToken | None = None) -> int:
     """Return how many pages a PDF file has."""
     with _sentences(path, "PDF file"):
-        pages = POOL.call(pdf.count_pages, path, limits=_limits(_PAGE, path), cancel=cancel)
+        pages = _call(pdf.count_pages, path, limits=_PAGE, cancel=cancel)
         if type(pages) is not int or not 1 <= pages <= 1 << 24:
             raise BrokeDownError
         return pages
@@ -116,7 +106,7 @@ def draw_page(
         the width and height of the large one.
     """
     with _sentences(path, "PDF file", f"Page {page + 1} of {name_of(path, 'PDF file')}", "Choose other pages."):
-        drawn = POOL.call(isolated_jobs.page, path, page, pixels, within, limits=_limits(_PAGE, path), cancel=cancel)
+        drawn = _call(isolated_jobs.page, path, page, pixels, within, limits=_PAGE, cancel=cancel)
         content, small, size = _parts(drawn, 3)
         if not isinstance(content, bytes):
             raise BrokeDownError
@@ -126,9 +116,7 @@ def draw_page(
 def probe_audio(source: Source, *, cancel: CancelToken | None = None) -> AudioInfo | None:
     """Return what a file says about its sound; see :func:`inference.media.audio_decoding.probe_audio`."""
     with _sentences(source, "recording"):
-        about = POOL.call(
-            audio_decoding.probe_audio, source, limits=_limits(_SOUND, source), cancel=cancel, accepts=(AudioInfo,)
-        )
+        about = _call(audio_decoding.probe_audio, source, limits=_SOUND, cancel=cancel, accepts=(AudioInfo,))
         if about is None:
             return None
         if not isinstance(about, AudioInfo) or not math.isfinite(about.seconds or 0.0):
@@ -138,21 +126,16 @@ def probe_audio(source: Source, *, cancel: CancelToken | None = None) -> AudioIn
 
 def decode_audio(source: Source, *, cancel: CancelToken | None = None) -> Generator[NDArray[np.float32], None, None]:
     """Yield the sound, float32 [n] at 16 kHz mono; see :func:`inference.media.audio_decoding.decode_audio`."""
-    limits = _limits(_SOUND, source)
-    with (
-        _sentences(source, "recording"),
-        POOL.stream(isolated_jobs.sound, source, limits=limits, cancel=cancel) as blocks,
-    ):
+    with _sentences(source, "recording"), _stream(isolated_jobs.sound, source, limits=_SOUND, cancel=cancel) as blocks:
         for block in blocks:
             yield _samples(block)
 
 
 def load_clips(source: Source, *, cancel: CancelToken | None = None) -> Generator[AudioClip, None, None]:
     """Yield clips of at most 30 seconds; see :func:`inference.media.audio.load_clips`."""
-    limits = _limits(_SOUND, source)
     with (
         _sentences(source, "recording"),
-        POOL.stream(isolated_jobs.clips, source, limits=limits, cancel=cancel, accepts=(AudioClip,)) as found,
+        _stream(isolated_jobs.clips, source, limits=_SOUND, cancel=cancel, accepts=(AudioClip,)) as found,
     ):
         for clip in found:
             if not isinstance(clip, AudioClip):
@@ -164,9 +147,7 @@ def load_clips(source: Source, *, cancel: CancelToken | None = None) -> Generato
 def probe_video(source: Source, *, cancel: CancelToken | None = None) -> VideoInfo:
     """Return what a video says about itself; see :func:`inference.media.video.probe_video`."""
     with _sentences(source, "video"):
-        return _video(
-            POOL.call(video.probe_video, source, limits=_limits(_VIDEO, source), cancel=cancel, accepts=(VideoInfo,))
-        )
+        return _video(_call(video.probe_video, source, limits=_VIDEO, cancel=cancel, accepts=(VideoInfo,)))
 
 
 def video_still(
@@ -174,9 +155,7 @@ def video_still(
 ) -> tuple[VideoInfo, NDArray[np.uint8] | None]:
     """Return what a video says about itself, and its first frame, uint8 [height, width, 3], within a size."""
     with _sentences(source, "video"):
-        found = POOL.call(
-            isolated_jobs.still, source, within, limits=_limits(_VIDEO, source), cancel=cancel, accepts=(VideoInfo,)
-        )
+        found = _call(isolated_jobs.still, source, within, limits=_VIDEO, cancel=cancel, accepts=(VideoInfo,))
         about, pixels = _parts(found, 2)
         return _video(about), None if pixels is None else _pixels(pixels)
 
@@ -185,12 +164,11 @@ def frames_features(
     source: Source, budget: int, layout: Layout, *, pad: bool = True, cancel: CancelToken | None = None
 ) -> Generator[tuple[ImageFeatures, float], None, None]:
     """Yield what the vision encoder takes of each frame that the model is shown, and its time in seconds."""
-    limits = _limits(_VIDEO, source)
     accepts = (ImageFeatures,)
     with (
         _sentences(source, "video"),
-        POOL.stream(
-            isolated_jobs.frames_features, source, budget, layout, pad, limits=limits, cancel=cancel, accepts=accepts
+        _stream(
+            isolated_jobs.frames_features, source, budget, layout, pad, limits=_VIDEO, cancel=cancel, accepts=accepts
         ) as frames,
     ):
         for frame in frames:
@@ -198,6 +176,38 @@ def frames_features(
             if type(moment) not in (int, float) or not math.isfinite(moment):
                 raise BrokeDownError
             yield _features(features, budget), float(moment)
+
+
+def _call(
+    job: Callable[..., object],
+    source: Source,
+    *arguments: object,
+    limits: Limits,
+    cancel: CancelToken | None,
+    accepts: Sequence[type] = (),
+) -> Any:
+    limits = _limits(limits, source)
+    return POOL.call(job, _from_anywhere(source), *arguments, limits=limits, cancel=cancel, accepts=accepts)
+
+
+def _stream(
+    job: Callable[..., object],
+    source: Source,
+    *arguments: object,
+    limits: Limits,
+    cancel: CancelToken | None,
+    accepts: Sequence[type] = (),
+) -> AbstractContextManager[Generator[Any, None, None]]:
+    limits = _limits(limits, source)
+    return POOL.stream(job, _from_anywhere(source), *arguments, limits=limits, cancel=cancel, accepts=accepts)
+
+
+def _from_anywhere(source: Source) -> Source:
+    """Return a source as the child, which is at home in another folder, must be told of it."""
+    if isinstance(source, Path):
+        with suppress(OSError):  # a current folder that is gone
+            return source.absolute()
+    return source
 
 
 def _limits(limits: Limits, source: Source) -> Limits:
