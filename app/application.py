@@ -51,6 +51,9 @@ from inference.messages import Turn
 
 log = logging.getLogger(__name__)
 
+_WARM_AFTER = 3000
+"""Milliseconds from the start until a child process is made ready for the first file; it has a core for itself then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -220,6 +223,7 @@ class Larimar(QObject):
             folder = self.settings.model_folder
         self.session.load(folder)
         self.actions.start()
+        QTimer.singleShot(_WARM_AFTER, self, self._expect_files)
 
     def fulfil(self, wishes: Wishes) -> None:
         """Do what a start of the program wants; a question waits for the model."""
@@ -271,6 +275,10 @@ class Larimar(QObject):
         if not self._closed:
             self.hotkeys = make_hotkeys(APP_ID, self)
             self.global_keys.begin(self.hotkeys)
+
+    def _expect_files(self) -> None:
+        if not self._closed:
+            self.window.chat.attachments.expect()
 
     def _tell_dictation(self) -> None:
         model = self.session.model

@@ -148,6 +148,7 @@ class ChatPane(QWidget):
         data = event.mimeData()
         if given_files(data) or data.hasImage():
             event.acceptProposedAction()
+            self.attachments.expect()
             self._drop_hint.cover()
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:

@@ -101,6 +101,12 @@ class WorkerPool:
         with self._condition:
             return [worker.pid for worker in (*self._idle, *self._busy) if worker.pid is not None]
 
+    @property
+    def busy_pids(self) -> list[int]:
+        """Those of them that are at work."""
+        with self._condition:
+            return [worker.pid for worker in self._busy if worker.pid is not None]
+
     @contextmanager
     def _turn(self, cancel: CancelToken | None) -> Iterator[None]:
         """Wait until another call may be made."""
