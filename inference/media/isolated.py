@@ -25,7 +25,7 @@ from inference.errors import MediaError
 from inference.isolation import POOL, BrokeDownError, Limits, NeededTooMuchMemoryError, TookTooLongError
 from inference.media import audio_decoding, isolated_jobs, pdf, video
 from inference.media.audio import AudioClip, AudioInfo
-from inference.media.image import ImageFeatures, Layout
+from inference.media.image import ImageFeatures, Layout, patch_features
 from inference.media.isolated_jobs import Box
 from inference.media.source import Source, name_of
 from inference.media.video import VideoInfo
@@ -66,10 +66,8 @@ def picture_features(
 ) -> ImageFeatures:
     """Return what the vision encoder takes of a picture; see :func:`inference.media.image.image_features`."""
     with _sentences(source, "picture"):
-        features = _call(isolated_jobs.picture_features, source, budget, layout, pad,
-            limits=_PICTURE, cancel=cancel, accepts=(ImageFeatures,),
-        )  # fmt: skip
-        return _features(features, budget)
+        patches = _call(isolated_jobs.patches, source, budget, layout, limits=_PICTURE, cancel=cancel)
+        return _features(patches, budget, layout, pad)
 
 
 def call_for_picture(
@@ -164,18 +162,15 @@ def frames_features(
     source: Source, budget: int, layout: Layout, *, pad: bool = True, cancel: CancelToken | None = None
 ) -> Generator[tuple[ImageFeatures, float], None, None]:
     """Yield what the vision encoder takes of each frame that the model is shown, and its time in seconds."""
-    accepts = (ImageFeatures,)
     with (
         _sentences(source, "video"),
-        _stream(
-            isolated_jobs.frames_features, source, budget, layout, pad, limits=_VIDEO, cancel=cancel, accepts=accepts
-        ) as frames,
+        _stream(isolated_jobs.frames, source, budget, layout, limits=_VIDEO, cancel=cancel) as frames,
     ):
         for frame in frames:
-            features, moment = _parts(frame, 2)
+            patches, moment = _parts(frame, 2)
             if type(moment) not in (int, float) or not math.isfinite(moment):
                 raise BrokeDownError
-            yield _features(features, budget), float(moment)
+            yield _features(patches, budget, layout, pad), float(moment)
 
 
 def _call(
@@ -273,13 +268,11 @@ def _video(value: Any) -> VideoInfo:
     return value
 
 
-def _features(value: Any, budget: int) -> ImageFeatures:
-    """Return what the child gave as features, if the encoder can take them."""
-    if not isinstance(value, ImageFeatures) or not 0 < value.soft_tokens <= budget:
+def _features(value: Any, budget: int, layout: Layout, pad: bool) -> ImageFeatures:
+    """Return the features of what the child gave as patches, if it is that."""
+    if not isinstance(value, np.ndarray) or value.ndim != 5:
         raise BrokeDownError
-    patches, positions = value.pixel_values, value.position_ids
-    if patches.ndim != 2 or positions.shape != (patches.shape[0], 2) or patches.shape[1] not in (768, 6912):
-        raise BrokeDownError
-    if int(positions.max(initial=0)) > patches.shape[0] or int(positions.min(initial=0)) < -1:
-        raise BrokeDownError
-    return value
+    try:
+        return patch_features(value, budget, layout, pad=pad)
+    except ValueError as error:
+        raise BrokeDownError from error

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inference.media.audio import AudioClip, load_clips
 from inference.media.audio_decoding import decode_audio
-from inference.media.image import ImageFeatures, Layout, image_features
+from inference.media.image import Layout, cut_patches
 from inference.media.image_decoding import open_image
 from inference.media.image_encoding import png_of
 from inference.media.log_mel import SAMPLE_RATE
@@ -44,9 +44,9 @@ def picture(source: Source, within: Box | None) -> tuple[NDArray[np.uint8], Box]
     return np.asarray(image), size
 
 
-def picture_features(source: Source, budget: int, layout: Layout, pad: bool) -> ImageFeatures:
-    """Return what the vision encoder takes of a picture."""
-    return image_features(open_image(source), budget, layout, pad=pad)
+def patches(source: Source, budget: int, layout: Layout) -> NDArray[np.uint8]:
+    """Return a picture scaled and cut for the vision encoder."""
+    return cut_patches(open_image(source), budget, layout)
 
 
 def page(path: Path, number: int, pixels: int, within: Box) -> tuple[bytes, NDArray[np.uint8], Box]:
@@ -91,7 +91,7 @@ def still(source: Source, within: Box) -> tuple[VideoInfo, NDArray[np.uint8] | N
     return about, None
 
 
-def frames_features(source: Source, budget: int, layout: Layout, pad: bool) -> Iterator[tuple[ImageFeatures, float]]:
-    """Yield what the vision encoder takes of each frame that the model is shown, and its time in seconds."""
+def frames(source: Source, budget: int, layout: Layout) -> Iterator[tuple[NDArray[np.uint8], float]]:
+    """Yield each frame that the model is shown, scaled and cut for the vision encoder, and its time in seconds."""
     for frame in sampled_frames(source):
-        yield image_features(frame.pixels, budget, layout, pad=pad), frame.time
+        yield cut_patches(frame.pixels, budget, layout), frame.time
