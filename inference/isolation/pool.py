@@ -157,7 +157,7 @@ class WorkerPool:
                 self._idle.append(worker)
                 if self._keeper is None:
                     atexit.register(self._end)
-                    self._keeper = threading.Thread(target=self._keep, name="larimar-children", daemon=True)
+                    self._keeper = threading.Thread(target=self._keep, name="isolation-keeper", daemon=True)
                     self._keeper.start()
             self._condition.notify_all()
 

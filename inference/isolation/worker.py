@@ -252,7 +252,7 @@ class Worker:
             if self._thread is not None:
                 return
             # The system ends a child with the thread that started it, so that must be one that stays.
-            self._thread = threading.Thread(target=self._live, name="larimar-child", daemon=True)
+            self._thread = threading.Thread(target=self._live, name="isolation-child", daemon=True)
             self._thread.start()
             self._condition.wait_for(lambda: self._process is not None or self._ended)
             if self._reason is not None:

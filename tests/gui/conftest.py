@@ -17,19 +17,14 @@ from app.devices.speaker import Speaker
 from app.engine_worker import EngineFactory
 from app.session import Session, SessionState
 from inference.hub import Source
-from inference.isolation import POOL
 
 WAIT_SECONDS = 5.0
 
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    """Fail when a test leaves one of our threads, daemon or not, running.
-
-    The pool of child processes is everybody's, and keeps one warm for a while; it is told to end here.
-    """
+    """Fail when a test leaves one of our threads, daemon or not, running."""
     yield
-    POOL.kill_all()
     ours = [thread for thread in threading.enumerate() if thread.name.startswith("larimar")]
     for thread in ours:  # one that was told to end may still be on its way, on a busy machine
         thread.join(WAIT_SECONDS)

@@ -136,7 +136,7 @@ def test_all_calls_end_when_the_program_does(pool: WorkerPool) -> None:
 def test_idle_children_end() -> None:
     pool = WorkerPool(warm_seconds=0, look=0.01)
     pool.call("isolation_jobs:process")
-    keeper = next(thread for thread in threading.enumerate() if thread.name == "larimar-children")
+    keeper = next(thread for thread in threading.enumerate() if thread.name == "isolation-keeper")
     keeper.join(60)
     assert pool.pids == []
     assert pool.call("isolation_jobs:echo", 2) == 2
