@@ -7,7 +7,6 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 
@@ -15,9 +14,15 @@ def resident_bytes_of(pid: int) -> int | None:
     """Return the resident bytes of a child process; ``None`` where they cannot be told, or when it has ended."""
     if sys.platform.startswith("linux"):
         try:
-            return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _page_size()
+            file = os.open(f"/proc/{pid}/statm", os.O_RDONLY)  # without Python's layers: this happens all the time
+        except OSError:
+            return None
+        try:
+            return int(os.read(file, 200).split()[1]) * _page_size()
         except (OSError, ValueError, IndexError):
             return None
+        finally:
+            os.close(file)
     read = _reader()
     return None if read is None else read(pid)
 
