@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PREFIX: Final = struct.Struct("<I")
-HEADER_BYTES: Final = 4 << 20
+HEADER_BYTES: Final = 1 << 20
 _BLOBS: Final = 4096
 _BITS: Final = 64  # of a whole number
 _DIMENSIONS: Final = 8

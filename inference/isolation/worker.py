@@ -46,6 +46,8 @@ class Worker:
         self._reason: Exception | None = None
         """Why it was killed."""
         self._ended = False
+        self._call = 0
+        """Counts up when a call begins, and when it ends."""
         self._largest = 0
         self._greeted = False
         self.last_used = time.monotonic()
@@ -152,7 +154,16 @@ class Worker:
         """Ask, and see to it that the child is watched until the block ends; without an orderly end it is killed."""
         cancel = cancel or CancelToken()
         content = pickle.dumps(Request(_name_of(function), arguments, limits.memory, stream), protocol=5)
-        with cancel.terminating(self.kill):
+        with self._condition:
+            self._call += 1
+            call = self._call
+
+        def stop() -> None:
+            with self._condition:
+                if self._call == call:  # a token may be late, when the child is at work for somebody else
+                    self.kill()
+
+        with cancel.terminating(stop):
             done = False
             try:
                 self._start()
@@ -169,9 +180,10 @@ class Worker:
             finally:
                 with self._condition:
                     self._watching, self._deadline, self._memory = False, None, None
+                    if not done:
+                        self.kill()
+                    self._call += 1
                 self.last_used = time.monotonic()
-                if not done:
-                    self.kill()
 
     def _greet(self) -> None:
         """Wait for the child's first word: importing what it needs is not the time of the call."""

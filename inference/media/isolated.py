@@ -24,11 +24,11 @@ from inference.cancellation import CancelToken
 from inference.errors import MediaError
 from inference.isolation import POOL, BrokeDownError, Limits, NeededTooMuchMemoryError, TookTooLongError
 from inference.media import audio_decoding, isolated_jobs, pdf, video
-from inference.media.audio import AudioClip, AudioInfo
+from inference.media.audio import MAX_CLIP_SAMPLES, AudioClip, AudioInfo
 from inference.media.image import ImageFeatures, Layout, patch_features
 from inference.media.isolated_jobs import Box
 from inference.media.source import Source, name_of
-from inference.media.video import VideoInfo
+from inference.media.video import DENSE_SECONDS, VideoInfo
 from inference.memory import available_bytes
 
 _MB: Final = 1 << 20
@@ -39,6 +39,8 @@ _PAGE: Final = Limits(memory=512 * _MB, seconds=20.0, answer=256 * _MB)
 _SOUND: Final = Limits(memory=1024 * _MB, seconds=60.0, answer=256 * _MB)
 _VIDEO: Final = Limits(memory=2560 * _MB, seconds=120.0)
 """Time to the next frame, which a far key frame makes long."""
+_MOST_FRAMES: Final = 2 * int(DENSE_SECONDS)
+"""Twice what a video is sampled to: from there on, somebody else speaks."""
 _LEAST: Final = 384 * _MB
 _SHARE: Final = 0.7  # of what memory is left
 
@@ -135,10 +137,13 @@ def load_clips(source: Source, *, cancel: CancelToken | None = None) -> Generato
         _sentences(source, "recording"),
         _stream(isolated_jobs.clips, source, limits=_SOUND, cancel=cancel, accepts=(AudioClip,)) as found,
     ):
+        end = 0.0
         for clip in found:
-            if not isinstance(clip, AudioClip):
+            if not isinstance(clip, AudioClip) or not 0 < len(_samples(clip.samples)) <= MAX_CLIP_SAMPLES:
                 raise BrokeDownError
-            _samples(clip.samples)
+            if not end - 0.001 <= clip.start < math.inf:  # whoever adds up the clips must come to an end
+                raise BrokeDownError
+            end = clip.end
             yield clip
 
 
@@ -166,8 +171,10 @@ def frames_features(
         _sentences(source, "video"),
         _stream(isolated_jobs.frames, source, budget, layout, limits=_VIDEO, cancel=cancel) as frames,
     ):
-        for frame in frames:
+        for number, frame in enumerate(frames):
             patches, moment = _parts(frame, 2)
+            if number >= _MOST_FRAMES:
+                raise BrokeDownError
             if type(moment) not in (int, float) or not math.isfinite(moment):
                 raise BrokeDownError
             yield _features(patches, budget, layout, pad), float(moment)

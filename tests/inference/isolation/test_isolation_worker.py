@@ -132,6 +132,18 @@ def test_cancelling_kills_it(job: str, worker: Worker) -> None:
     assert worker.join(60)
 
 
+def test_a_token_that_comes_late_ends_nobody_elses_call(worker: Worker) -> None:
+    """The thread that cancels may be held up between looking at whom to tell and telling it."""
+    token = CancelToken()
+    items = worker.stream("isolation_jobs:count", 1, cancel=token)
+    next(items)
+    told = list(token._callbacks)
+    assert len(told) == 1
+    assert list(items) == []
+    told[0]()
+    assert worker.call("isolation_jobs:echo", 1) == 1
+
+
 def test_cancelled_before_it_was_asked(worker: Worker) -> None:
     cancel = CancelToken()
     cancel.cancel()
