@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -27,13 +29,9 @@ _BATCH: Final = SAMPLE_RATE
 
 def warm() -> None:
     """Import what is needed most, so that the first file need not wait for it."""
-    import av
-    import pypdfium2
-    import soxr
-
-    assert av
-    assert soxr
-    assert pypdfium2
+    for library in ("av", "soxr", "pypdfium2"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
 
 
 def picture(source: Source, within: Box | None) -> tuple[NDArray[np.uint8], Box]:
