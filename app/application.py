@@ -107,7 +107,7 @@ class Larimar(QObject):
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
         self.token = HubToken(keyring)
-        self._hub = hub or Hub(self.settings.hub_mirror or None, self.token.read)
+        self._hub = hub or Hub(self.settings.hub_mirror or None, self.token.read, self.settings.hub_token_mirror)
         self.downloads = Downloads(self._hub, self)
         self.conversions = Conversions(self)
         self.senses = LiveSenses(self)
@@ -352,6 +352,7 @@ class Larimar(QObject):
             self.idle_unload.set_minutes(settings.unload_after)
         if isinstance(self._hub, Hub):
             self._hub.endpoint = settings.hub_mirror or None
+            self._hub.token_mirror = settings.hub_token_mirror
         self._change(settings)
         self.dictation.apply(settings)
         self.voice.apply(settings)

@@ -52,6 +52,8 @@ class Settings:
     """One of ``UNLOAD_MINUTES``."""
     hub_mirror: str = ""
     """Address that is asked in place of the Hugging Face Hub; empty for the Hub, or what ``HF_ENDPOINT`` says."""
+    hub_token_mirror: str = ""
+    """Address of the mirror that may get the user's token for the Hub; another address is another decision."""
     spoken_replies: bool = False
     """Whether replies are read aloud as they come."""
     offline: bool = False
@@ -221,6 +223,7 @@ _FORMS: Final = {
     "provider": _Form("model/provider", _one_of(get_args(ProviderChoice))),
     "unload_after": _Form("model/unload_after", _one_of(UNLOAD_MINUTES)),
     "hub_mirror": _Form("model/hub_mirror", web_address),
+    "hub_token_mirror": _Form("model/hub_token_mirror", web_address),
     "spoken_replies": _Form("chat/spoken_replies", _switch, _said),
     "offline": _Form("privacy/offline", _switch, _said),
     "remember_state": _Form("privacy/remember_state", _switch, _said),

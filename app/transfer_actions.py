@@ -17,7 +17,8 @@ from app.error_report import describe
 from app.history.pane import HistoryPane
 from app.history_store import Entry, HistoryStore, WholeConversation
 from app.transfer.course import Course, TransferCancelled
-from app.transfer.documents import file_name, title_words, unused
+from app.transfer.documents import file_name, title_words, unused_in
+from app.widgets.save_dialog import ask_where_to_save
 from inference.errors import LarimarError
 
 log = logging.getLogger(__name__)
@@ -78,28 +79,31 @@ class TransferActions(QObject):
 
     def _export(self, wholes: Sequence[WholeConversation], form: str, several: bool = False) -> None:
         ending = _ENDINGS[form]
-        targets: list[Path] = []
         if several and form != "json":
             folder = self.choose_folder()
             if folder is None:
                 return
-            taken: set[Path] = set(folder.iterdir()) if folder.is_dir() else set()
-            targets = [unused(folder / f"{file_name(title_words(whole))}{ending}", taken) for whole in wholes]
+            target = None
+            names = [f"{file_name(title_words(whole))}{ending}" for whole in wholes]
+            where = names[0] if len(names) == 1 else str(folder)
         else:
             name = self.tr("Larimar conversations") if several else file_name(title_words(wholes[0]))
             target = self.choose_target(f"{name}{ending}", ending)
             if target is None:
                 return
-            targets = [target]
+            folder, names, where = target.parent, [target.name], target.name
+
+        def targets() -> Sequence[Path]:  # looks at the disk
+            return unused_in(folder, names) if target is None else [target]
+
         if self._course is not None:
             self._pane.say(self.tr("Another export is under way."))
             return
         course = self._course = Course(sum(len(whole.messages) for whole in wholes))
         self._shown_after.start()
-        where = targets[0].name if len(targets) == 1 else str(targets[0].parent)
         done = self.tr("Exported to “{where}”").format(where=where)
         self._background.run(
-            lambda: _export(wholes, form, targets, course), lambda _: self._exported(done), self._not_exported
+            lambda: _export(wholes, form, targets(), course), lambda _: self._exported(done), self._not_exported
         )
 
     def _exported(self, words: str) -> None:
@@ -147,12 +151,7 @@ class TransferActions(QObject):
 
     def _ask_for_target(self, suggestion: str, ending: str) -> Path | None:
         start = Path(_documents(), suggestion)
-        title = self.tr("Export")
-        chosen, _ = QFileDialog.getSaveFileName(self._pane, title, str(start), f"*{ending}")
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix else path.with_name(path.name + ending)
+        return ask_where_to_save(self._pane, self.tr("Export"), start, {f"*{ending}": ending})
 
     def _ask_for_folder(self) -> Path | None:
         chosen = QFileDialog.getExistingDirectory(self._pane, self.tr("Export all conversations"), _documents())

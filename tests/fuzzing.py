@@ -1,4 +1,4 @@
-"""How many inputs fuzz tests make: a share that takes seconds, times the factor ``LARIMAR_FUZZ``."""
+"""How many inputs the fuzz tests make: a fast share as a rule, ``LARIMAR_FUZZ`` times as many where it is set."""
 
 from __future__ import annotations
 
@@ -6,4 +6,5 @@ import os
 
 
 def examples(count: int) -> int:
+    """Return ``count`` times the factor in ``LARIMAR_FUZZ``, which is 1 where it is not set."""
     return max(1, round(count * float(os.environ.get("LARIMAR_FUZZ", "1"))))

@@ -5,12 +5,11 @@ They are decoded in a child process; where ``cancel`` is set meanwhile, it is ki
 
 from __future__ import annotations
 
-import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeDatabase
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage
 
 from app.chat.thumbnails import BOX, MediaPart, Thumbnail, make_thumbnail, thumbnail_of
@@ -19,24 +18,17 @@ from inference.cancellation import CancelToken
 from inference.errors import MediaError
 from inference.media import isolated
 from inference.media.image import DEFAULT_BUDGET
+from inference.media.kinds import MediaKind
 from inference.media.source import opened
 from inference.messages import Audio, Image, Video
 
-Kind = Literal["image", "audio", "video", "pdf"]
-FILE_FILTER: Final = {
-    "image": ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif"),
-    "audio": ("wav", "mp3", "flac", "ogg", "opus", "m4a", "aac", "wma", "aiff"),
-    "video": ("mp4", "mov", "mkv", "webm", "avi", "m4v"),
-    "pdf": ("pdf",),
-}
-"""Endings for the file dialog; what else is chosen is looked at as well."""
+Kind = MediaKind
 
 _MEGABYTE: Final = 1 << 20
 _PICTURE_BYTES: Final = 256 * _MEGABYTE
 _PDF_BYTES: Final = 512 * _MEGABYTE
 _PAGE_PIXELS: Final = DOCUMENT_DETAIL * 48 * 48
 """What the model sees of a page at most; more would be thrown away again."""
-_MARK: Final = b"%PDF-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +42,14 @@ class Checked:
     """For pictures: the soft tokens of the choice “Auto”."""
 
 
-def kind_of(path: Path) -> Kind:
-    """Return what a file is, by its beginning and its name, without decoding it.
+def kind_of(path: Path, cancel: CancelToken | None = None) -> Kind:
+    """Return what a file is, by its content, without decoding it.
 
     Raises:
         MediaError: it cannot be read, or is none of what can be attached.
     """
-    with opened(path, "file") as stream:
-        if stream.read(len(_MARK)) == _MARK:
-            return "pdf"
-    guessed = mimetypes.guess_type(path.name)[0] or QMimeDatabase().mimeTypeForFile(str(path)).name()
-    for kind, endings in FILE_FILTER.items():
-        if path.suffix.lower().removeprefix(".") in endings:
-            return kind  # type: ignore[return-value]
-    family = guessed.partition("/")[0]
-    if family in ("image", "audio", "video"):
-        return family  # type: ignore[return-value]
+    if kind := isolated.media_kind(path, cancel=cancel):
+        return kind
     raise MediaError(
         f"“{path.name}” cannot be attached. Pictures, recordings, videos and PDF files can; "
         "of other files, copy the text that matters into the message."

@@ -114,9 +114,7 @@ class Attachments(QObject):
         """Attach files of the user, whatever they are."""
         for path in paths:
             item = self._add(path.name, None)
-            self._background.run(
-                partial(kind_of, path), partial(self._kind_known, item, path), partial(self._bad, item)
-            )
+            self._decode(item, partial(kind_of, path), partial(self._kind_known, item, path))
 
     def add_pasted(self, image: QImage) -> None:
         """Attach a picture of the clipboard."""

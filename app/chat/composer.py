@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.chat.attachment_check import FILE_FILTER
 from app.chat.attachment_strip import AttachmentStrip
 from app.chat.attachments import Attachments
 from app.chat.banner import Banner
@@ -27,6 +26,7 @@ from app.chat.media_tiles import MediaTiles
 from app.theme import GRID, Theme
 from app.visual_detail import DETAILS
 from app.widgets.message_edit import MessageEdit
+from inference.media.kinds import ENDINGS
 from inference.messages import Audio, Image, Part, Text, Video
 
 _TYPING_MS = 350
@@ -290,7 +290,7 @@ class Composer(QWidget):
             self.add_files(files)
 
     def _ask_for_files(self) -> Sequence[Path]:
-        endings = {kind: " ".join(f"*.{ending}" for ending in FILE_FILTER[kind]) for kind in FILE_FILTER}
+        endings = {kind: " ".join(f"*.{ending}" for ending in ENDINGS[kind]) for kind in ENDINGS}
         filters = [
             self.tr("All that can be attached") + f" ({' '.join(endings.values())})",
             self.tr("Pictures") + f" ({endings['image']})",

@@ -52,6 +52,10 @@ from app.widgets.middle_column import middle_column
 from app.widgets.notice import Notice
 from inference.messages import Image, Part, ReplyOptions, Text, Turn
 
+_ADDRESS_SHOWN = 600
+"""Characters of an address that the question shows."""
+_ENCODED = QUrl.ComponentFormattingOption.FullyEncoded
+
 
 class ChatPane(QWidget):
     """One conversation with the loaded model."""
@@ -380,7 +384,9 @@ class ChatPane(QWidget):
         if not is_safe_link(address):
             return
         url = QUrl(address, QUrl.ParsingMode.StrictMode)
-        shown = url.toString(QUrl.ComponentFormattingOption.FullyEncoded)
+        shown = _in_short(url.toString(_ENCODED))
+        if url.userInfo():  # “https://bank.example@evil.example” leads to the latter
+            shown += "\n" + self.tr("This address leads to {host}.").format(host=url.host(_ENCODED))
         if url.isValid() and self.confirm(self.tr("Open this address in your browser?"), shown):
             self.open_link(url)
 
@@ -394,3 +400,8 @@ class ChatPane(QWidget):
         box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
         box.exec()
         return box.clickedButton() is yes
+
+
+def _in_short(address: str) -> str:
+    """Return an address as a dialog can show it: of a very long one the beginning and the end."""
+    return address if len(address) <= _ADDRESS_SHOWN else f"{address[: _ADDRESS_SHOWN - 60]} … {address[-60:]}"

@@ -44,14 +44,12 @@ from app.theme import GRID, Theme
 from app.widgets.leading import leading
 from app.widgets.middle_column import middle_column
 from app.widgets.notice import Notice
+from inference.media.kinds import ENDINGS
 from inference.transcript import clock
 from inference.transcription import Utterance
 
 _COLUMN_AT_MOST = 860
-_PATTERNS = (
-    "*.wav *.mp3 *.m4a *.m4b *.aac *.flac *.ogg *.oga *.opus *.wma *.aif *.aiff *.amr *.caf *.ac3 *.mka "
-    "*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.mpg *.mpeg *.wmv *.3gp *.ts"
-)
+_PATTERNS = " ".join(f"*.{ending}" for kind in ("audio", "video") for ending in ENDINGS[kind])
 """What the dialog offers first; anything that FFmpeg reads can be opened."""
 
 

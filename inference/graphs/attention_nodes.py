@@ -12,14 +12,15 @@ from inference.graphs.onnx_bytes import (
     GRAPH_INITIALIZER,
     GRAPH_INPUT,
     GRAPH_NODE,
-    MODEL_GRAPH,
     NODE_OP_TYPE,
     TENSOR_NAME,
     VALUE_NAME,
     Node,
     fields_of,
+    graph_of,
     read_float_shape,
     read_node,
+    replace_graph,
     spans_of,
     strings_of,
     tensor_is_empty,
@@ -90,20 +91,11 @@ def replace_attention(
         node, and for what is no such file.
     """
     try:
-        graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
-        reader = _Reader.of(graphs)
-        parts: list[bytes] = []
-        replaced = 0
-        for number, part, start, stop in spans_of(memoryview(content)):
-            if number == MODEL_GRAPH and isinstance(part, memoryview):
-                rewritten, count = _rewritten(part, reader, write)
-                parts.append(write_field(MODEL_GRAPH, rewritten))
-                replaced += count
-            else:
-                parts.append(content[start:stop])
+        graph = graph_of(content)
+        rewritten, replaced = _rewritten(graph, _Reader.of(graph), write)
+        return replace_graph(content, rewritten, end()) if replaced else None
     except (UnknownFormError, LookupError, ValueError, TypeError, ArithmeticError):  # damaged: its opening will tell
         return None
-    return b"".join([*parts, end()]) if replaced else None
 
 
 def _rewritten(
@@ -130,17 +122,16 @@ class _Reader:
     """Initializers without elements: the keys of layers that have none of their own."""
 
     @classmethod
-    def of(cls, graphs: Sequence[memoryview]) -> _Reader:
+    def of(cls, graph: memoryview) -> _Reader:
         sizes: dict[str, int] = {}
         empty: set[str] = set()
-        for graph in graphs:
-            for number, part in fields_of(graph):
-                if number == GRAPH_INPUT:
-                    shape = read_float_shape(part)
-                    if len(shape) == 4 and shape[3] is not None:
-                        sizes[strings_of(part, VALUE_NAME)[0]] = shape[3]
-                elif number == GRAPH_INITIALIZER and tensor_is_empty(part):
-                    empty.update(strings_of(part, TENSOR_NAME))
+        for number, part in fields_of(graph):
+            if number == GRAPH_INPUT:
+                shape = read_float_shape(part)
+                if len(shape) == 4 and shape[3] is not None:
+                    sizes[strings_of(part, VALUE_NAME)[0]] = shape[3]
+            elif number == GRAPH_INITIALIZER and tensor_is_empty(part):
+                empty.update(strings_of(part, TENSOR_NAME))
         return cls(sizes, frozenset(empty))
 
     def read(self, node: Node) -> AttentionNode:

@@ -23,10 +23,11 @@ from PIL import Image
 from inference.cancellation import CancelToken
 from inference.errors import MediaError
 from inference.isolation import POOL, BrokeDownError, Limits, NeededTooMuchMemoryError, TookTooLongError
-from inference.media import audio_decoding, isolated_jobs, pdf, video
+from inference.media import audio_decoding, isolated_jobs, kinds, pdf, video
 from inference.media.audio import MAX_CLIP_SAMPLES, AudioClip, AudioInfo
 from inference.media.image import ImageFeatures, Layout, patch_features
 from inference.media.isolated_jobs import Box
+from inference.media.kinds import MediaKind
 from inference.media.source import Source, name_of
 from inference.media.video import DENSE_SECONDS, VideoInfo
 from inference.memory import available_bytes
@@ -111,6 +112,18 @@ def draw_page(
         if not isinstance(content, bytes):
             raise BrokeDownError
         return content, _pixels(small), _box(size)
+
+
+def media_kind(path: Path, *, cancel: CancelToken | None = None) -> MediaKind | None:
+    """Return what a file holds, by its content; see :func:`inference.media.kinds.media_kind`."""
+    with _sentences(path, "file"):
+        found = _call(kinds.media_kind, path, limits=_SOUND, cancel=cancel)
+        for kind in kinds.ENDINGS:
+            if found == kind:
+                return kind
+        if found is not None:
+            raise BrokeDownError
+        return None
 
 
 def probe_audio(source: Source, *, cancel: CancelToken | None = None) -> AudioInfo | None:

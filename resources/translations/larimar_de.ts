@@ -42,6 +42,10 @@
         <source>Answers</source>
         <translation>Antworten</translation>
     </message>
+    <message>
+        <source>… {count} more characters</source>
+        <translation>… {count} weitere Zeichen</translation>
+    </message>
 </context>
 <context>
     <name>AppMenu</name>
@@ -501,6 +505,10 @@
     <message>
         <source>“{name}” is no longer there, or cannot be read.</source>
         <translation>„{name}“ ist nicht mehr da oder lässt sich nicht lesen.</translation>
+    </message>
+    <message>
+        <source>This address leads to {host}.</source>
+        <translation>Diese Adresse führt zu {host}.</translation>
     </message>
     <message>
         <source>Open this address in your browser?</source>
@@ -1033,6 +1041,10 @@
         <source>Result of {name}</source>
         <translation>Ergebnis von {name}</translation>
     </message>
+    <message>
+        <source>This attachment cannot be shown.</source>
+        <translation>Dieser Anhang kann nicht gezeigt werden.</translation>
+    </message>
 </context>
 <context>
     <name>ExportFormats</name>
@@ -1531,6 +1543,10 @@
         <translation>Anhang öffnen</translation>
     </message>
     <message>
+        <source>Show more</source>
+        <translation>Mehr zeigen</translation>
+    </message>
+    <message>
         <source>Copy code</source>
         <translation>Code kopieren</translation>
     </message>
@@ -1569,6 +1585,10 @@
     <message>
         <source>Result of {name}</source>
         <translation>Ergebnis von {name}</translation>
+    </message>
+    <message>
+        <source>… {count} more characters</source>
+        <translation>… {count} weitere Zeichen</translation>
     </message>
 </context>
 <context>
@@ -1743,6 +1763,13 @@
     <message>
         <source>Settings</source>
         <translation>Einstellungen</translation>
+    </message>
+</context>
+<context>
+    <name>Markdown</name>
+    <message>
+        <source>… {count} more columns</source>
+        <translation>… {count} weitere Spalten</translation>
     </message>
 </context>
 <context>
@@ -2275,8 +2302,16 @@
         <translation>Spiegel des Hugging Face Hub</translation>
     </message>
     <message>
-        <source>Address that is asked in its place, and gets the token too. Empty: the Hub itself.</source>
-        <translation>Adresse, die an seiner Stelle gefragt wird und auch das Token bekommt. Leer: der Hub selbst.</translation>
+        <source>This address is asked instead. Leave it empty for the Hub itself.</source>
+        <translation>Diese Adresse wird stattdessen gefragt. Leer lassen für den Hub selbst.</translation>
+    </message>
+    <message>
+        <source>Send the token to the mirror</source>
+        <translation>Token an den Spiegel senden</translation>
+    </message>
+    <message>
+        <source>Only for a mirror that you trust as you trust the Hub. Its address must begin with https://.</source>
+        <translation>Nur für einen Spiegel, dem Sie vertrauen wie dem Hub. Seine Adresse muss mit https:// beginnen.</translation>
     </message>
     <message>
         <source>Choose…</source>
@@ -2651,6 +2686,13 @@
     <message>
         <source>The program that had copied something before did not answer; the clipboard could not be put back.</source>
         <translation>Das Programm, das vorher etwas kopiert hatte, antwortete nicht; die Zwischenablage ließ sich nicht zurücksetzen.</translation>
+    </message>
+</context>
+<context>
+    <name>Tools</name>
+    <message>
+        <source>(nested too deeply to be shown)</source>
+        <translation>(zu tief verschachtelt, um gezeigt zu werden)</translation>
     </message>
 </context>
 <context>
