@@ -10,12 +10,19 @@ from collections.abc import Sequence
 
 from app.commands.private_text import hide_private_text
 
+_CHILD = "--isolated-child"
+"""With this alone a frozen program becomes a child of itself; see :mod:`inference.isolation`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run Larimar and return its exit code: 0 done, 1 a problem (said in one sentence), 2 usage, 130 interrupted."""
     if arguments is None:
         hide_private_text(sys.argv[1:])  # before anything else: other users see it until then
     multiprocessing.freeze_support()
+    if arguments is None and sys.argv[1:] == [_CHILD]:
+        from inference.isolation.child import main as be_child
+
+        be_child()
     from app.commands import streams
 
     streams.prepare()

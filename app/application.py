@@ -55,6 +55,9 @@ from inference.messages import Turn
 
 log = logging.getLogger(__name__)
 
+_WARM_AFTER = 3000
+"""Milliseconds from the start until a child process is made ready for the first file; it has a core for itself then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -232,6 +235,7 @@ class Larimar(QObject):
         self.actions.start()
         self.window.storage_notice.say(self._store.notice())
         self.background.run(self._look_after_files, self._say_unkept)
+        QTimer.singleShot(_WARM_AFTER, self, self._expect_files)
 
     def _look_after_files(self) -> str:
         """Close our files to others, and return what to say if the disk keeps nothing. On a background thread."""
@@ -312,6 +316,10 @@ class Larimar(QObject):
         if not self._closed:
             self.hotkeys = make_hotkeys(APP_ID, self)
             self.global_keys.begin(self.hotkeys)
+
+    def _expect_files(self) -> None:
+        if not self._closed:
+            self.window.chat.attachments.expect()
 
     def _tell_dictation(self) -> None:
         model = self.session.model

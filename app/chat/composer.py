@@ -300,6 +300,7 @@ class Composer(QWidget):
             self.tr("PDF files") + f" ({endings['pdf']})",
             self.tr("All files") + " (*)",
         ]
+        self.attachments.expect()
         chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach files"), str(home_folder()), ";;".join(filters))
         return [Path(name) for name in chosen]
 

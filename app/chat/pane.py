@@ -37,7 +37,7 @@ from app.chat.layout import COLUMN_AT_MOST, SIDE
 from app.chat.media_tiles import MediaTiles, name_of_part
 from app.chat.model import ChatModel
 from app.chat.pages_dialog import PagesDialog
-from app.chat.picture_dialog import PictureDialog, read_picture
+from app.chat.picture_dialog import PictureDialog, read_picture, screen_box
 from app.chat.system_prompt_dialog import SystemPromptDialog
 from app.chat.thumbnails import MediaPart, Thumbnails
 from app.chat.view import ChatView
@@ -152,6 +152,7 @@ class ChatPane(QWidget):
         data = event.mimeData()
         if given_files(data) or data.hasImage():
             event.acceptProposedAction()
+            self.attachments.expect()
             self._drop_hint.cover()
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
@@ -342,8 +343,10 @@ class ChatPane(QWidget):
 
     def _open_media(self, part: MediaPart) -> None:
         if isinstance(part, Image):
-            self._background.run(
-                lambda: read_picture(part.source), lambda image: self._show_picture(image, name_of_part(part))
+            within = screen_box()
+            self._background.decode(
+                lambda cancel: read_picture(part.source, within, cancel),
+                lambda image: self._show_picture(image, name_of_part(part)),
             )
         elif isinstance(part.source, Path):
             self.open_link(QUrl.fromLocalFile(str(part.source)))

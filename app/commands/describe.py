@@ -51,14 +51,15 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _of_file(path: Path) -> Image | Video:
-    from app.visual_detail import closer_detail
+    from app.visual_detail import look_at
     from inference.errors import MediaError
-    from inference.media.image_decoding import open_image
-    from inference.media.video import probe_video
+    from inference.media.image import DEFAULT_BUDGET
+    from inference.media.isolated import probe_video
     from inference.messages import Image, Video
 
     try:
-        return Image(path, closer_detail(open_image(path)))
+        detail = look_at(path, 1).detail
+        return Image(path, None if detail == DEFAULT_BUDGET else detail)
     except MediaError as no_picture:
         try:
             probe_video(path)

@@ -10,7 +10,7 @@ from typing import Final
 
 import PIL.Image
 
-from inference.media.image import open_image
+from inference.media.isolated import open_picture
 
 IMAGES: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -46,7 +46,7 @@ def image_address(source: Path | bytes) -> str:
             data = file.read(_EMBEDDED_AT_MOST + 1)
     kind = image_kind(data[:16])
     if not kind or len(data) > _EMBEDDED_AT_MOST:
-        picture = open_image(source)
+        picture, _ = open_picture(source, within=(_SIDE_AT_MOST, _SIDE_AT_MOST))
         kind, data = _written(picture)
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from PySide6.QtCore import QMarginsF, QSize, Qt, QUrl
 from PySide6.QtGui import QFont, QFontDatabase, QImage, QPageLayout, QPageSize, QPdfWriter, QTextDocument
 
@@ -14,6 +15,7 @@ from app.chat.long_messages import affordable, more_words
 from app.colours import LIGHT
 from app.conversation import Message
 from app.history_store import WholeConversation
+from app.pictures import qimage_of
 from app.transfer.course import Course
 from app.transfer.documents import (
     TransferError,
@@ -29,7 +31,8 @@ from app.transfer.documents import (
 from app.transfer.html_export import coloured
 from app.widgets.markdown import Block, BlockKind, blocks
 from inference.errors import LarimarError
-from inference.media.image import open_image
+from inference.isolation import CallCancelled
+from inference.media.isolated import open_picture
 from inference.messages import Image, Part, Text, Thought, ToolCall, ToolResult
 from inference.version import __version__
 
@@ -113,13 +116,11 @@ def _part(part: Part, message: Message, pictures: dict[str, QImage]) -> str:
 
 def _picture(part: Image) -> QImage | None:
     try:
-        picture = open_image(part.source)
-    except LarimarError:
+        within = (_SHARPNESS * _WIDEST.width(), _SHARPNESS * _WIDEST.height())
+        picture, _ = open_picture(part.source, within=within)
+    except (LarimarError, CallCancelled):
         return None
-    picture.thumbnail((_SHARPNESS * _WIDEST.width(), _SHARPNESS * _WIDEST.height()))
-    picture = picture.convert("RGB")
-    data = picture.tobytes()
-    return QImage(data, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888).copy()
+    return qimage_of(np.asarray(picture)).copy()
 
 
 def _block(block: Block) -> str:
