@@ -19,12 +19,14 @@ import jinja2
 from jinja2.runtime import Context
 
 from inference.errors import ModelFolderError
+from inference.foreign_names import display_name
 from inference.messages import Tool, Turn
 from inference.template_messages import declarations_of, messages_of
 from inference.template_sandbox import BoundedEnvironment
 
 _NONCHARACTERS = range(0xFDD0, 0xFDF0)
 """Code points that Unicode keeps for a program's internal use."""
+_LONGEST_PATTERN = 200
 _ANY_CHARACTERS = range(0x10FFFF, 0xE000, -1)
 """Where somebody typed those: private ones first, and no surrogates."""
 
@@ -57,7 +59,7 @@ class ChatTemplate:
             self._template = self._environment.compiled(source)
         except (jinja2.TemplateError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ModelFolderError(
-                f"The model's chat template is damaged ({_reason(error)}); download or convert the model again."
+                f"The model's chat template cannot be used ({_reason(error)}); download or convert the model again."
             ) from error
 
     def render(self, turns: Sequence[Turn], tools: Sequence[Tool] = (), *, thinking: bool = False) -> Prompt:
@@ -77,7 +79,7 @@ class ChatTemplate:
                 "reveal": guard.reveal,
                 **self._special_tokens,
             }
-            rendered = self._environment.rendered(self._template, variables)
+            rendered = self._environment.rendered(self._template, variables, guard.characters)
         except Exception as error:  # a template is a foreign program: anything may go wrong in it
             raise ModelFolderError(
                 f"The model's chat template cannot write this conversation ({_reason(error)}); "
@@ -90,7 +92,10 @@ class _Guard:
     """Replaces the guarded characters by ones that occur nowhere else, and finds them again."""
 
     def __init__(self, guarded: str, values: Any, *, reserved: str) -> None:
-        used = set().union(*_strings(values))
+        strings = list(_strings(values))
+        self.characters = sum(map(len, strings))
+        """In all texts."""
+        used = set().union(*strings)
         taken = used.union(reserved)
         free = (chr(code) for code in chain(_NONCHARACTERS, _ANY_CHARACTERS) if chr(code) not in taken)
         self._hidden = {character: next(free) for character in guarded if character in used}
@@ -132,10 +137,10 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _environment() -> BoundedEnvironment:
     environment = BoundedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
-    environment.filters["tojson"] = _tojson
-    environment.filters["dictsort"] = _dictsort
+    environment.give("raise_exception", _raise_exception)
+    environment.give("strftime_now", _strftime_now)
+    environment.replace_filter("tojson", _tojson)
+    environment.replace_filter("dictsort", _dictsort)
     return environment
 
 
@@ -144,6 +149,8 @@ def _raise_exception(message: str) -> NoReturn:
 
 
 def _strftime_now(pattern: str) -> str:
+    if len(pattern) > _LONGEST_PATTERN:
+        raise jinja2.TemplateError("its pattern for the time is too long")
     return datetime.datetime.now().strftime(pattern)
 
 
@@ -169,5 +176,5 @@ def _dictsort(
 
 def _reason(error: BaseException) -> str:
     """The first line of an error: the rest of a Jinja message quotes the template or the conversation."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
+    lines = str(error)[:2000].strip().splitlines()
+    return display_name(lines[0].rstrip("."), 200) if lines else type(error).__name__

@@ -214,7 +214,7 @@ def layout(tokenizer: Tokenizer, ids: list[int]) -> list[str | int]:
 
 def test_damaged_templates_give_a_sentence() -> None:
     for source in ("{% if %}", "{{ 'open", "{% for x in y %}", "{{ x | nosuchfilter }}"):
-        with pytest.raises(ModelFolderError, match=r"chat template is damaged \(.+\); download or convert"):
+        with pytest.raises(ModelFolderError, match=r"chat template cannot be used \(.+\); download or convert"):
             ChatTemplate(source)
 
 

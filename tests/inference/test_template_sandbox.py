@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 import tracemalloc
 
 import jinja2
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from inference import template_sandbox
+from inference import template_budget
 from inference.chat_template import ChatTemplate
 from inference.errors import ModelFolderError
 from inference.messages import Turn
+from inference.template_operations import FILTERS, METHODS
 from inference.template_sandbox import BoundedEnvironment
+from tests.fuzzing import examples
 
 HI = Turn.of("user", "Hi")
 
@@ -22,9 +26,9 @@ HI = Turn.of("user", "Hi")
 @pytest.fixture(autouse=True)
 def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same limits, reached sooner."""
-    monkeypatch.setattr(template_sandbox, "MAX_STEPS", 12_000)
-    monkeypatch.setattr(template_sandbox, "MAX_CHARACTERS", 1_000_000)
-    monkeypatch.setattr(template_sandbox, "MAX_ITEMS", 20_000)
+    monkeypatch.setattr(template_budget, "MAX_STEPS", 12_000)
+    monkeypatch.setattr(template_budget, "MAX_CHARACTERS", 1_000_000)
+    monkeypatch.setattr(template_budget, "MAX_ITEMS", 20_000)
 
 
 NINES = "{% set ns = namespace(x='ab', l=['ab']) %}{% for n in range(60) %}"
@@ -75,6 +79,68 @@ HOSTILE = {
     "files": "{% include '/etc/passwd' %}",
 }
 
+LONG = "{% set ns = namespace(x='ab') %}{% for n in range(16) %}{% set ns.x = ns.x + ns.x %}{% endfor %}"
+"""``ns.x`` is 131,072 characters: allowed, but not to be multiplied with."""
+
+AT_ONCE = {
+    "a translation": "{{ ('a' * 9000).translate({97: 'b' * 9000}) | length }}",
+    "a wrapped text": "{{ ('a' * 9000) | wordwrap(1) | length }}",
+    "letters joined by a text": LONG + "{{ ns.x.join(ns.x) }}",
+    "an iterator joined": LONG + "{{ ns.x.join(range(9999) | map('string')) }}",
+    "a range joined": LONG + "{{ range(9999) | join(ns.x) }}",
+    "a selection joined": LONG + "{{ range(9999) | select | join(ns.x) }}",
+    "a large set of characters": LONG + "{{ ns.x.strip(ns.x) }}",
+    "a large set by the filter": LONG + "{{ ns.x | trim(ns.x) }}",
+    "a search from the end": LONG + "{{ ns.x.rfind('b' ~ ns.x[:65536]) }}",
+    "a replacement by keyword": LONG + "{{ ns.x | replace(new=ns.x, old='a') }}",
+    "a replacement of nothing": LONG + "{{ ns.x | replace('', ns.x) }}",
+    "many pieces": LONG + "{{ ns.x.split('a') | length }}",
+    "many letters": LONG + "{{ ns.x | list | length }}",
+    "many words": LONG + "{{ ns.x | title | length }}",
+    "many wide numbers": "{{ ('%9999d' * 2000) % ((1,) * 2000) }}",
+    "many wide places": "{{ ('{0:9999}' * 2000).format(1) }}",
+    "many places of a text": LONG + "{{ ('{0}' * 2000).format(ns.x) }}",
+    "many names of a text": LONG + "{{ ('%(a)s' * 2000) % {'a': ns.x} }}",
+    "many names by the filter": LONG + "{{ ('%(a)s' * 2000) | format(a=ns.x) }}",
+    "many indented lines": "{{ ('a\n' * 9000) | indent(9999) }}",
+    "lines indented by a text": LONG + "{{ ('a\n' * 9000) | indent(ns.x) }}",
+    "indented JSON": "{{ ([1] * 19000) | tojson(indent=20) }}",
+    "a number of many digits": LONG.replace("b", "7") + "{{ (ns.x | int(base=16)) // 3 }}",
+    "a sum of many lists": "{{ ([[1]] * 9000) | sum(start=[]) | length }}",
+    "a deep tuple as a key": "{% set ns = namespace(t=1) %}{% for n in range(9999) %}{% set ns.t = (ns.t,) %}{% endfor %}"
+    "{{ {ns.t: 1} }}",
+    "a deep look": "{{ ('a' * 9000) | list | map(attribute='" + "0." * 9000 + "0') | list | length }}",
+    "one list for each": "{% set b = [1] * 9000 %}{{ range(9999) | map(attribute='x', default=b) | sort | length }}",
+    "a namespace in itself": "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}",
+    "a block in itself": "{% block a %}{{ self.a() }}{{ self.a() }}{% endblock %}",
+    "calls in calls": "{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}"
+    + "{% call m() %}" * 60
+    + "x"
+    + "{% endcall %}" * 60,
+    "a constant in a loop": "{% set x %}{% for n in range(9999) %}{{ 'a' | center(9999) }}{% endfor %}{% endset %}",
+    "lists of ranges": "{{ ([range(9999)] * 9000) | map('list') | map('length') | list | length }}",
+    "what is safe": "{% set s = ('<' * 19000) | safe %}{{ s.join(['<' * 100] * 9000) }}",
+    "quotes of quotes": NINES + "{% set ns.x = [ns.x ~ '\"'] | string %}{% endfor %}",
+    "long comparisons": LONG
+    + "{% set y = ns.x[:-1] ~ 'c' %}"
+    + "{{ ns.x == y }}" * 50
+    + "{% for n in range(9999) %}{% endfor %}" * 9,
+    "long searches": "{% for n in range(9999) if -1 in range(9999) | list %}{% endfor %}",
+    "a long pattern for the time": "{{ strftime_now('%Y' * 999) }}",
+    "a method of a number": "{{ (1).to_bytes(9, 'big') }}",
+    "a class": "{{ ''.__class__('x') }}{{ messages.__class__(messages) }}",
+    "a function of the program": "{{ reveal('x') }}",
+    "a long source": "{{ 1 }}" * 100_000,
+    "a source of many parts": "{{a}}" * 12_000,
+    "a long chain": "{{ 1" + " + 1" * 9_000 + " }}",
+    "many alternatives": "{% if a %}" + "{% elif a %}" * 2_000 + "{% endif %}",
+    "many signs": "{{ " + "-" * 90_000 + "1 }}",
+    "a long number": "{{ " + "9" * 90_000 + " }}",
+}
+"""Work without bounds within one call: nobody looks at the clock meanwhile."""
+
+HOSTILE |= AT_ONCE
+
 
 @pytest.mark.parametrize("source", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_template_ends_in_a_sentence(source: str) -> None:
@@ -89,8 +155,8 @@ def test_a_hostile_template_ends_in_a_sentence(source: str) -> None:
 
 
 def test_time_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_sandbox, "MAX_SECONDS", 0.0)
-    with pytest.raises(ModelFolderError, match="does not come to an end"):
+    monkeypatch.setattr(template_budget, "MAX_SECONDS", 0.0)
+    with pytest.raises(ModelFolderError, match="takes too long"):
         ChatTemplate("{% for n in range(9999) %}{% endfor %}").render([HI])
 
 
@@ -98,6 +164,72 @@ def test_limits_begin_anew_with_each_rendering() -> None:
     template = ChatTemplate("{% for n in range(9999) %}{{ n }}{% endfor %}")
     for _ in range(5):
         assert template.render([HI]).text.endswith("99979998")
+
+
+def test_the_limits_themselves_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    for source in (
+        "{{ ('a' * 30000).translate({97: 'b' * 50000}) | length }}",
+        "{{ ('a' * 200000) | wordwrap(1) | length }}",
+        "{{ 1 }}" * 100_000,
+    ):
+        test_a_hostile_template_ends_in_a_sentence(source)
+
+
+def test_what_a_template_says_cannot_steer_a_terminal() -> None:
+    with pytest.raises(ModelFolderError) as caught:
+        ChatTemplate("{{ raise_exception('\x1b[2J\u202eno' ~ '\n' * 9000) }}").render([HI])
+    assert "(no);" in str(caught.value)
+
+
+TEXTS = st.sampled_from(
+    ["ns.x", "'ab'", "'<' | safe", "'%5d'", "'{0:9}'", "''", "'a b\n' * 99", "'é' * 999", "messages"]
+)
+NUMBERS = st.sampled_from(["0", "1", "-1", "99", "9999", "10 ** 9", "2.5", "true", "none", "missing"])
+LISTS = st.sampled_from(["[1, 'a']", "range(99)", "ns.l", "(1, 2)", "{'a': 1}", "['ab'] * 99", "ns.l | map('string')"])
+
+
+def _applied(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    filters = st.sampled_from(sorted(FILTERS))
+    methods = st.sampled_from(sorted({name for kind in METHODS.values() for name in kind}))
+    arguments = st.lists(inner, max_size=2).map(", ".join)
+    return st.one_of(
+        st.builds("({}) | {}({})".format, inner, filters, arguments),
+        st.builds("({}).{}({})".format, inner, methods, arguments),
+        st.builds(
+            "({}) {} ({})".format,
+            inner,
+            st.sampled_from(["+", "*", "~", "%", "-", "/", "//", "==", "<", "in", "and", "or"]),
+            inner,
+        ),
+        st.builds("[{}, {}]".format, inner, inner),
+        st.builds("({})[{}:{}]".format, inner, NUMBERS, NUMBERS),
+        st.builds("({}) is {}".format, inner, st.sampled_from(["string", "mapping", "lower", "iterable", "odd"])),
+    )
+
+
+EXPRESSIONS = st.recursive(TEXTS | NUMBERS | LISTS, _applied, max_leaves=6)
+STATEMENTS = st.one_of(
+    st.builds("{{% set ns.x = {} %}}".format, EXPRESSIONS),
+    st.builds("{{% set ns.l = {} %}}".format, EXPRESSIONS),
+    st.builds("{{{{ {} }}}}".format, EXPRESSIONS),
+)
+
+
+@given(st.lists(STATEMENTS, min_size=1, max_size=6), st.integers(1, 40))
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=list(HealthCheck))
+def test_no_template_takes_more_than_it_may(statements: list[str], rounds: int) -> None:
+    loop = "{% for n in range(" + str(rounds) + ") %}" + "".join(statements) + "{% endfor %}"
+    source = "{% set ns = namespace(x='ab', l=[1]) %}" + loop
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        with contextlib.suppress(ModelFolderError):
+            ChatTemplate(source).render([HI])
+        assert tracemalloc.get_traced_memory()[1] < 100e6, source
+        assert time.process_time() - began < 20, source
+    finally:
+        tracemalloc.stop()
 
 
 GOOD = """\
