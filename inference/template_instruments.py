@@ -9,7 +9,7 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.visitor import NodeTransformer
 
-MAX_NODES: Final = 20_000
+MAX_NODES: Final = 10_000
 """Of a syntax tree; the official ones have 1,400."""
 MAX_DEPTH: Final = 200
 """Of it; the official ones have 17."""
