@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import tokenizers
 
-from inference.errors import ModelFolderError
+from inference.errors import ContextFullError, ForeignFileError, LarimarError, ModelFolderError
+from inference.tokenizer_bounds import check_parts, read_tokenizer
 
 _MARKER = re.compile(r"<\|[^<>\s]+>|<[^<>\s]+\|>")
 """How Gemma 4 spells its control tokens; not every converter flags them as special."""
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_MOST_CHARACTERS: Final = 200_000_000
+"""Of a text, times what its normalizer may make of one: a library that makes a few dozen bytes of each character."""
 _ANCHOR: Final = "a"
 """Stands before a token whose text in the middle of a text is wanted."""
 
@@ -27,10 +32,26 @@ class Tokenizer:
     def __init__(self, backend: tokenizers.Tokenizer, source: str) -> None:
         self._backend = backend
         self._source = source
+        with self._sound():
+            self._set_up(backend)
+
+    def _set_up(self, backend: tokenizers.Tokenizer) -> None:
+        source = self._source
         backend.no_truncation()
         backend.no_padding()
+        backend.post_processor = None  # what surrounds a text comes from the chat template
         added = backend.get_added_tokens_decoder()
         unflagged = [token for token in added.values() if not token.special and _MARKER.fullmatch(token.content)]
+        self._growth = check_parts(
+            source,
+            normalizer=_as_json(backend.normalizer),
+            pre_tokenizer=_as_json(backend.pre_tokenizer),
+            decoder=_as_json(backend.decoder),
+            model=type(backend.model).__name__,
+            added=((token.content, token.special or token in unflagged) for token in added.values()),
+        )
+        if backend.model.dropout is not None:
+            raise ForeignFileError(source, "draws by chance how words are divided")
         # The backend can only ignore what is flagged as special.
         backend.add_special_tokens(unflagged)
         names = {token.content for token in added.values() if token.special} | {token.content for token in unflagged}
@@ -47,12 +68,14 @@ class Tokenizer:
     @classmethod
     def open(cls, path: Path) -> Tokenizer:
         """Read ``tokenizer.json``. Raises :class:`ModelFolderError` when it is missing, damaged or of another kind."""
-        if not path.is_file():
-            raise ModelFolderError(f"{path} is missing; download or convert the model again.")
         try:
-            backend = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing more specific
-            raise ModelFolderError(f"{path} cannot be read; download or convert the model again.") from error
+            content = read_tokenizer(path)
+        except ForeignFileError as error:
+            what = f"{path} is missing" if error.missing else str(error).rstrip(".")
+            raise ModelFolderError(f"{what}; download or convert the model again.") from error
+        with _raising(f"{path} cannot be read; download or convert the model again."):
+            backend = tokenizers.Tokenizer.from_buffer(content)
+        del content
         return cls(backend, str(path))
 
     @property
@@ -83,11 +106,14 @@ class Tokenizer:
 
     def token_name(self, index: int) -> str | None:
         """Return how the vocabulary spells a token, or ``None`` when there is no such id."""
-        return self._backend.id_to_token(index)
+        return self._backend.id_to_token(index) if 0 <= index < 1 << 32 else None
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text in which control tokens are meant as such. Nothing is added around them."""
-        return list(self._backend.encode(_without_surrogates(text), add_special_tokens=False).ids)
+        if len(text) * self._growth > _MOST_CHARACTERS:
+            raise ContextFullError(f"The text is far too long: {len(text):,} characters. Attach or paste a part of it.")
+        with self._sound():
+            return list(self._backend.encode(_without_surrogates(text), add_special_tokens=False).ids)
 
     def encode_literally(self, text: str) -> list[int]:
         """Return the ids of a text in which nothing is a control token, whatever it spells."""
@@ -120,7 +146,8 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ``ids``, control tokens included."""
-        return self._backend.decode(list(ids), skip_special_tokens=False)
+        with self._sound():
+            return self._backend.decode(list(ids), skip_special_tokens=False)
 
     def detokenizer(self) -> StreamingDetokenizer:
         """Return a detokenizer for one reply."""
@@ -178,7 +205,11 @@ class Tokenizer:
 
     def _decoded(self, names: list[str]) -> str:
         decoder = self._backend.decoder
-        return str(decoder.decode(names)) if decoder is not None else " ".join(names)
+        with self._sound():
+            return str(decoder.decode(names)) if decoder is not None else " ".join(names)
+
+    def _sound(self) -> AbstractContextManager[None]:
+        return _raising(f"{self._source} is damaged: it cannot be used. Download or convert the model again.")
 
 
 class StreamingDetokenizer:
@@ -202,6 +233,27 @@ class StreamingDetokenizer:
     def finalize(self) -> str:
         """Return what is still held back. The next token begins a new text."""
         return self._bytes.decode(b"", final=True)
+
+
+@contextmanager
+def _raising(sentence: str) -> Iterator[None]:
+    """Let what the library raises become a :class:`ModelFolderError`.
+
+    Its own errors are bare exceptions, and where it panics, as for a table that is damaged, it raises what is no
+    :class:`Exception` at all and would end any thread.
+    """
+    try:
+        yield
+    except ForeignFileError as error:
+        raise ModelFolderError(f"{str(error).rstrip('.')}; download or convert the model again.") from error
+    except (LarimarError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:
+        raise ModelFolderError(sentence) from error
+
+
+def _as_json(part: Any) -> Any:
+    return None if part is None else json.loads(part.__getstate__())
 
 
 def _without_surrogates(text: str) -> str:

@@ -107,7 +107,7 @@ AT_ONCE = {
     "indented JSON": "{{ ([1] * 19000) | tojson(indent=20) }}",
     "a number of many digits": LONG.replace("b", "7") + "{{ (ns.x | int(base=16)) // 3 }}",
     "a sum of many lists": "{{ ([[1]] * 9000) | sum(start=[]) | length }}",
-    "a deep tuple as a key": "{% set ns = namespace(t=1) %}{% for n in range(999) %}{% set ns.t = (ns.t,) %}{% endfor %}"
+    "a deep tuple": "{% set ns = namespace(t=1) %}{% for n in range(999) %}{% set ns.t = (ns.t,) %}{% endfor %}"
     "{{ {ns.t: 1} }}",
     "a deep look": "{{ ('a' * 9000) | list | map(attribute='" + "0." * 9000 + "0') | list | length }}",
     "one list for each": "{% set b = [1] * 9000 %}{{ range(9999) | map(attribute='x', default=b) | sort | length }}",
