@@ -10,7 +10,13 @@ from inference.foreign_names import printable
 
 
 class LarimarError(Exception):
-    """Base of every error that is meant to be read by a user."""
+    """Base of every error that is meant to be read by a user.
+
+    Sentences quote the names of files and models, which may be anybody's: what steers a terminal is left out.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(printable(line) for line in super().__str__().split("\n"))
 
 
 class ForeignFileError(LarimarError):
@@ -23,7 +29,7 @@ class ForeignFileError(LarimarError):
     """
 
     def __init__(self, source: object, reason: str, *, missing: bool = False) -> None:
-        super().__init__(f"{printable(str(source))} {reason}.")
+        super().__init__(f"{source} {reason}.")
         self.reason = reason
         self.missing = missing
 

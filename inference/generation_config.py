@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from inference.errors import ModelFolderError
+from inference.errors import ForeignFileError, ModelFolderError
+from inference.foreign_json import JsonObject, Range
 from inference.messages import ReplyOptions
+from inference.model_config import MOST_IDS, TOKEN_IDS
 from inference.model_folder import ModelFolder
 from inference.sampling import Sampler
 from inference.tokenizer import Tokenizer
@@ -17,8 +18,13 @@ TURN_CLOSE: Final = "<turn|>"
 RESPONSE_OPEN: Final = "<|tool_response>"
 """The model writes it after its calls: now somebody else must answer."""
 
-_SAMPLING: Final[Mapping[str, float]] = {"temperature": 1.0, "top_k": 64, "top_p": 0.95, "min_p": 0.0}
-"""Google's recommendation for Gemma 4, where the folder says nothing."""
+_SAMPLING: Final[Mapping[str, tuple[float, Range]]] = {
+    "temperature": (1.0, Range(0, 1000)),
+    "top_k": (64, Range(0, 2**31 - 1)),
+    "top_p": (0.95, Range(0, 1000)),
+    "min_p": (0.0, Range(0, 1000)),
+}
+"""Google's recommendation for Gemma 4, where the folder says nothing, and what it may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +46,19 @@ class GenerationConfig:
             ModelFolderError: a value is of the wrong kind or out of range, or the model has no ``<turn|>``.
         """
         config = folder.generation_config
-        numbers = {name: _number(folder, name, config.get(name, default)) for name, default in _SAMPLING.items()}
+        values = JsonObject(config, folder.path / "generation_config.json")
+        try:
+            numbers = {name: values.number(name, bounds, default) for name, (default, bounds) in _SAMPLING.items()}
+            eos_source = (
+                values if config.get("eos_token_id") is not None else JsonObject(folder.text_config, folder.path)
+            )
+            eos = eos_source.integers("eos_token_id", TOKEN_IDS, MOST_IDS)
+            suppressed = values.integers("suppress_tokens", TOKEN_IDS, MOST_IDS)
+        except ForeignFileError as error:
+            raise ModelFolderError(f"{error} Convert or download the model again, or choose another folder.") from error
         if config.get("do_sample") is False:
             numbers["temperature"] = 0.0
-        eos = config.get("eos_token_id", folder.text_config.get("eos_token_id"))
-        stop_ids = {*_ids(folder, "eos_token_id", eos), tokenizer.control_id(TURN_CLOSE)}
+        stop_ids = {*eos, tokenizer.control_id(TURN_CLOSE)}
         # An older configuration may lack it, but the model never writes a tool's response itself.
         response_open = tokenizer.optional_control_id(RESPONSE_OPEN)
         return cls(
@@ -53,7 +67,7 @@ class GenerationConfig:
             top_p=min(numbers["top_p"], 1.0),
             min_p=min(numbers["min_p"], 1.0),
             stop_ids=frozenset(stop_ids if response_open is None else {*stop_ids, response_open}),
-            suppress_tokens=tuple(_ids(folder, "suppress_tokens", config.get("suppress_tokens"))),
+            suppress_tokens=suppressed,
         )
 
     def sampler(self, options: ReplyOptions) -> Sampler:
@@ -66,26 +80,3 @@ class GenerationConfig:
             min_p=self.min_p if options.min_p is None else options.min_p,
             suppress_tokens=self.suppress_tokens,
         )
-
-
-def _number(folder: ModelFolder, name: str, value: Any) -> float:
-    if value is None:
-        return _SAMPLING[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise _damaged(folder, name)
-    return float(value)
-
-
-def _ids(folder: ModelFolder, name: str, value: Any) -> Iterable[int]:
-    """Return token ids from one id, a list of ids, or nothing."""
-    ids = [] if value is None else value if isinstance(value, list) else [value]
-    if any(isinstance(index, bool) or not isinstance(index, int) or index < 0 for index in ids):
-        raise _damaged(folder, name)
-    return ids
-
-
-def _damaged(folder: ModelFolder, name: str) -> ModelFolderError:
-    return ModelFolderError(
-        f"The model folder {folder.path} says something unusable about {name}. "
-        "Convert or download the model again, or choose another folder."
-    )

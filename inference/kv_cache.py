@@ -21,8 +21,13 @@ import onnxruntime
 from numpy.typing import DTypeLike, NDArray
 
 from inference.errors import ContextFullError, OutOfMemoryError
+from inference.memory import available_bytes
 from inference.prompt import common_prefix
 
+_NO_ROOM = (
+    "There is not enough memory for a conversation of this length. Close other programs, start a new chat, or choose a "
+    "smaller model."
+)
 _FIRST_CAPACITY = 512
 _BLOCK = 512
 """Full layers grow by this many positions, or by a quarter where that is more."""
@@ -417,6 +422,7 @@ class KVCache:
 
     def _replace(self, names: Sequence[str], capacity: int, length: int) -> None:
         """Replace buffers one after the other, so that no more than one is there twice."""
+        self._check_room(names, capacity)
         self.generation += 1
         for release in self.before_replacing:
             release()
@@ -432,7 +438,13 @@ class KVCache:
             except Exception as error:
                 if self._device == "cpu" and not isinstance(error, MemoryError):
                     raise
-                raise OutOfMemoryError(
-                    "There is not enough memory for a conversation of this length. Close other programs, start a new "
-                    "chat, or choose a smaller model."
-                ) from error
+                raise OutOfMemoryError(_NO_ROOM) from error
+
+    def _check_room(self, names: Sequence[str], capacity: int) -> None:
+        """Ask the system before memory is taken that it promises to everybody and has not: sizes come from files."""
+        room = available_bytes() if self._device == "cpu" else None
+        specs = (self.specs[name] for name in names)
+        wanted = sum(spec.heads * capacity * spec.size * np.dtype(spec.dtype).itemsize for spec in specs)
+        held = sum(buffer.tensor_size_in_bytes() for name, buffer in self.buffers.items() if name in names)
+        if room is not None and wanted - held > room:
+            raise OutOfMemoryError(_NO_ROOM)

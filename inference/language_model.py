@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
-from inference.errors import ContextFullError, LarimarError, OutOfMemoryError
+from inference.errors import ContextFullError, LarimarError, ModelFolderError, OutOfMemoryError
 from inference.graphs.decoder import Decoder
 from inference.graphs.drafter import GRAPH as DRAFTER
 from inference.graphs.drafter import Draft, Drafter, has_drafter
@@ -30,6 +31,9 @@ from inference.run_costs import MOST_ROWS
 
 ASIDE_BYTES = 256 << 20
 """Memory for conversations that are not worked on, unless the caller says otherwise."""
+
+_MOST_SECONDS = 300.0
+"""For the first token: with a cold disk the largest model takes a minute."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -196,7 +200,13 @@ class LanguageModel:
             end = prompt.chunk_end(start, size) if whole else min(start + size, len(ids))
             began = time.perf_counter()
             rows = self._embedder(prompt.ids[start:end])
-            prompt.fill(rows["inputs_embeds"][0], start)
+            try:
+                prompt.fill(rows["inputs_embeds"][0], start)
+            except ValueError as error:
+                raise ModelFolderError(
+                    "The model's encoders do not belong to its language model: their soft tokens are of another size. "
+                    "Convert or download the model again."
+                ) from error
             blocks = None if prompt.block_ids is None else prompt.block_ids[start:end]
             if not self._append(rows, ids[start:end], cancel, blocks, expected=len(ids)):
                 return
@@ -331,8 +341,21 @@ class LanguageModel:
 
     def _warm_up(self, cancel: CancelToken) -> None:
         """Run every graph once, so that the first word does not wait for memory, kernels and threads."""
-        if self.step(0, cancel) is not None:
-            self.draft(0, None, cancel)
+        limit = CancelToken()
+        timer = threading.Timer(_MOST_SECONDS, limit.cancel)
+        timer.daemon = True
+        timer.start()
+        try:
+            with cancel.terminating(limit.cancel):
+                if self.step(0, limit) is not None:
+                    self.draft(0, None, limit)
+        finally:
+            timer.cancel()
+        if limit.cancelled and not cancel.cancelled:
+            raise ModelFolderError(
+                "The model does not come to the end of a single word: its graphs are damaged, or much too large for "
+                "this machine. Choose another model."
+            )
         self._decoder.cache.roll_back(0)
         self._last_run = None
         self.logits = np.zeros(self.vocab_size, np.float32)

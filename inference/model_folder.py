@@ -6,21 +6,28 @@ The layout is the ecosystem's (``config.json``, ``tokenizer.json``, ``onnx/decod
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from inference.errors import ModelFolderError, UnsupportedModelError
+from inference.errors import ForeignFileError, ModelFolderError, UnsupportedModelError
+from inference.foreign_files import read_text
+from inference.foreign_json import JsonLimits, read_json_object
+from inference.foreign_names import display_name
 from inference.media.image import BUDGETS, DEFAULT_BUDGET
+from inference.model_config import check_config, check_generation_config, check_processor_config, check_record
 
 SUFFIXES = ("_q4", "_quantized", "_q4f16", "_fp16", "")
 """Precisions by the suffix of a graph's name, the one that we would rather run first."""
 
 _SUPPORTED_TYPES = ("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text")
 _NEEDED_GRAPHS = ("decoder_model_merged", "embed_tokens")
+_LIMITS = JsonLimits(bytes=8 << 20, values=500_000)
+_MOST_TEMPLATE = 1 << 20  # bytes; the sandbox takes less
 _AGAIN = "Convert or download the model again, or choose another folder."
 
 
@@ -50,35 +57,34 @@ class ModelFolder:
             ModelFolderError: it is missing, incomplete or damaged.
             UnsupportedModelError: it holds a model that is not Gemma 4.
         """
-        path = Path(path).expanduser()
-        if not path.is_dir():
+        with contextlib.suppress(RuntimeError):  # "~somebody" who does not exist
+            path = Path(path).expanduser()
+        path = Path(path)
+        if not os.path.isdir(path):  # Path.is_dir raises where a folder above cannot be entered
             raise ModelFolderError(f"There is no model folder {path}. Choose another folder.")
-        config = _read_json(path / "config.json")
+        config = _read_json(path / "config.json", check_config, needed=True)
         model_type = config.get("model_type")
         if model_type not in _SUPPORTED_TYPES:
             raise UnsupportedModelError(
-                f"{path} holds a model of the type “{model_type}”. Larimar runs Gemma 4; choose another folder."
+                f"{path} holds a model of the type “{display_name(str(model_type))}”. Larimar runs Gemma 4; choose "
+                "another folder."
             )
-        if not (path / "tokenizer.json").is_file():
+        if not _is_file(path / "tokenizer.json"):
             raise ModelFolderError(f"The model folder {path} lacks tokenizer.json. {_AGAIN}")
-        optional = {
-            name: _read_json(path / name) if (path / name).is_file() else {}
-            for name in ("generation_config.json", "tokenizer_config.json", "processor_config.json", "larimar.json")
-        }
         return cls(
             path=path,
             config=config,
-            generation_config=optional["generation_config.json"],
-            chat_template=_chat_template(path, optional["tokenizer_config.json"]),
+            generation_config=_read_json(path / "generation_config.json", check_generation_config),
+            chat_template=_chat_template(path, _read_json(path / "tokenizer_config.json")),
             suffix=_find_suffix(path),
-            record=optional["larimar.json"],
-            processor_config=optional["processor_config.json"],
+            record=_read_json(path / "larimar.json", check_record),
+            processor_config=_read_json(path / "processor_config.json", check_processor_config),
         )
 
     @property
     def name(self) -> str:
         """Name to show: the recorded one, or the folder's."""
-        return str(self.record.get("name") or self.path.resolve().name)
+        return display_name(str(self.record.get("name") or "")) or display_name(self.path.absolute().name) or "Gemma"
 
     @property
     def demo(self) -> bool:
@@ -88,13 +94,13 @@ class ModelFolder:
     @property
     def text_config(self) -> dict[str, Any]:
         """The part of ``config.json`` that describes the language model."""
-        text = self.config.get("text_config", self.config)
+        text = self.config.get("text_config")
         return text if isinstance(text, dict) else self.config
 
     @property
     def context_length(self) -> int:
         """Number of positions the model was made for."""
-        return int(self.text_config.get("max_position_embeddings", 131_072))
+        return int(self.text_config.get("max_position_embeddings") or 131_072)
 
     @property
     def attention_windows(self) -> tuple[int | None, ...]:
@@ -163,7 +169,7 @@ class ModelFolder:
     def find(self, name: str) -> Path | None:
         """Return the file of a graph as :meth:`graph` does; None when the folder has no such graph."""
         files = (self.path / "onnx" / f"{name}{suffix}.onnx" for suffix in (self.suffix, *SUFFIXES))
-        return next((file for file in files if file.is_file()), None)
+        return next((file for file in files if _is_file(file)), None)
 
 
 def default_model_folder() -> Path:
@@ -174,9 +180,9 @@ def default_model_folder() -> Path:
 
 def _find_suffix(path: Path) -> str:
     for suffix in SUFFIXES:
-        if (path / "onnx" / f"decoder_model_merged{suffix}.onnx").is_file():
+        if _is_file(path / "onnx" / f"decoder_model_merged{suffix}.onnx"):
             for graph in _NEEDED_GRAPHS:
-                if not (path / "onnx" / f"{graph}{suffix}.onnx").is_file():
+                if not _is_file(path / "onnx" / f"{graph}{suffix}.onnx"):
                     raise ModelFolderError(f"The model folder {path} lacks onnx/{graph}{suffix}.onnx. {_AGAIN}")
             return suffix
     raise ModelFolderError(
@@ -187,11 +193,11 @@ def _find_suffix(path: Path) -> str:
 
 def _chat_template(path: Path, tokenizer_config: dict[str, Any]) -> str:
     file = path / "chat_template.jinja"
-    if file.is_file():
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelFolderError(f"{file} cannot be read: it is damaged. {_AGAIN}") from error
+    try:
+        return read_text(file, _MOST_TEMPLATE)
+    except ForeignFileError as error:
+        if not error.missing or os.path.lexists(file):
+            raise _damaged(error) from error
     template = tokenizer_config.get("chat_template", "")
     return template if isinstance(template, str) else ""
 
@@ -200,15 +206,28 @@ def _budget(found: object, otherwise: int) -> int:
     return found if isinstance(found, int) and found in BUDGETS else otherwise
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # Path.is_file raises where a folder above cannot be entered
+
+
+def _read_json(
+    path: Path, check: Callable[[dict[str, Any], Path], None] | None = None, *, needed: bool = False
+) -> dict[str, Any]:
+    """Return what a file holds, looked over; empty where there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = read_json_object(path, _LIMITS)
+        if check is not None:
+            check(content, path)
+    except ForeignFileError as error:
+        if not error.missing or os.path.lexists(path):  # a link to nowhere was meant to be a file
+            raise _damaged(error) from error
+        if not needed:
+            return {}
         raise ModelFolderError(
             f"{path.parent} is not a model folder: {path.name} is missing. Choose another folder."
         ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelFolderError(f"{path} cannot be read: it is damaged. {_AGAIN}") from error
-    if not isinstance(content, dict):
-        raise ModelFolderError(f"{path} cannot be read: it is damaged. {_AGAIN}")
     return content
+
+
+def _damaged(error: ForeignFileError) -> ModelFolderError:
+    return ModelFolderError(f"{str(error).removesuffix('.')}: it is damaged. {_AGAIN}")

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.loading import MappedWeights
-from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
+from inference.graphs.session import ProviderChoice, cancellable, dimension, open_session, provider_name
+
+_MOST_SIZE = 2**17
 
 _LOG_MEL: Final = 128
 _NOTHING: Final = np.zeros((0, 1, 0, 0), np.float32)
@@ -51,9 +53,13 @@ class AudioEncoder:
         if not {"input_features", "input_features_mask"} <= set(inputs) or "audio_features" not in outputs:
             raise ModelFolderError(f"{path} is not an audio encoder graph. Convert or download the model again.")
         features, tokens = inputs["input_features"], outputs["audio_features"]
-        self.frame_values = int(features.shape[-1])
+        try:
+            sizes = dimension(features, -1, _MOST_SIZE), dimension(tokens, -1, _MOST_SIZE)
+        except (LookupError, ValueError) as error:
+            raise ModelFolderError(f"{path} is not of the usual form. Convert or download the model again.") from error
+        self.frame_values = sizes[0]
         """Values of one frame: 128 (log-mel), or 640 (samples) for 12B Unified."""
-        self.hidden_size = int(tokens.shape[-1])
+        self.hidden_size = sizes[1]
         """Size of a soft token: that of the language model."""
         self._dtype = np.float16 if features.type == "tensor(float16)" else np.float32
         self.frames_per_token = 4 if self.frame_values == _LOG_MEL else 1

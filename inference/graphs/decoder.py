@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
+from inference.graphs.foreign_graph import read_graph
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.hidden_state import HIDDEN_STATE, hidden_state_name, with_hidden_state
 from inference.graphs.loading import MappedWeights
 from inference.graphs.native_attention import with_native_attention
 from inference.graphs.native_rows import with_native_rows
 from inference.graphs.providers import CPU, built_for_cuda, wanted_providers, why_not_cuda
-from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
+from inference.graphs.session import ProviderChoice, cancellable, dimension, open_session, provider_name
 from inference.kv_cache import CacheSpec, KVCache
 
 _DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_MOST_TOKENS, _MOST_HEADS, _MOST_SIZE = 2**24, 2**12, 2**17
 _PAST, _PRESENT = "past_key_values.", "present."
 _KEEP = "num_logits_to_keep"
 _SLIDING_LENGTH = "sliding_length"
@@ -61,11 +63,11 @@ class Decoder:
         """Name of the output with the hidden state after the final norm, [1, S, H]: what a drafter goes on from."""
         content = None if self.hidden_state == HIDDEN_STATE else with_hidden_state(path)
         if half_cache:
-            content = with_half_cache(path.read_bytes() if content is None else content) or content
+            content = with_half_cache(read_graph(path) if content is None else content) or content
         self._binds_parts = False
         """Whether attention goes through all that is bound of a buffer, seen or not."""
         if not half_cache and wanted_providers(provider) == [CPU]:
-            original = path.read_bytes() if content is None else content
+            original = read_graph(path) if content is None else content
             native = with_native_attention(original)
             if native is not None:
                 native = with_native_rows(native) or native
@@ -90,21 +92,27 @@ class Decoder:
         if not past or "inputs_embeds" not in inputs or "logits" not in outputs:
             raise ModelFolderError(f"{path} is not a decoder graph with a KV cache. Convert or download it again.")
         self._takes = frozenset(inputs)
-        self._row_dtype = _DTYPES[inputs["inputs_embeds"].type]
-        self.vocab_size = int(outputs["logits"].shape[-1])
-        specs = {
-            name: CacheSpec(
-                heads=int(inputs[name].shape[1]),
-                size=int(inputs[name].shape[3]),
-                dtype=_DTYPES[inputs[name].type],
-                window=windows[int(name.split(".")[1])] if self._windowed and windows else None,
-            )
-            for name in past
-        }
+        try:
+            self._row_dtype = _DTYPES[inputs["inputs_embeds"].type]
+            self.vocab_size = dimension(outputs["logits"], -1, _MOST_TOKENS)
+            specs = {
+                name: CacheSpec(
+                    heads=dimension(inputs[name], 1, _MOST_HEADS),
+                    size=dimension(inputs[name], 3, _MOST_SIZE),
+                    dtype=_DTYPES[inputs[name].type],
+                    window=windows[int(name.split(".")[1])] if self._windowed and windows else None,
+                )
+                for name in past
+            }
+            self._logits_dtype = _DTYPES[outputs["logits"].type]
+            self._hidden_dtype = _DTYPES[outputs[self.hidden_state].type]
+            self._hidden_size = dimension(inputs["inputs_embeds"], -1, _MOST_SIZE)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ModelFolderError(
+                f"{path} is not a decoder graph of the usual form, or config.json belongs to another model. Convert or "
+                "download the model again."
+            ) from error
         self.cache = KVCache(specs, context_length, "cuda" if self.provider == "CUDA" else "cpu")
-        self._logits_dtype = _DTYPES[outputs["logits"].type]
-        self._hidden_dtype = _DTYPES[outputs[self.hidden_state].type]
-        self._hidden_size = int(inputs["inputs_embeds"].shape[-1])
         self._binding = self._session.io_binding()
         self._bound: dict[str, onnxruntime.OrtValue] = {}
         self.cache.before_replacing.append(self._release_cache)

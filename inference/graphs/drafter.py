@@ -14,6 +14,7 @@ from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.graph_file import check_graph_file
+from inference.graphs.foreign_graph import read_graph
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.loading import MappedWeights
 from inference.graphs.native_attention import with_native_attention
@@ -89,10 +90,10 @@ class Drafter:
         path = folder.graph(GRAPH)
         check_graph_file(path)
         halved = any(spec.dtype == np.float16 for spec in cache.specs.values())
-        content = with_half_cache(path.read_bytes()) if halved else None
+        content = with_half_cache(read_graph(path)) if halved else None
         self._binds_parts = False
         if not halved and wanted_providers(provider) == [CPU]:
-            original = path.read_bytes()
+            original = read_graph(path)
             native = with_native_attention(original)
             if native is not None:
                 native = with_native_rows(native) or native

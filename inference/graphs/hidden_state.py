@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inference.errors import ModelFolderError
 from inference.graphs.graph_file import check_graph_file
+from inference.graphs.foreign_graph import read_graph
 from inference.graphs.onnx_bytes import (
     GRAPH_NODE,
     GRAPH_OUTPUT,
@@ -60,7 +61,7 @@ def _look(path: Path) -> tuple[bytes, str]:
     damaged = ModelFolderError(f"{path} is not a decoder graph that can be read. Convert or download the model again.")
     check_graph_file(path)
     try:
-        content = path.read_bytes()
+        content = read_graph(path)
         graph = next(part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH)
         producers: dict[str, tuple[str, list[str]]] = {}
         for number, part in fields_of(graph):

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from inference.cancellation import CancelToken
-from inference.errors import LoadCancelledError, ModelFolderError
+from inference.errors import ForeignFileError, LoadCancelledError, ModelFolderError
+from inference.foreign_files import check_file
 from inference.memory import available_bytes, unmap_pages
 
 LoadProgress = Callable[[str, float], None]
@@ -75,7 +76,12 @@ class Loading:
             LoadCancelledError: the loading is no longer wanted.
         """
         self.report("Reading the model", 0.0)
-        sizes = {file: file.stat().st_size for graph in graphs for file in weight_files(graph)}
+        try:
+            sizes = {file: check_file(file).st_size for graph in graphs for file in weight_files(graph)}
+        except ForeignFileError as error:
+            raise ModelFolderError(
+                f"{str(error).removesuffix('.')}: the model is damaged or incomplete. Convert or download it again."
+            ) from error
         whole = sum(sizes.values())
         room = available_bytes()
         if room is not None and whole > room:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from inference import processor
 from inference.cancellation import CancelToken
-from inference.errors import LoadCancelledError, ModelFolderError, OutOfMemoryError, RuntimeSetupError
+from inference.errors import (
+    LarimarError,
+    LoadCancelledError,
+    ModelFolderError,
+    OutOfMemoryError,
+    RuntimeSetupError,
+)
 from inference.graphs import native_operators
+from inference.graphs.foreign_graph import check_graph, graph_size, located_weights, read_graph
 from inference.graphs.graph_file import check_graph_file
 from inference.graphs.loading import weight_files
 from inference.graphs.native_products import with_native_products
@@ -31,7 +39,15 @@ from inference.memory import available_bytes
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["ProviderChoice", "RunCancelled", "cancellable", "open_session", "provider_name"]
+__all__ = [
+    "ProviderChoice",
+    "RunCancelled",
+    "cancellable",
+    "dimension",
+    "open_session",
+    "provider_name",
+    "run_error",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,6 +63,8 @@ def open_session(
     threads: int | None = None,
     content: bytes | None = None,
     cancel: CancelToken | None = None,
+    *,
+    loops: bool = True,
 ) -> onnxruntime.InferenceSession:
     """Open a graph.
 
@@ -61,6 +79,7 @@ def open_session(
         threads: of one operator; ``None`` takes one per physical core that this process may use.
         content: what to open in place of the file's own content; external data is still looked for beside ``path``.
         cancel: ends the loading early.
+        loops: whether the graph may have loops; see :func:`inference.graphs.foreign_graph.check_graph`.
 
     Returns:
         The session; :func:`provider_name` tells what it really runs on.
@@ -74,11 +93,12 @@ def open_session(
     runtime = import_onnxruntime()
     cancel = cancel or CancelToken()
     check_graph_file(path)
+    content, folder = _looked_over(path, content, loops)
     wanted = wanted_providers(provider)
     session = None
     if CUDA in wanted and provider == "auto":
         try:
-            session = _open(runtime, path, wanted, threads, content, cancel)
+            session = _open(runtime, path, folder, wanted, threads, content, cancel)
         except (OutOfMemoryError, ModelFolderError) as error:  # a damaged model fails again below
             _LOG.warning("%s does not open on CUDA: going on without", path.name, exc_info=error)
             full = isinstance(error, OutOfMemoryError)
@@ -86,7 +106,7 @@ def open_session(
             gc.collect()
             wanted = [CPU]
     if session is None:
-        session = _open(runtime, path, wanted, threads, content, cancel)
+        session = _open(runtime, path, folder, wanted, threads, content, cancel)
     if provider == "cuda" and provider_name(session) != "CUDA":
         raise RuntimeSetupError(
             f"ONNX Runtime cannot use the GPU: {why_not_cuda()}. “main.py doctor” says more; without --provider cuda, "
@@ -95,8 +115,33 @@ def open_session(
     return session
 
 
+def _looked_over(path: Path, content: bytes | None, loops: bool) -> tuple[bytes | None, Path]:
+    """Return what is to be opened in place of a file, if anything, and the folder that the names of weights count from.
+
+    Raises:
+        ModelFolderError: the graph, or a file of its weights, is not what it should be.
+    """
+    looked: bytes | mmap.mmap
+    if content is not None:
+        looked = content
+    elif graph_size(path) <= _LARGEST_GRAPH:
+        looked = read_graph(path)
+    else:
+        with path.open("rb") as stream:
+            looked = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    check_graph(path, looked, loops=loops)
+    located, folder = located_weights(path, looked)
+    return (content if located is None else located), folder
+
+
 def _open(
-    runtime: Any, path: Path, providers: list[str], threads: int | None, content: bytes | None, cancel: CancelToken
+    runtime: Any,
+    path: Path,
+    folder: Path,
+    providers: list[str],
+    threads: int | None,
+    content: bytes | None,
+    cancel: CancelToken,
 ) -> onnxruntime.InferenceSession:
     options = runtime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
@@ -106,7 +151,7 @@ def _open(
     if providers == [CPU]:
         content = _with_native_operators(path, content, options) or content
     if content is not None:
-        options.add_session_config_entry(_EXTERNAL_DATA_FOLDER, str(path.parent))
+        options.add_session_config_entry(_EXTERNAL_DATA_FOLDER, str(folder))
     try:
         with cancel.terminating(lambda: options.set_load_cancellation_flag(True)):
             return runtime.InferenceSession(path if content is None else content, options, providers=providers)
@@ -115,11 +160,6 @@ def _open(
             raise LoadCancelledError("The model was not loaded: it was stopped before it was ready.") from None
         if _is_memory_error(error):
             raise OutOfMemoryError(_NO_MEMORY) from error
-        if "escapes model directory" in str(error):
-            raise ModelFolderError(
-                f"The weights beside {path} are a link to another folder, which ONNX Runtime refuses to follow. Put a "
-                "copy in its place; caches of downloads keep such links."
-            ) from error
         raise ModelFolderError(
             f"{path} cannot be loaded: it or the data beside it is damaged or incomplete. Convert or download the "
             "model again."
@@ -179,9 +219,32 @@ def cancellable(cancel: CancelToken) -> Iterator[onnxruntime.RunOptions]:
         except Exception as error:
             if cancel.cancelled:
                 raise RunCancelled from None
-            if _is_memory_error(error):
-                raise OutOfMemoryError(_NO_MEMORY) from error
-            raise
+            raise run_error(error) from error
+
+
+def run_error(error: Exception) -> Exception:
+    """Return what to raise for an error of a run: the runtime's own are of graphs that do not do what they promise."""
+    if isinstance(error, LarimarError | RunCancelled):
+        return error
+    if _is_memory_error(error):
+        return OutOfMemoryError(_NO_MEMORY)
+    return ModelFolderError(
+        "The model cannot be run: its graphs are damaged, or do not belong together. Convert or download it again, or "
+        "choose another model."
+    )
+
+
+def dimension(value: Any, index: int, most: int) -> int:
+    """Return one size of a session's input or output.
+
+    Raises:
+        ValueError: it is not given, or not from 1 to ``most``.
+        IndexError: there are fewer.
+    """
+    size = value.shape[index]
+    if not isinstance(size, int) or not 1 <= size <= most:
+        raise ValueError(f"{value.name} has the shape {value.shape}")
+    return size
 
 
 _NO_MEMORY = (

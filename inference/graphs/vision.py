@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.loading import MappedWeights
-from inference.graphs.session import ProviderChoice, cancellable, open_session, provider_name
+from inference.graphs.session import ProviderChoice, cancellable, dimension, open_session, provider_name
+
+_MOST_SIZE = 2**17
 
 
 class VisionEncoder:
@@ -34,9 +36,13 @@ class VisionEncoder:
         if not {"pixel_values", "pixel_position_ids"} <= set(inputs) or "image_features" not in outputs:
             raise ModelFolderError(f"{path} is not a vision encoder graph. Convert or download the model again.")
         pixels, tokens = inputs["pixel_values"], outputs["image_features"]
-        self.patch_values = int(pixels.shape[-1])
+        try:
+            sizes = dimension(pixels, -1, _MOST_SIZE), dimension(tokens, -1, _MOST_SIZE)
+        except (LookupError, ValueError) as error:
+            raise ModelFolderError(f"{path} is not of the usual form. Convert or download the model again.") from error
+        self.patch_values = sizes[0]
         """Values of one patch: 768 (16 × 16 pixels), or 6,912 (48 × 48) for 12B Unified."""
-        self.hidden_size = int(tokens.shape[-1])
+        self.hidden_size = sizes[1]
         """Size of a soft token: that of the language model."""
         self._dtype = np.float16 if pixels.type == "tensor(float16)" else np.float32
 

@@ -63,7 +63,7 @@ def test_end_tokens_of_the_model_s_config(tokenizer: Tokenizer) -> None:
     ],
 )
 def test_unusable_settings_are_said_in_a_sentence(tokenizer: Tokenizer, name: str, value: Any) -> None:
-    with pytest.raises(ModelFolderError, match=f"model folder model says something unusable about {name}"):
+    with pytest.raises(ModelFolderError, match=f"says something unusable about {name}"):
         read(tokenizer, **{name: value})
 
 
