@@ -183,7 +183,11 @@ def _memory_bytes() -> tuple[int | None, int | None]:
 
 
 def _disk() -> list[Finding]:
-    free = shutil.disk_usage(Path.home()).free
+    home = Path(os.path.expanduser("~")).absolute()
+    if not os.path.isdir(home):
+        text = f"The home folder {home} does not exist: nothing can be kept."
+        return [Finding("Disk", "warning", text, "Create it, or set HOME to a folder of yours.")]
+    free = shutil.disk_usage(home).free
     text = f"{_gib(free)} free in the home folder"
     if free < SMALL_DISK:
         return [Finding("Disk", "warning", f"{text}.", "A real model needs 3 GiB and more.")]

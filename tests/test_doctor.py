@@ -226,3 +226,11 @@ def test_what_drafts_cost_is_told_once_it_is_known(tmp_path: Path, monkeypatch: 
     decoder = ModelFolder.open(default_model_folder()).graph("decoder_model_merged")
     CostFile(decoder, "CPU None").save(RunCosts({4: 1.75}, 0.05))
     assert "4 tokens 1.75 ×" in doctor._drafts(None)[0].text
+
+
+def test_a_home_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "none"))
+    (finding,) = [finding for finding in doctor.examine() if finding.name == "Disk"]
+    assert finding.level == "warning"
+    assert "does not exist" in finding.text

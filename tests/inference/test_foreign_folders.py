@@ -18,6 +18,7 @@ from inference import language_model
 from inference.engine import Engine
 from inference.errors import LarimarError, ModelFolderError, OutOfMemoryError
 from inference.foreign_names import printable
+from inference.graphs import session
 from inference.graphs.embedder import Embedder
 from inference.graphs.session import open_session
 from inference.installed_models import look_at
@@ -262,9 +263,29 @@ def test_a_name_cannot_steer_a_terminal(folder: Path) -> None:
     assert look_at(folder, "added").name == name
 
 
-def test_any_folder_opens_or_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def known_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runtime opens what it has opened already without doing it again; everything is looked over each time."""
+    open_anew: Any = session._open
+    known: dict[object, Any] = {}
+
+    def opened(runtime: Any, path: Path, folder: Path, providers: Any, threads: Any, content: Any, cancel: Any) -> Any:
+        status = [os.stat(file) for file in (path, path.with_name(path.name + "_data"))]
+        key = path.name, content, *(value for each in status for value in (each.st_size, each.st_mtime_ns))
+        if key not in known:
+            if len(known) > 40:
+                known.clear()
+            known[key] = open_anew(runtime, path, folder, providers, threads, content, cancel)
+        return known[key]
+
+    monkeypatch.setattr(session, "_open", opened)
+
+
+def test_any_folder_opens_or_is_refused(tmp_path: Path, known_sessions: None) -> None:
     path = copy_of_demo(tmp_path / "model")
     contents = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    for file in contents:
+        os.utime(file, (0, 0))
     for seed in range(examples(60)):
         open_damaged(path, contents, seed)
 
@@ -305,6 +326,7 @@ def open_damaged(path: Path, contents: dict[Path, bytes], seed: int) -> None:
         elif os.path.lexists(file):
             file.unlink()
         file.write_bytes(contents[file])
+        os.utime(file, (0, 0))
 
 
 def test_a_header_of_any_size_is_not_believed(folder: Path) -> None:
