@@ -108,7 +108,8 @@ class Engine:
         """Why that is not CUDA, as the second half of a sentence; empty where it is, or where the CPU is right."""
         self._tokenizer = tokenizer
         self._generation_config = generation_config
-        self._constraints = ConstraintCompiler(tokenizer, model.vocab_size, generation_config.stop_ids)
+        drawn = [index for index in generation_config.stop_ids if index < model.vocab_size]
+        self._constraints = ConstraintCompiler(tokenizer, model.vocab_size, drawn)
         self._model = model
         self._encoders = encoders
         self._speculator = speculator
@@ -193,7 +194,7 @@ class Engine:
             raise OutOfMemoryError(
                 "There is not enough memory for this model. Close other programs, or choose a smaller model."
             ) from error
-        if tokenizer.vocab_size > model.vocab_size:
+        if max(tokenizer.vocab_size, *(index + 1 for index in tokenizer.control_names)) > model.vocab_size:
             engine.close()
             raise ModelFolderError(
                 f"In the model folder {folder.path} the tokenizer and the graphs do not belong together. {_AGAIN}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from inference.errors import LarimarError
+from inference.foreign_names import display_name
 from inference.graphs.loading import weight_files
 from inference.model_folder import ModelFolder
 
@@ -59,7 +60,7 @@ def installed_models(ours: Path, added: Iterable[Path] = (), hub_cache: Path | N
 
 def look_at(path: Path, origin: Origin) -> InstalledModel:
     """Return what can be said of a folder without loading it."""
-    name = _name_in_cache(path) if origin == "hub cache" else path.name
+    name = display_name(_name_in_cache(path) if origin == "hub cache" else path.name)
     try:
         folder = ModelFolder.open(path)
         graphs = [folder.graph(graph) for graph in _GRAPHS if graph in _GRAPHS[:2] or folder.find(graph)]

@@ -180,6 +180,11 @@ class LanguageModel:
         if not ids:
             raise ValueError("a prompt needs at least one token")
         cache = self._decoder.cache
+        if prompt.ids.max() >= self.vocab_size or prompt.ids.min() < 0:
+            raise ModelFolderError(
+                "The model's tokenizer does not belong to its graphs, which have fewer tokens. Convert or download the "
+                "model again, or choose another."
+            )
         if len(ids) > cache.context_length:
             raise ContextFullError(
                 f"The conversation has {len(ids)} tokens, but this model can keep only {cache.context_length} in mind. "

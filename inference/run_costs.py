@@ -21,6 +21,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from inference.errors import ForeignFileError
+from inference.foreign_json import read_json_object
+
 MOST_ROWS = 13
 """Rows of one verification at most: so many come to the same bits as one by one, see
 :mod:`inference.graphs.folded_attention`."""
@@ -160,14 +163,14 @@ class CostFile:
     def load(self) -> RunCosts:
         """Return what is known."""
         try:
-            content: Any = json.loads(self._path.read_text(encoding="utf-8")) if self._path else {}
+            content: Any = read_json_object(self._path) if self._path else {}
             rows = {int(count): float(ratio) for count, ratio in content["rows"].items()}
             draft = None if content["draft"] is None else float(content["draft"])
             if not all(1 < count <= MOST_ROWS and 0.1 < ratio < 1000 for count, ratio in rows.items()):
                 raise ValueError
             if draft is not None and not 0 < draft < 1000:
                 raise ValueError
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ForeignFileError, ValueError, KeyError, TypeError, AttributeError):
             return RunCosts()
         self._saved = rows
         return RunCosts(rows, draft)

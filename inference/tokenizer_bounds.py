@@ -40,8 +40,11 @@ _COMPATIBLE: Final = {"NFKC": 18, "NFKD": 18, "NFD": 4, "NFC": 4, "Lowercase": 3
 _ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
 _TRULY_ESCAPED_LETTER: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u00[4-7]")
 _PATTERN: Final = re.compile(rb'"Regex"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
-_AFFIX: Final = re.compile(rb'"(?:continuing_subword_prefix|end_of_word_suffix)"\s*:\s*"[^"]')
-"""Gemma has none; with one, tokenizers 0.23 cuts through characters, and ends the process."""
+_AFFIXES: Final = (
+    re.compile(rb'"continuing_subword_prefix"\s*:\s*"[^"]'),
+    re.compile(rb'"end_of_word_suffix"\s*:\s*"[^"]'),
+)
+"""Gemma has neither; with one, tokenizers 0.23 cuts through characters, and ends the process."""
 _CLASS_ITEM: Final = r"(?:\\[pP]\{\^?\w{1,30}\}|\\[nrtsSdDwWvf]|\\[^A-Za-z0-9]|[^\[\]\\&])"
 _ATOM: Final = (
     rf"(?:\[\^?{_CLASS_ITEM}+\]|\\[pP]\{{\^?\w{{1,30}}\}}|\\[nrtsSdDwWvf]|\\[^A-Za-z0-9]|[^\\^$|?*+()\[\]{{}}])"
@@ -61,7 +64,7 @@ def read_tokenizer(path: Path) -> bytes:
     if _ESCAPED_LETTER.search(content) and _TRULY_ESCAPED_LETTER.search(content):
         # nobody writes letters so, but whoever wants to hide a name from the search for patterns
         raise ForeignFileError(path, "spells letters as escape sequences")
-    if _AFFIX.search(content):
+    if any(affix.search(content) for affix in _AFFIXES):
         raise ForeignFileError(path, "marks parts of words, which Gemma's tokenizer does not")
     for match in _PATTERN.finditer(content):
         try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QCoreApplication
+
+from inference.errors import ForeignFileError
+from inference.foreign_json import JsonLimits, read_json_object
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 _GEMMA: Final = "gemma4"
@@ -42,14 +44,11 @@ def look_at_checkpoint(path: Path) -> CheckpointLook:
             return no(
                 translate("Conversion", "{folder} holds no config.json. Choose the folder of the whole checkpoint.")
             )
-        if config_file.stat().st_size > _MOST_CONFIG:
-            raise ValueError
-        config = json.loads(config_file.read_text(encoding="utf-8"))
-        kind = str(config.get("model_type", "")) if isinstance(config, dict) else ""
+        kind = str(read_json_object(config_file, JsonLimits(bytes=_MOST_CONFIG)).get("model_type", ""))
         weights = [file.stat().st_size for file in path.glob("*.safetensors")]
     except OSError as error:
         return no(translate("Conversion", "{folder} cannot be read:") + f" {error.strerror or error}.")
-    except ValueError:
+    except ForeignFileError:
         return no(translate("Conversion", "The config.json in {folder} is damaged. Download the checkpoint again."))
     if not kind.startswith(_GEMMA):
         return no(translate("Conversion", "{folder} holds no Gemma 4, which is all that Larimar converts."))

@@ -339,3 +339,28 @@ def test_a_header_of_any_size_is_not_believed(folder: Path) -> None:
         file.write_bytes(content)
         with pytest.raises(LarimarError):
             answer(folder)
+
+
+def test_token_ids_beyond_the_graphs_are_told(folder: Path) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    ids = dict(vocabulary)
+    vocabulary["Who"] = 10**9
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelFolderError, match="does not belong to its graphs"):
+        answer(folder)
+    vocabulary |= {"Who": ids["Who"], "<|turn>": 2**31}
+    for token in content["added_tokens"]:
+        token["id"] = vocabulary.get(token["content"], token["id"])
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelFolderError, match="do not belong together"):
+        answer(folder)
+
+
+def test_an_end_beyond_the_vocabulary_is_no_end_of_json(folder: Path) -> None:
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 2**31 - 1]}))
+    engine = Engine.open(folder, provider="cpu", threads=1)
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    events = list(engine.reply([Turn.of("user", "Hi")], ReplyOptions(temperature=0, max_tokens=4, json_schema=schema)))
+    assert isinstance(events[-1], Done)
+    engine.close()
