@@ -301,16 +301,16 @@ def open_damaged(path: Path, contents: dict[Path, bytes], seed: int) -> None:
         file = rng.choice(small)
         if what < 0.7:
             value = mutated(json.loads(contents[file]), rng, rng.choice([1, 1, 2, 4]))
-            file.write_bytes(json_text(value, rng))
+            put(file, json_text(value, rng))
         elif what < 0.8:
-            file.write_bytes(damaged(contents[file], rng))
+            put(file, damaged(contents[file], rng))
         elif what < 0.9 and not changed:
             file = rng.choice(sorted(contents))
             replace_by_something_else(file, rng)
         elif not changed:
             file = rng.choice(graphs)
             file = rng.choice([file, file.with_name(file.name + "_data")])
-            file.write_bytes(contents[file][: rng.randrange(len(contents[file]))])
+            put(file, contents[file][: rng.randrange(len(contents[file]))])
         changed.add(file)
     try:
         answer(path)
@@ -321,12 +321,17 @@ def open_damaged(path: Path, contents: dict[Path, bytes], seed: int) -> None:
         print("seed", seed, changed)
         raise
     for file in changed:
-        if file.is_dir() and not file.is_symlink():
-            file.rmdir()
-        elif os.path.lexists(file):
-            file.unlink()
-        file.write_bytes(contents[file])
+        put(file, contents[file])
         os.utime(file, (0, 0))
+
+
+def put(file: Path, content: bytes) -> None:
+    """Write a file anew: one that is mapped by a session stays what it was."""
+    if file.is_dir() and not file.is_symlink():
+        file.rmdir()
+    elif os.path.lexists(file):
+        file.unlink()
+    file.write_bytes(content)
 
 
 def test_a_header_of_any_size_is_not_believed(folder: Path) -> None:
