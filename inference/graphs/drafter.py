@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.folded_attention import with_folded_attention
-from inference.graphs.graph_file import check_graph_file
 from inference.graphs.foreign_graph import read_graph
+from inference.graphs.graph_file import check_graph_file
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.loading import MappedWeights
 from inference.graphs.native_attention import with_native_attention

@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from inference.errors import ModelFolderError
-from inference.graphs.graph_file import check_graph_file
 from inference.graphs.foreign_graph import read_graph
+from inference.graphs.graph_file import check_graph_file
 from inference.graphs.onnx_bytes import (
     GRAPH_NODE,
     GRAPH_OUTPUT,
