@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage
 
-from app.error_report import describe
+from app.error_report import as_exception, describe
 from inference.cancellation import CancelToken
 from inference.isolation import POOL, CallCancelled
 
@@ -123,9 +123,9 @@ class Background(QObject):
             value = future.result()
         except (CancelledError, CallCancelled):
             return
-        except Exception as error:
+        except BaseException as error:  # raised by the work, on its thread: a panic in Rust is no Exception
             if failed is not None:
-                failed(error)
+                failed(as_exception(error))
             else:
                 log.error("Unexpected in the background: %s", describe(error))
         else:

@@ -12,10 +12,10 @@ import inspect
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from app.error_report import describe
 from app.sound_stream import Heard, SoundStream
@@ -163,6 +163,10 @@ class _Unload:
     pass
 
 
+_Job = _Open | _Reply | _Hear | _Prepare | _Unload
+_Event = TypeVar("_Event")
+
+
 class EngineWorker:
     """One thread that owns one engine. All methods are for the thread that made the worker and return at once."""
 
@@ -170,7 +174,7 @@ class EngineWorker:
         self.events: queue.Queue[WorkerEvent] = queue.Queue(maxsize=events_at_most)
         self._factory = factory
         self._watchable = {"progress", "cancel"} <= inspect.signature(factory).parameters.keys()
-        self._jobs: queue.Queue[_Open | _Reply | _Hear | _Prepare | _Unload | None] = queue.Queue()
+        self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._sounds: queue.SimpleQueue[SoundStream] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._engine: Engine | None = None
@@ -217,57 +221,64 @@ class EngineWorker:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None and not self._closing.is_set():
-            if isinstance(job, _Open):
-                self._do_open(job)
-            elif isinstance(job, _Prepare):
-                self._do_prepare(job)
-            elif isinstance(job, _Hear):
-                self._encode_sound()
-            elif isinstance(job, _Unload):
-                self._close_engine()
-                self._put(Unloaded())
-            else:
-                self._do_reply(job)
+            # Not only Exception, here and below: a panic in a library written in Rust is none. Whatever happens, the
+            # thread goes on, or no other model could be loaded until the next start of the program.
+            try:
+                end = self._do(job)
+            except BaseException as error:
+                end = _failure(job, error)
+            if end is not None:
+                self._put(end)
         self._close_engine()
 
-    def _do_open(self, job: _Open) -> None:
+    def _do(self, job: _Job) -> WorkerEvent | None:
+        """Do a job and return how it ended; ``None`` where nobody waits for that."""
+        match job:
+            case _Open():
+                return self._do_open(job)
+            case _Reply():
+                return self._do_reply(job)
+            case _Unload():
+                self._close_engine()
+                return Unloaded()
+            case _Prepare():
+                self._do_prepare(job)
+            case _Hear():
+                self._encode_sound()
+        return None
+
+    def _do_open(self, job: _Open) -> WorkerEvent:
         self._close_engine()
         try:
             watched = {"progress": self._progress, "cancel": job.cancel} if self._watchable else {}
             engine = self._engine = self._factory(job.path, **watched)
             reason = getattr(engine, "provider_reason", "")
-            model = ModelInfo(
-                engine.name, engine.demo, engine.modalities, engine.context_length, engine.provider, reason
+            return Opened(
+                ModelInfo(engine.name, engine.demo, engine.modalities, engine.context_length, engine.provider, reason)
             )
-        except Exception as error:
+        except BaseException:
             self._close_engine()
-            self._put(OpenFailed(_sentence(error)))
-        else:
-            self._put(Opened(model))
+            raise
 
     def _progress(self, step: str, share: float) -> None:
         with contextlib.suppress(queue.Full):  # the next one says it too
             self.events.put_nowait(Loading(step, share))
 
-    def _do_reply(self, job: _Reply) -> None:
+    def _do_reply(self, job: _Reply) -> WorkerEvent:
         end: WorkerEvent = ReplyFailed(job.turn, "")
-        try:
-            if self._engine is None:
-                return
-            turns = self._written(job)
-            if turns is None:
-                end = Ended(job.turn, Done("cancelled" if job.cancel.cancelled else "stop", ReplyStats()))
-                return
-            for event in self._engine.reply(turns, job.options, job.cancel):
+        if self._engine is None:
+            return end
+        turns = self._written(job)
+        if turns is None:
+            return Ended(job.turn, Done("cancelled" if job.cancel.cancelled else "stop", ReplyStats()))
+        with _closed_after(self._engine.reply(turns, job.options, job.cancel)) as events:
+            for event in events:
                 if isinstance(event, Done):
                     end = Ended(job.turn, event)
                 else:
                     self._put(Piece(job.turn, event), job.cancel)
                     self._encode_sound()
-        except Exception as error:
-            end = ReplyFailed(job.turn, _sentence(error))
-        finally:
-            self._put(end)
+        return end
 
     def _written(self, job: _Reply) -> Sequence[Turn] | None:
         """Return the turns; ``None`` when there is nothing to ask about."""
@@ -294,17 +305,18 @@ class EngineWorker:
                 stream.encode(self._engine)
             except RunCancelled:
                 continue
-            except Exception as error:
+            except BaseException as error:
                 log.debug("Sound could not be encoded: %s", describe(error))
 
     def _do_prepare(self, job: _Prepare) -> None:
         if not isinstance(self._engine, PreparingEngine) or job.cancel.cancelled:
             return
         try:
-            for _ in self._engine.prepare(job.turns, job.options, job.cancel):
-                if job.cancel.cancelled:
-                    break
-        except Exception as error:
+            with _closed_after(self._engine.prepare(job.turns, job.options, job.cancel)) as steps:
+                for _ in steps:
+                    if job.cancel.cancelled:
+                        break
+        except BaseException as error:
             # The question itself will meet the same error, and says so to the user.
             log.debug("Nothing could be read ahead: %s", describe(error))
 
@@ -323,11 +335,33 @@ class EngineWorker:
             return
         try:
             engine.close()
-        except Exception as error:
+        except BaseException as error:
             _sentence(error)
 
 
-def _sentence(error: Exception) -> str:
+@contextlib.contextmanager
+def _closed_after(events: Iterator[_Event]) -> Iterator[Iterator[_Event]]:
+    """Close a generator at the end of the block, not when it happens to be collected: what that raises is heard."""
+    try:
+        yield events
+    finally:
+        if isinstance(events, Generator):
+            events.close()
+
+
+def _failure(job: _Job, error: BaseException) -> WorkerEvent | None:
+    sentence = _sentence(error)
+    match job:
+        case _Open():
+            return OpenFailed(sentence)
+        case _Reply():
+            return ReplyFailed(job.turn, sentence)
+        case _Unload():
+            return Unloaded()
+    return None
+
+
+def _sentence(error: BaseException) -> str:
     """Return the sentence for the user, or "" for an error that nobody foresaw, which goes to the log."""
     if isinstance(error, LarimarError):
         return str(error)

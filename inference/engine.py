@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from inference.messages import (
     Turn,
 )
 from inference.model_folder import ModelFolder, default_model_folder
+from inference.panics import is_panic
 from inference.prompt import Prompt, common_prefix
 from inference.prompt_writer import EncodersLike, PromptWriter, chat_template
 from inference.reply_parser import ReplyPart
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from inference.streaming_audio import StreamingAudioEncoder
 
 _AGAIN: Final = "Convert or download the model again, or choose another folder."
+_LOG = logging.getLogger(__name__)
 
 
 class ModelLike(LanguageModelLike, Protocol):
@@ -159,8 +162,34 @@ class Engine:
             LoadCancelledError: ``cancel`` was set.
         """
         folder = ModelFolder.open(default_model_folder() if path is None else path)
+        with _panics_as_errors(folder):
+            return cls._open(
+                folder,
+                provider,
+                threads,
+                prefix_cache=prefix_cache,
+                prefix_cache_allowed=prefix_cache_allowed,
+                bounds={"prefix_cache_bytes": prefix_cache_bytes, "aside_bytes": aside_bytes},
+                half_cache=half_cache,
+                progress=progress,
+                cancel=cancel,
+            )
+
+    @classmethod
+    def _open(
+        cls,
+        folder: ModelFolder,
+        provider: ProviderChoice,
+        threads: int | None,
+        *,
+        prefix_cache: Path | None,
+        prefix_cache_allowed: Callable[[], bool] | None,
+        bounds: dict[str, int | None],
+        half_cache: bool,
+        progress: LoadProgress | None,
+        cancel: CancelToken | None,
+    ) -> Engine:
         fingerprint = folder.fingerprint()
-        bounds = {"prefix_cache_bytes": prefix_cache_bytes, "aside_bytes": aside_bytes}
         kept = {name: value for name, value in bounds.items() if value is not None}
         try:
             tokenizer = Tokenizer.open(folder.tokenizer_path)
@@ -310,7 +339,8 @@ class Engine:
                     f"The files of the model in {self._folder.path} were changed or removed since it was loaded. "
                     "Load it again, or choose another model."
                 )
-            yield
+            with _panics_as_errors(self._folder):
+                yield
         finally:
             self._busy.release()
 
@@ -401,3 +431,19 @@ class Engine:
                 # whoever asked has all of the answer by now
                 self._model.keep()
                 return
+
+
+@contextmanager
+def _panics_as_errors(folder: ModelFolder) -> Iterator[None]:
+    """Raise :class:`ModelFolderError` where a library written in Rust gives up on what the folder holds."""
+    try:
+        yield
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        # Not even as a cause: such a message may quote the text that was being worked on.
+        _LOG.warning("A library gave up on the model (%s)", type(error).__name__)
+        raise ModelFolderError(
+            f"The model in {folder.path} cannot work on this text: its tokenizer is damaged, or made for something "
+            "else. Convert or download the model again, or choose another one."
+        ) from None

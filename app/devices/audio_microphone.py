@@ -210,7 +210,7 @@ class Microphone:
         )
         try:
             stream.start()
-        except Exception:
+        except BaseException:
             stream.close(ignore_errors=True)
             self._ended.clear()
             raise
@@ -224,8 +224,8 @@ def _end_stream(stream: Any) -> None:
     try:
         stream.abort(ignore_errors=True)
         stream.close(ignore_errors=True)
-    except Exception as error:  # a device that is gone may complain about anything
-        log.debug("Closing the microphone: %s", error)
+    except BaseException as error:  # a device that is gone may complain about anything
+        log.debug("Closing the microphone: %s", type(error).__name__)
     with _lock:
         _open_streams -= 1
 

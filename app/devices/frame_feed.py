@@ -153,11 +153,14 @@ class _Run:
                     self._feed.tell(self, "arrived")
         except DeviceError as error:
             self._feed.tell(self, "failed", str(error))
-        except Exception as error:
+        except BaseException as error:
             log.error("Unexpected in a source of pictures: %s", describe(error))
             self._feed.tell(self, "failed", f"{self._source.name} stopped working. Choose it again, or another one.")
         finally:
-            self._source.close()
+            try:
+                self._source.close()
+            except BaseException as error:
+                log.warning("%s did not close in order: %s", self._source.name, describe(error))
             if self._stopped_at:
                 self.release_seconds = time.monotonic() - self._stopped_at
             self._feed.tell(self, "closed")

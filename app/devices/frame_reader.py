@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.devices.errors import DeviceError, DeviceLost
 from app.devices.frame_source import Frame
-from app.error_report import describe
+from app.error_report import as_exception, describe
 
 log = logging.getLogger(__name__)
 
@@ -133,12 +133,12 @@ class FrameReader(ABC):
                 image, moment = grabbed
                 image.flags.writeable = False
                 self._give(Frame(image, time.monotonic() - began if moment is None else moment), stop)
-        except Exception as error:
-            self._fail(error, stop)
+        except BaseException as error:
+            self._fail(as_exception(error), stop)
         finally:
             try:
                 self._release()
-            except Exception as error:
+            except BaseException as error:
                 log.warning("%s did not close in order: %s", self.name, describe(error))
             released.set()
 

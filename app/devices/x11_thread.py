@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from Xlib import display, error
 
+from app.error_report import as_exception, describe
+
 log = logging.getLogger(__name__)
 
 _Value = TypeVar("_Value")
@@ -141,6 +143,11 @@ class X11Thread:
                 log.warning("The connection to the X server is gone: %s", type(problem).__name__)
                 self._ends = True
                 self.lost()
+        except BaseException as problem:
+            log.error("Unexpected on the thread of the X server: %s", describe(problem))
+            if not self._ends:
+                self._ends = True
+                self.lost()
         finally:
             self._ends = True
             while self._work:
@@ -156,8 +163,8 @@ class X11Thread:
             except (error.ConnectionClosedError, OSError) as problem:
                 future.set_exception(ConnectionError(str(problem)))
                 raise
-            except Exception as problem:
-                future.set_exception(problem)
+            except BaseException as problem:
+                future.set_exception(as_exception(problem))
             if self._ends:
                 return
         self.tick()

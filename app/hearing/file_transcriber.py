@@ -221,7 +221,7 @@ class FileTranscriber(QObject):
                     self._found.emit(job, found)
             except LarimarError as error:
                 sentence = str(error)
-            except Exception as error:
+            except BaseException as error:
                 log.error("Unexpected while reading a recording: %s", describe(error))
                 sentence = "Something went wrong inside Larimar while it was reading this file."
             self._read.emit(job, sentence)

@@ -99,12 +99,15 @@ class Recording:
                 self._tell(finder.finish())
         except LarimarError as error:
             self._hearer.lost(str(error))
-        except Exception as error:
+        except BaseException as error:
             log.error("Unexpected while recording: %s", describe(error))
             self._hearer.lost("")
         finally:
-            if source is not None:
-                source.close()
+            try:
+                if source is not None:
+                    source.close()
+            except BaseException as error:
+                log.warning("The microphone did not close in order: %s", describe(error))
             self._hearer.closed()
 
     def _record(self, source: AudioSource, finder: SpeechFinder) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 
 from app.conversion_report import Failed, Needs, Stage, read_report
+from app.error_report import describe
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,8 @@ class Conversions(QObject):
             process.stdout.close()
         except OSError as error:
             log.warning("The conversion could not be started: %s", error.strerror)
+        except BaseException as error:
+            log.error("Unexpected while converting: %s", describe(error))
         if not self._closed:
             self._ended.emit(run, code)
 

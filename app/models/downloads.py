@@ -118,7 +118,7 @@ class Downloads(QObject):
                 forget_partial(running.folder, model.id)
         except LarimarError as error:
             sentence = str(error)
-        except Exception as error:
+        except BaseException as error:
             log.error("Unexpected in a download: %s", describe(error))
             sentence = QCoreApplication.translate(
                 "Downloads", "Something went wrong inside Larimar during the download. Please try again."

@@ -91,7 +91,7 @@ class PortalPicture(QObject):
                 image, sentence = None, _UNREADABLE
         except _RefusedError:
             pass
-        except Exception as error:
+        except BaseException as error:
             log.info("There is no picture of the screen: %s", describe(error))
             sentence = _MISSING
         finally:

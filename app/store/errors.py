@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 
+from app.error_report import as_exception
 from inference.errors import DiskSpaceError, LarimarError
 
 
@@ -18,7 +19,7 @@ _FULL = (
 )
 
 
-def readable(error: BaseException) -> BaseException:
+def readable(error: BaseException) -> Exception:
     """Return ``error``, or one with a sentence in its place when SQLite or the system raised it."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
@@ -45,7 +46,7 @@ def readable(error: BaseException) -> BaseException:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _caused(DiskSpaceError(_FULL), error)
         return _caused(StoreError(f"A file of the conversations could not be used: {error.strerror}."), error)
-    return error
+    return as_exception(error)
 
 
 def is_passing(error: BaseException) -> bool:

@@ -257,7 +257,7 @@ class SqliteStore:
                 for row in connection.execute("SELECT id FROM messages WHERE loose = 1").fetchall()
             ]
             connection.execute("COMMIT")
-        except Exception as error:
+        except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if not is_passing(error):
@@ -422,7 +422,7 @@ class SqliteStore:
                 self._media.remove(digest)
             if unneeded:
                 self._thread.write(lambda connection: _removed(connection, unneeded), again=False, durable=False)
-        except Exception as error:  # the next start does it
+        except BaseException as error:  # the next start does it
             log.warning("Media that are not needed any more could not be removed: %s", describe(error))
 
     def _is_substitute(self) -> bool:

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from app.error_report import describe
+from app.error_report import as_exception, describe
 from app.store.errors import is_passing, readable
 
 log = logging.getLogger(__name__)
@@ -99,9 +99,9 @@ class StoreThread:
     def _run(self) -> None:
         try:
             connection = self._open()
-        except Exception as error:
+        except BaseException as error:
             log.error("The conversations could not be opened: %s", describe(error))  # not even in memory
-            self._refuse(error)
+            self._refuse(as_exception(error))
             return
         try:
             while (jobs := self._take()) is not None:
@@ -112,7 +112,7 @@ class StoreThread:
                 log.error("%d changes of conversations could not be written", len(self._backlog))
             else:
                 connection.execute("PRAGMA optimize")
-        except Exception as error:
+        except BaseException as error:
             log.error("The store of conversations ended: %s", describe(error))
             self._refuse(readable(error))
         finally:
@@ -155,7 +155,7 @@ class StoreThread:
                 continue
             try:
                 value = self._transact(connection, [job])[0]
-            except Exception as error:
+            except BaseException as error:
                 if job.writes and is_passing(error):
                     self._full = readable(error)
                     self._put_off(job, self._full)
@@ -168,7 +168,7 @@ class StoreThread:
         """Do all jobs in one transaction; return false, with nothing done, when one of them fails."""
         try:
             values = self._transact(connection, jobs)
-        except Exception:
+        except BaseException:
             return False
         for job, value in zip(jobs, values, strict=True):
             _end(job, value)
@@ -236,7 +236,7 @@ def _work(job: _Job, connection: sqlite3.Connection) -> Any:
         return job.work(connection)
     try:
         return job.work(connection)
-    except Exception as error:
+    except BaseException as error:
         return _Failed(error)
 
 
