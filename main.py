@@ -13,6 +13,9 @@ from app.commands.private_text import hide_private_text
 _CHILD = "--isolated-child"
 """With this alone a frozen program becomes a child of itself; see :mod:`inference.isolation`."""
 
+_ENGINE_PROCESS = "--engine-process"
+"""With this alone a frozen program becomes the process of its engine; see :mod:`app.engine_process`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run Larimar and return its exit code: 0 done, 1 a problem (said in one sentence), 2 usage, 130 interrupted."""
@@ -23,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from inference.isolation.child import main as be_child
 
         be_child()
+    if arguments is None and sys.argv[1:] == [_ENGINE_PROCESS]:
+        from app.engine_process.child import main as be_engine
+
+        be_engine()
     from app.commands import streams
 
     streams.prepare()

@@ -109,7 +109,10 @@ class Larimar(QObject):
         self._spared = False
         self._forgets_at_end = False
         self._first_question = ""
-        self.session = Session(with_settings(factory, lambda: self.settings, options.paths.prefixes), self)
+        opening = with_settings(
+            factory, lambda: self.settings, options.paths.prefixes, options.paths.logs / "crash.log"
+        )
+        self.session = Session(opening, self)
         self.background = Background(self)
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)

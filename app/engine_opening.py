@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,22 @@ from app.engine_worker import Engine, EngineFactory
 from app.settings import ProviderChoice, Settings
 from inference.cancellation import CancelToken
 
+log = logging.getLogger(__name__)
 
-def with_settings(factory: EngineFactory, current: Callable[[], Settings], prefixes: Path) -> EngineFactory:
+
+def with_settings(
+    factory: EngineFactory, current: Callable[[], Settings], prefixes: Path, crash_log: Path | None = None
+) -> EngineFactory:
     """Return a factory that opens engines as the settings say, where ``factory`` can be told.
 
     Args:
         factory: for example :func:`open_engine`.
         current: gives the settings; asked on the engine's thread too.
         prefixes: folder for what engines may keep of conversations.
+        crash_log: where an engine in a process of its own says how that ended, where native code failed.
     """
-    if "prefix_cache" not in inspect.signature(factory).parameters:
+    parameters = inspect.signature(factory).parameters
+    if "prefix_cache" not in parameters:
         return factory
 
     def open_with_settings(
@@ -35,6 +42,7 @@ def with_settings(factory: EngineFactory, current: Callable[[], Settings], prefi
             prefix_cache=prefixes if settings.remember_state else None,
             # a model that is loaded obeys the switch at once
             prefix_cache_allowed=lambda: current().remember_state,
+            **({"crash_log": crash_log} if "crash_log" in parameters else {}),
         )
 
     return open_with_settings
@@ -47,8 +55,39 @@ def open_engine(
     provider: ProviderChoice = "auto",
     prefix_cache: Path | None = None,
     prefix_cache_allowed: Callable[[], bool] | None = None,
+    crash_log: Path | None = None,
 ) -> Engine:
-    """Load a model; runs on the engine thread, which also pays for the import.
+    """Load a model in a process of its own; runs on the engine thread.
+
+    The arguments, and the errors raised, are those of :meth:`app.engine_process.proxy.EngineProcess.open`. Where the
+    system starts no process, the model is loaded here.
+    """
+    from app.engine_process.proxy import EngineProcess
+
+    try:
+        return EngineProcess.open(
+            path,
+            provider=provider,
+            prefix_cache=prefix_cache,
+            prefix_cache_allowed=prefix_cache_allowed,
+            progress=progress,
+            cancel=cancel,
+            crash_log=crash_log,
+        )
+    except OSError as error:
+        log.warning("The engine gets no process of its own: %s", error.strerror)
+    return open_engine_here(path, progress, cancel, provider, prefix_cache, prefix_cache_allowed)
+
+
+def open_engine_here(
+    path: Path | None,
+    progress: Callable[[str, float], None] | None = None,
+    cancel: CancelToken | None = None,
+    provider: ProviderChoice = "auto",
+    prefix_cache: Path | None = None,
+    prefix_cache_allowed: Callable[[], bool] | None = None,
+) -> Engine:
+    """Load a model in this process; runs on the engine thread, which also pays for the import.
 
     The arguments, and the errors raised, are those of :meth:`inference.engine.Engine.open`.
     """

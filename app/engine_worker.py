@@ -2,7 +2,8 @@
 
 Jobs go in through an unbounded queue; what happened comes out through a bounded one, so that a window that lags
 slows the engine down instead of filling the memory. Every job ends in exactly one :class:`Opened`,
-:class:`OpenFailed`, :class:`Ended`, :class:`ReplyFailed` or :class:`Unloaded`, unless the worker is closed meanwhile.
+:class:`OpenFailed`, :class:`Ended`, :class:`ReplyFailed`, :class:`NotAsked` or :class:`Unloaded`, unless the worker is
+closed meanwhile.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from app.error_report import describe
 from app.sound_stream import Heard, SoundStream
 from inference.cancellation import CancelToken
-from inference.errors import LarimarError
+from inference.errors import EngineLostError, LarimarError
 from inference.graphs.session import RunCancelled
 from inference.messages import Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Turn
 
@@ -122,6 +123,15 @@ class ReplyFailed:
 
     turn: int
     sentence: str
+    lost: bool = False
+    """Whether the engine has gone with it, and must be opened again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """The engine has gone since the last reply, so that this one was not begun. It must be opened again."""
+
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,7 @@ class Unloaded:
     """The engine is closed, and its memory given back."""
 
 
-WorkerEvent = Loading | Opened | OpenFailed | Piece | Ended | ReplyFailed | Unloaded
+WorkerEvent = Loading | Opened | OpenFailed | Piece | Ended | ReplyFailed | NotAsked | Unloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,8 @@ class EngineWorker:
         self._sounds: queue.SimpleQueue[SoundStream] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._engine: Engine | None = None
+        self._lost = False
+        """Whether there is no engine because it went by itself."""
         # A daemon, so that a driver that hangs for ever cannot keep the process alive; join() is the rule.
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
@@ -227,6 +239,8 @@ class EngineWorker:
                 end = self._do(job)
             except BaseException as error:
                 end = _failure(job, error)
+                if isinstance(error, EngineLostError):
+                    self._lose_engine()
             if end is not None:
                 self._put(end)
         self._close_engine()
@@ -249,6 +263,7 @@ class EngineWorker:
 
     def _do_open(self, job: _Open) -> WorkerEvent:
         self._close_engine()
+        self._lost = False
         try:
             watched = {"progress": self._progress, "cancel": job.cancel} if self._watchable else {}
             engine = self._engine = self._factory(job.path, **watched)
@@ -266,8 +281,10 @@ class EngineWorker:
 
     def _do_reply(self, job: _Reply) -> WorkerEvent:
         end: WorkerEvent = ReplyFailed(job.turn, "")
+        if getattr(self._engine, "lost", False):
+            self._lose_engine()
         if self._engine is None:
-            return end
+            return NotAsked(job.turn) if self._lost else end
         turns = self._written(job)
         if turns is None:
             return Ended(job.turn, Done("cancelled" if job.cancel.cancelled else "stop", ReplyStats()))
@@ -329,6 +346,10 @@ class EngineWorker:
                 continue
             return
 
+    def _lose_engine(self) -> None:
+        self._lost = True
+        self._close_engine()
+
     def _close_engine(self) -> None:
         engine, self._engine = self._engine, None
         if engine is None:
@@ -355,7 +376,7 @@ def _failure(job: _Job, error: BaseException) -> WorkerEvent | None:
         case _Open():
             return OpenFailed(sentence)
         case _Reply():
-            return ReplyFailed(job.turn, sentence)
+            return ReplyFailed(job.turn, sentence, lost=isinstance(error, EngineLostError))
         case _Unload():
             return Unloaded()
     return None

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
+from app import engine_opening
 from app.application import Larimar, Options
 from app.devices.speaker import SystemSpeaker
 from app.engine_opening import open_engine
+from app.engine_process.launching import SPARE
 from app.hub_token import HubToken, HubTokenError
 from app.logging_setup import close_logs, log_to, stop_logging_qt
 from app.paths import Paths
@@ -74,6 +76,8 @@ def _wipe(paths: Paths) -> None:
 
 def _run_once(app: QApplication, options: Options, instance: SingleInstance, wishes: Wishes) -> tuple[int, bool]:
     """Run until the window is closed; return the exit status, and whether everything is to be wiped."""
+    if open_engine is engine_opening.open_engine:
+        SPARE.prepare()  # it imports what an engine needs while the window is being built
     larimar = Larimar(app, options, open_engine, speaker=SystemSpeaker(app))
     wiping: list[bool] = []
     larimar.wipe_requested.connect(lambda: wiping.append(True))
@@ -86,6 +90,7 @@ def _run_once(app: QApplication, options: Options, instance: SingleInstance, wis
         status = app.exec()
     instance.wished.disconnect(larimar.fulfil)
     larimar.close()
+    SPARE.close()
     larimar.window.deleteLater()
     larimar.deleteLater()
     return status, bool(wiping)

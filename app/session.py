@@ -25,6 +25,7 @@ from app.engine_worker import (
     EngineWorker,
     Loading,
     ModelInfo,
+    NotAsked,
     Opened,
     OpenFailed,
     Piece,
@@ -313,6 +314,7 @@ class Session(QObject):
         ends: dict[int, Ended | ReplyFailed] = {}
         opened: Opened | OpenFailed | None = None
         progress: Loading | None = None
+        lost = False
         for event in self._arrived():
             match event:
                 case Loading():
@@ -328,6 +330,11 @@ class Session(QObject):
                     self._jobs_under_way -= 1
                     said.setdefault(event.turn, [])
                     ends[event.turn] = event
+                    lost |= isinstance(event, ReplyFailed) and event.lost
+                case NotAsked(turn):
+                    self._jobs_under_way -= 1
+                    self._put_back(turn)
+                    lost = True
         if self._jobs_under_way == 0:
             self._timer.stop()
         if progress is not None and self._state is SessionState.LOADING and self._jobs_under_way == 1:
@@ -336,9 +343,33 @@ class Session(QObject):
             self._send(turn, events, ends.get(turn))
         if opened is not None and self._state is SessionState.LOADING and self._jobs_under_way == 0:
             self._finish_loading(opened)
+        if lost:
+            self._model_lost()
         self._begin_next()
         if self._state is SessionState.GENERATING and not self._at_worker:
             self._set_state(SessionState.READY)
+
+    def _put_back(self, turn: int) -> None:
+        """Let a question that was not begun wait again, if anybody still waits for its answer."""
+        question = self._at_worker.get(turn)
+        if question is None:
+            return
+        if question.cancel.cancelled:
+            self._send(turn, (), Ended(turn, _CANCELLED))
+            return
+        del self._at_worker[turn]
+        if self._state is SessionState.FAILED:
+            self._end_soon(Frame(turn, error=self._no_model()))
+        else:
+            self._line.append(question)
+
+    def _model_lost(self) -> None:
+        """The engine's process has ended: the next question, or the one that waits, loads the model again."""
+        if self._state in (SessionState.READY, SessionState.GENERATING):
+            self._drop_prepared()
+            self._set_state(SessionState.UNLOADED)
+            if self._line:
+                self.wake()
 
     def _arrived(self) -> list[WorkerEvent]:
         events: list[WorkerEvent] = []

@@ -66,6 +66,10 @@ class EngineBusyError(LarimarError):
     """The engine answers one question at a time, and is at it; or it was closed."""
 
 
+class EngineLostError(LarimarError):
+    """The process that ran the model has ended, and the model with it; it can be loaded again."""
+
+
 class OutOfMemoryError(LarimarError):
     """The machine has too little memory for the model or the context."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import time
-import wave
 from typing import Final
 
 import numpy as np
@@ -22,6 +20,7 @@ from inference.media.audio import (
 )
 from inference.media.log_mel import MAX_TOKENS, frame_count
 from inference.media.preparation import audio_item, check_length
+from inference.media.recording import FULL_SCALE, as_16_bits, recording_of
 from inference.media.streaming import feature_stream
 from inference.media_encoders import EncodedMedia, MediaEncoders
 from inference.messages import Audio
@@ -40,7 +39,6 @@ _EARLIEST_CUT: Final = MAX_TOKENS // 2
 """Soft tokens; clips are cut in their second half."""
 _BETWEEN_MARKS: Final = 4 * _BLOCK
 """Soft tokens between states that are kept in case that the clip is cut behind them."""
-_FULL: Final = np.float32(1 << 15)
 
 
 class StreamingAudioEncoder:
@@ -76,8 +74,8 @@ class StreamingAudioEncoder:
             RunCancelled: ``cancel`` was set.
             OutOfMemoryError: there is not enough memory.
         """
-        rounded = np.clip(np.rint(samples * _FULL), -_FULL, _FULL - 1).astype(np.int16)
-        heard = rounded / _FULL
+        rounded = as_16_bits(samples)
+        heard = np.divide(rounded, FULL_SCALE, dtype=np.float32)
         self._recorded.append(rounded)
         self._clip.hear(heard)
         self._cuts += self._splitter.push(heard)
@@ -91,7 +89,7 @@ class StreamingAudioEncoder:
     @property
     def recording(self) -> Audio:
         """All that was heard, as a WAV file in memory."""
-        return _wav(self._recorded)
+        return recording_of(self._recorded)
 
     def so_far(self) -> Audio | None:
         """Return the recording up to the last soft token, which the encoders then know; ``None`` before the first.
@@ -107,7 +105,7 @@ class StreamingAudioEncoder:
             length += len(samples)
         if not encoded:
             return None
-        recording = _wav(self._recorded, length)
+        recording = recording_of(self._recorded, length)
         self._remember(recording, encoded)
         return recording
 
@@ -225,14 +223,3 @@ class _Clip:
             self._marks = [state]
         elif not self._marks or state.tokens - self._marks[-1].tokens >= _BETWEEN_MARKS:
             self._marks.append(state)
-
-
-def _wav(blocks: list[NDArray[np.int16]], length: int | None = None) -> Audio:
-    """Return the first ``length`` samples as a file of 16 bits, 16 kHz, mono."""
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.concatenate([np.zeros(0, np.int16), *blocks])[:length].astype("<i2").tobytes())
-    return Audio(content.getvalue())
