@@ -62,6 +62,8 @@ def open_engine(
     The arguments, and the errors raised, are those of :meth:`app.engine_process.proxy.EngineProcess.open`. Where the
     system starts no process, the model is loaded here.
     """
+    # This process may come to use ONNX Runtime, too, to tell voices from other sounds.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from app.engine_process.proxy import EngineProcess
 
     try:

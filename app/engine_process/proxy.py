@@ -224,7 +224,7 @@ class EngineProcess:
         kind: str,
         *arguments: object,
         cancel: CancelToken,
-        patience: float = STOP_SECONDS,
+        patience: float | None = None,
         frames: Callable[..., list[bytes]] | None = None,
     ) -> Iterator[tuple[Iterator[Answer], Callable[[], bool]]]:
         """Send a request; give its answers, and whether the process was killed because it did not stop.
@@ -235,7 +235,7 @@ class EngineProcess:
             raise EngineBusyError("The model was closed; load it again.")
         if not self._busy.acquire(blocking=False):
             raise EngineBusyError("The model is still answering; wait for the end of the answer, or stop it.")
-        clock = _Patience(patience, self._process.kill)
+        clock = _Patience(STOP_SECONDS if patience is None else patience, self._process.kill)
         try:
             number = next(self._numbers)
             self._process.send(*(frames or _plain)(kind, number, *arguments))

@@ -298,12 +298,16 @@ def _framed(content: bytes) -> bytes:
     return LENGTH.pack(len(content)) + content
 
 
+def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
+
+
 class _Pickler(pickle.Pickler):
     def __init__(self, file: BytesIO, share: Callable[[bytes], str]) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._share = share
         self.dispatch_table = copyreg.dispatch_table | {
-            MappingProxyType: lambda mapping: (MappingProxyType, (dict(mapping),))
+            MappingProxyType: lambda mapping: (_read_only, (dict(mapping),))
         }
 
     def persistent_id(self, value: Any) -> str | None:
