@@ -13,6 +13,8 @@ from pathlib import Path
 import platformdirs
 
 _NAME = "larimar"
+LOCK = "running.lock"
+"""Name of the file, among the settings, that the program locks while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Paths:
     def settings(self) -> Path:
         """The file of the settings."""
         return self.config / "settings.ini"
+
+    @property
+    def lock(self) -> Path:
+        """The file that is there while the program runs, or when it was killed."""
+        return self.config / LOCK
 
     @property
     def models(self) -> Path:

@@ -17,6 +17,7 @@ from app.hub_token import HubToken, HubTokenError
 from app.logging_setup import close_logs, log_to, stop_logging_qt
 from app.paths import Paths
 from app.qt_application import QuitOnInterrupt, make_qapplication
+from app.session import SessionState
 from app.single_instance import SingleInstance, Wishes
 from app.wipe import is_unfinished, wipe
 from inference.network import NETWORK
@@ -74,11 +75,18 @@ def _wipe(paths: Paths) -> None:
         print(f"{path} could not be deleted.", file=sys.stderr)
 
 
+def _renew_spare(state: SessionState) -> None:
+    if state is SessionState.UNLOADED:
+        SPARE.renew()
+
+
 def _run_once(app: QApplication, options: Options, instance: SingleInstance, wishes: Wishes) -> tuple[int, bool]:
     """Run until the window is closed; return the exit status, and whether everything is to be wiped."""
     if open_engine is engine_opening.open_engine:
         SPARE.prepare()  # it imports what an engine needs while the window is being built
     larimar = Larimar(app, options, open_engine, speaker=SystemSpeaker(app))
+    # Likewise when the model is gone: the next question is not to wait for imports.
+    larimar.session.state_changed.connect(_renew_spare)
     wiping: list[bool] = []
     larimar.wipe_requested.connect(lambda: wiping.append(True))
     larimar.wipe_requested.connect(larimar.window.quit)

@@ -24,6 +24,7 @@ from typing import Literal, get_args
 from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from app.paths import LOCK
 from app.private_files import make_private_folder, private_opener
 from inference.errors import ForeignFileError
 from inference.foreign_json import JsonLimits, parse_json

@@ -45,6 +45,18 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             return talk.run_ask(parser.parse_args(["ask", options.ask], namespace=options), parser)
         remark(f"{problem} The chat goes on here in the terminal.")
         return talk.run_chat(parser.parse_args(["chat"], namespace=options), parser)
+    from app.engine_process.launching import SPARE
+    from app.paths import Paths
+
+    try:
+        if not (options.quit or options.do or Paths.of_user().lock.exists()):
+            SPARE.prepare()  # nobody seems to be running: the engine's process starts while the window is imported
+        return _run(options)
+    finally:
+        SPARE.close()
+
+
+def _run(options: argparse.Namespace) -> int:
     from app.single_instance import Wishes, tell
 
     wishes = Wishes(options.new_chat, options.ask or "", options.quit, options.do)

@@ -138,12 +138,19 @@ class Spare:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: ChildProcess | None = None
+        self._kept = False
 
     def prepare(self) -> None:
         """Start one, if there is none."""
         with self._lock, contextlib.suppress(OSError):
+            self._kept = True
             if self._process is None:
                 self._process = ChildProcess()
+
+    def renew(self) -> None:
+        """Start another one, where somebody wanted one before: the program is not about to end."""
+        if self._kept:
+            self.prepare()
 
     def take(self) -> ChildProcess:
         """Return the one that was prepared, or one that is started now. Raises :class:`OSError`."""
@@ -156,8 +163,9 @@ class Spare:
         return ChildProcess()
 
     def close(self) -> None:
-        """End the one that nobody took."""
+        """End the one that nobody took, and keep none any more."""
         with self._lock:
+            self._kept = False
             process, self._process = self._process, None
         if process is not None:
             process.end()
