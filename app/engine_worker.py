@@ -132,6 +132,8 @@ class NotAsked:
     """The engine has gone since the last reply, so that this one was not begun. It must be opened again."""
 
     turn: int
+    sentence: str = ""
+    """What to tell the user where that is in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +378,9 @@ def _failure(job: _Job, error: BaseException) -> WorkerEvent | None:
         case _Open():
             return OpenFailed(sentence)
         case _Reply():
-            return ReplyFailed(job.turn, sentence, lost=isinstance(error, EngineLostError))
+            if isinstance(error, EngineLostError):
+                return ReplyFailed(job.turn, sentence, lost=True) if error.begun else NotAsked(job.turn, sentence)
+            return ReplyFailed(job.turn, sentence)
         case _Unload():
             return Unloaded()
     return None

@@ -70,6 +70,8 @@ class _Question:
     options: ReplyOptions
     background: bool
     cancel: CancelToken = field(default_factory=CancelToken)
+    put_back: bool = False
+    """Whether the engine had gone before it was asked this."""
 
 
 class Session(QObject):
@@ -331,9 +333,9 @@ class Session(QObject):
                     said.setdefault(event.turn, [])
                     ends[event.turn] = event
                     lost |= isinstance(event, ReplyFailed) and event.lost
-                case NotAsked(turn):
+                case NotAsked(turn, sentence):
                     self._jobs_under_way -= 1
-                    self._put_back(turn)
+                    self._put_back(turn, sentence)
                     lost = True
         if self._jobs_under_way == 0:
             self._timer.stop()
@@ -349,7 +351,7 @@ class Session(QObject):
         if self._state is SessionState.GENERATING and not self._at_worker:
             self._set_state(SessionState.READY)
 
-    def _put_back(self, turn: int) -> None:
+    def _put_back(self, turn: int, sentence: str) -> None:
         """Let a question that was not begun wait again, if anybody still waits for its answer."""
         question = self._at_worker.get(turn)
         if question is None:
@@ -360,7 +362,10 @@ class Session(QObject):
         del self._at_worker[turn]
         if self._state is SessionState.FAILED:
             self._end_soon(Frame(turn, error=self._no_model()))
+        elif question.put_back:  # a model that goes by itself again and again is not loaded for ever
+            self._end_soon(Frame(turn, error=sentence or self._unexpected_reply()))
         else:
+            question.put_back = True
             self._line.append(question)
 
     def _model_lost(self) -> None:

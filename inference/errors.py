@@ -69,6 +69,11 @@ class EngineBusyError(LarimarError):
 class EngineLostError(LarimarError):
     """The process that ran the model has ended, and the model with it; it can be loaded again."""
 
+    def __init__(self, sentence: str, *, begun: bool = True) -> None:
+        super().__init__(sentence)
+        self.begun = begun
+        """Whether it had begun with what was asked for, which may therefore have ended it."""
+
 
 class OutOfMemoryError(LarimarError):
     """The machine has too little memory for the model or the context."""

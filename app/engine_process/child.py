@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from app.engine_process import wire
-from app.engine_process.wire import Answer, Failed, Finished, Heard, LogLine, MayKeep, Opened, Progress
+from app.engine_process.wire import Answer, Begun, Failed, Finished, Heard, LogLine, MayKeep, Opened, Progress
 from app.error_report import describe
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError
@@ -135,6 +135,8 @@ class Child:
             case ("forget", stream):
                 self._streams.pop(stream, None)
                 return
+        self.send(Begun())
+        match request:
             case ("open", number, options):
                 self._open(options, self._cancels[number])
             case (("reply" | "prepare") as kind, number, turns, options):

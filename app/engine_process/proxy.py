@@ -20,6 +20,7 @@ from app.engine_process import wire
 from app.engine_process.launching import SPARE, ChildProcess
 from app.engine_process.wire import (
     Answer,
+    Begun,
     Failed,
     Finished,
     Heard,
@@ -260,9 +261,15 @@ class EngineProcess:
 
     def _answers(self) -> Generator[Answer]:
         """Yield answers to the end of a request. Raises what the engine raised."""
+        begun = False
         while True:
-            answer = self._receive()
+            try:
+                answer = self._process.receive()
+            except (EOFError, MalformedError) as error:
+                raise self._end(error, begun) from None
             match answer:
+                case Begun():
+                    begun = True
                 case LogLine():
                     self._log(answer)
                 case MayKeep():
@@ -274,19 +281,15 @@ class EngineProcess:
                 case _:
                     yield answer
 
-    def _receive(self) -> Answer:
-        try:
-            return self._process.receive()
-        except EOFError:
-            self._lost = True
-            status = self._process.end(patience=1.0)
-        except MalformedError as error:
+    def _end(self, error: Exception, begun: bool) -> EngineLostError:
+        """The process has ended, or talks nonsense; return the error to raise."""
+        self._lost = True
+        if isinstance(error, MalformedError):
             log.error("The engine's process answers nonsense: %s", error)
-            self._lost = True
-            self._process.end()
-            status = 1
+            self._process.kill()
+        status = self._process.end(patience=1.0)
         log.error("The engine's process ended with status %d", status)
-        raise EngineLostError(_why(status))
+        return EngineLostError(_why(status, loaded=bool(self.name)), begun=begun)
 
     def _log(self, line: LogLine) -> None:
         """Write a line as if it came from this process. What the child says is not believed to be harmless."""
@@ -394,9 +397,13 @@ def _error(failed: Failed) -> Exception:
     return LarimarError(failed.sentence)
 
 
-def _why(status: int) -> str:
+def _why(status: int, *, loaded: bool = True) -> str:
     """Return the sentence about a process that has ended with ``status``."""
-    again = "Ask again: the model is then loaded anew."
+    again = (
+        "Ask again: the model is then loaded anew."
+        if loaded
+        else "It was still loading the model: try again, or choose another model."
+    )
     if status == -getattr(signal, "SIGKILL", 9):
         return f"The process that ran the model was ended from outside, perhaps because memory ran out. {again}"
     if status == -getattr(signal, "SIGBUS", 7):

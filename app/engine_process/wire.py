@@ -76,6 +76,11 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The engine begins with a request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A request ended in order."""
 
@@ -94,7 +99,7 @@ class LogLine:
     text: str
 
 
-Answer = ReplyEvent | Opened | Progress | Heard | Failed | Finished | MayKeep | LogLine
+Answer = ReplyEvent | Opened | Progress | Heard | Begun | Failed | Finished | MayKeep | LogLine
 
 
 def encoded(answer: Answer) -> bytes:
@@ -120,6 +125,8 @@ def encoded(answer: Answer) -> bytes:
             value = ["heard", answer.samples]
         case Failed():
             value = ["failed", answer.kind, answer.sentence]
+        case Begun():
+            value = ["begun"]
         case Finished():
             value = ["finished"]
         case MayKeep():
@@ -208,6 +215,7 @@ _DECODERS: Final[dict[str, Callable[..., Answer]]] = {
     "progress": lambda step, share: Progress(_text(step), _number(share)),
     "heard": lambda samples: Heard(None if samples is None else _count(samples)),
     "failed": lambda kind, sentence: Failed(_text(kind), _text(sentence)),
+    "begun": Begun,
     "finished": Finished,
     "may keep": MayKeep,
     "log": lambda level, name, text: LogLine(_count(level), _text(name), _text(text)),

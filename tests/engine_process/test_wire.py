@@ -17,6 +17,7 @@ from app.engine_process import wire
 from app.engine_process.wire import (
     ANSWER_BYTES,
     Answer,
+    Begun,
     Failed,
     Finished,
     Heard,
@@ -70,6 +71,7 @@ answers = st.one_of(
     st.builds(Failed, texts, texts),
     st.just(Finished()),
     st.just(MayKeep()),
+    st.just(Begun()),
     st.builds(LogLine, counts, texts, texts),
 )
 
