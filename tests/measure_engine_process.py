@@ -80,7 +80,9 @@ def one(here: bool, model: Path | None, rounds: int) -> dict[str, list[float]]:
 
     from app.application import Larimar, Options
     from app.engine_opening import open_engine, open_engine_here
+    from app.engine_process.launching import SPARE
     from app.qt_application import make_qapplication
+    from app.running import _renew_spare
     from app.session import SessionState
     from inference.messages import Audio, ReplyOptions, Text, Turn
 
@@ -95,6 +97,9 @@ def one(here: bool, model: Path | None, rounds: int) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         larimar = Larimar(app, Options(model, Path(folder)), open_engine_here if here else open_engine)
         session = larimar.session
+        if not here:
+            SPARE.prepare()
+            session.state_changed.connect(_renew_spare)
         frames: list[tuple[float, Any]] = []
         session.frame.connect(lambda frame: frames.append((time.perf_counter(), frame)))
         larimar.window.resize(1080, 760)
@@ -159,9 +164,12 @@ def one(here: bool, model: Path | None, rounds: int) -> dict[str, list[float]]:
             found.setdefault("memory loaded, all, MB", []).append(sum(map(proportional, pids)))
             session.unload()
             until(lambda: session.state is SessionState.UNLOADED and session._jobs_under_way == 0)
-            found.setdefault("memory unloaded, all, MB", []).append(proportional("self"))
+            time.sleep(2)  # until the spare process has imported everything
+            spare = [SPARE._process.pid] if SPARE._process is not None else []
+            found.setdefault("memory unloaded, all, MB", []).append(sum(map(proportional, ["self", *spare])))
         larimar.window.close()
         larimar.close()
+        SPARE.close()
     return found
 
 

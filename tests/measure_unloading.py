@@ -38,9 +38,14 @@ def until(condition: Callable[[], bool]) -> None:
     loop.exec()
 
 
-def megabytes() -> float:
-    """Return anonymous resident memory."""
-    return round(resident_bytes()["anonymous"] / 1e6, 1)
+def megabytes(larimar: Larimar) -> float:
+    """Return anonymous resident memory, that of the engine's process included."""
+    engine = larimar.session._worker._engine
+    anonymous = resident_bytes()["anonymous"]
+    if engine is not None:
+        lines = Path(f"/proc/{engine.pid}/status").read_text().splitlines()  # type: ignore[attr-defined]
+        anonymous += next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+    return round(anonymous / 1e6, 1)
 
 
 def main() -> None:
@@ -53,7 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         larimar = Larimar(app, Options(wanted.folder, Path(folder)), open_engine)
         larimar.window.show()
-        result: dict[str, object] = {"before": megabytes()}
+        result: dict[str, object] = {"before": megabytes(larimar)}
         cycles: list[dict[str, float]] = []
         for _ in range(wanted.cycles):
             larimar.session.wake() if cycles else larimar.start()
@@ -62,10 +67,10 @@ def main() -> None:
             until(lambda: bool((last := larimar.window.chat.model.last) and (last.text or not last.under_way)))
             larimar.window.chat.controller.stop()
             until(lambda: larimar.session.state is SessionState.READY)
-            loaded = megabytes()
+            loaded = megabytes(larimar)
             larimar.session.unload()
             until(lambda: larimar.session._jobs_under_way == 0)
-            cycles.append({"loaded": loaded, "unloaded": megabytes()})
+            cycles.append({"loaded": loaded, "unloaded": megabytes(larimar)})
         result["cycles"] = cycles
         larimar.window.close()
         larimar.close()

@@ -8,7 +8,7 @@ import logging
 import re
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,6 @@ from app.engine_process.wire import (
     Opened,
     Progress,
 )
-from app.settings import ProviderChoice
 from inference import errors
 from inference.cancellation import CancelToken
 from inference.errors import (
@@ -40,7 +39,7 @@ from inference.errors import (
     LoadCancelledError,
     UnsupportedInputError,
 )
-from inference.graphs.session import RunCancelled
+from inference.graphs.session import ProviderChoice, RunCancelled
 from inference.media.recording import as_16_bits, recording_of
 from inference.messages import Audio, Done, Prefill, ReplyEvent, ReplyOptions, ReplyStats, Text, Thought, ToolCall, Turn
 
@@ -54,6 +53,8 @@ CLOSE_SECONDS: Final = 10.0
 """How long closing may take: the engine may write down what it computed for conversations."""
 _LOGGER: Final = re.compile(r"(inference|app)(\.\w+){0,5}", re.ASCII)
 _MOST_LINES: Final = 2000
+"""Lines for the log that one process may write."""
+_MOST_QUESTIONS: Final = 10_000
 
 
 class EngineProcess:
@@ -103,25 +104,43 @@ class EngineProcess:
             EngineLostError: the process ended while it was loading.
             OSError: the system starts no process.
         """
-        engine = cls(SPARE.take(), prefix_cache_allowed)
+        options = {
+            "path": path,
+            "provider": provider,
+            "threads": threads,
+            "prefix_cache": prefix_cache,
+            "log_level": logging.getLogger("inference").getEffectiveLevel(),
+            "crash_log": crash_log,
+        }
+        cancel = cancel or CancelToken()
         try:
-            options: dict[str, object] = {
-                "path": path,
-                "provider": provider,
-                "threads": threads,
-                "prefix_cache": prefix_cache,
-                "log_level": logging.getLogger("inference").getEffectiveLevel(),
-                "crash_log": crash_log,
-            }
-            engine._load(options, progress, cancel or CancelToken())
+            return cls._opened(SPARE.take(), options, prefix_cache_allowed, progress, cancel)
+        except EngineLostError as error:
+            if error.begun or cancel.cancelled:
+                raise
+        # The spare one had gone before it was needed, for want of memory perhaps.
+        return cls._opened(SPARE.take(), options, prefix_cache_allowed, progress, cancel)
+
+    @classmethod
+    def _opened(
+        cls,
+        process: ChildProcess,
+        options: Mapping[str, object],
+        may_keep: Callable[[], bool] | None,
+        progress: Callable[[str, float], None] | None,
+        cancel: CancelToken,
+    ) -> EngineProcess:
+        engine = cls(process, may_keep)
+        try:
+            engine._load(options, progress, cancel)
         except BaseException:
             engine._closed = True
-            engine._process.end()
+            process.end()
             raise
         return engine
 
     def _load(
-        self, options: dict[str, object], progress: Callable[[str, float], None] | None, cancel: CancelToken
+        self, options: Mapping[str, object], progress: Callable[[str, float], None] | None, cancel: CancelToken
     ) -> None:
         with self._asked("open", options, cancel=cancel, patience=LOAD_STOP_SECONDS) as (answers, killed):
             try:
@@ -262,6 +281,7 @@ class EngineProcess:
     def _answers(self) -> Generator[Answer]:
         """Yield answers to the end of a request. Raises what the engine raised."""
         begun = False
+        asked = 0
         while True:
             try:
                 answer = self._process.receive()
@@ -273,6 +293,9 @@ class EngineProcess:
                 case LogLine():
                     self._log(answer)
                 case MayKeep():
+                    asked += 1
+                    if asked > _MOST_QUESTIONS:  # and it does not wait for answers, or they would be fewer
+                        raise self._end(MalformedError("it asks without end"), begun)
                     self.tell("keep", self._may_keep is None or bool(self._may_keep()))
                 case Finished():
                     return
