@@ -24,7 +24,7 @@ def child_command() -> list[str]:
     """Return the command that starts the process; whatever ``python`` may be on the PATH has no part in it."""
     if getattr(sys, "frozen", False):
         return [sys.executable, CHILD_ARGUMENT]
-    return [sys.executable, "-c", _BOOT, str(_ROOT)]
+    return [sys.executable, "-P", "-c", _BOOT, str(_ROOT)]
 
 
 class ChildProcess:
