@@ -19,7 +19,7 @@ from app.engine_opening import open_engine
 from app.engine_process import launching, proxy
 from app.engine_process.proxy import EngineProcess
 from app.session import Frame, Session, SessionState
-from gui.asking import MakeSession, ask, collect, ends, finish
+from gui.asking import MakeSession, ask, collect, ends
 from inference.errors import EngineLostError
 from inference.messages import Audio, ReplyOptions, Text, Turn
 
@@ -72,7 +72,7 @@ def test_a_fault_within_a_reply_is_a_sentence_and_the_next_question_is_answered(
     strike(session, fault)
     qtbot.waitUntil(lambda: turn in ends(frames), timeout=GUARD)
     assert "loaded anew" in frames[-1].error
-    qtbot.waitUntil(lambda: session.state is SessionState.UNLOADED)
+    qtbot.waitUntil(lambda: session.state is SessionState.UNLOADED, timeout=GUARD)
     assert session.takes_questions
     assert session.model is not None
     assert answered(qtbot, session, frames)
@@ -99,7 +99,7 @@ def test_a_fault_while_somebody_speaks_loses_no_sound(qtbot: QtBot, session: Ses
 
     stream = session.listen()
     stream.feed(SECOND)
-    qtbot.waitUntil(lambda: stream._encoder is not None)
+    qtbot.waitUntil(lambda: stream._encoder is not None, timeout=GUARD)
     strike(session, fault)
     stream.feed(SECOND)
     turn = session.submit(stream.turns(write, whole=True), SHORT)
@@ -230,9 +230,9 @@ def test_an_engine_that_is_lost_again_and_again_fails_each_time(qtbot: QtBot, ma
     for _ in range(3):
         frames.clear()
         ask(session)
-        qtbot.waitUntil(lambda: bool(frames) and frames[-1].last)
+        qtbot.waitUntil(lambda: bool(frames) and frames[-1].last, timeout=GUARD)
         assert frames[-1].error == "It has gone."
-        qtbot.waitUntil(lambda: session.state is SessionState.UNLOADED)
+        qtbot.waitUntil(lambda: session.state is SessionState.UNLOADED, timeout=GUARD)
     assert len(opened) == 3
 
 
@@ -246,4 +246,5 @@ def test_where_no_process_starts_the_engine_works_here(
     assert not isinstance(session._worker._engine, EngineProcess)
     frames = collect(session)
     ask(session)
-    finish(qtbot, session, frames)
+    qtbot.waitUntil(lambda: bool(frames) and frames[-1].last, timeout=GUARD)
+    assert not frames[-1].error
