@@ -83,7 +83,7 @@ def _renew_spare(state: SessionState) -> None:
 def _run_once(app: QApplication, options: Options, instance: SingleInstance, wishes: Wishes) -> tuple[int, bool]:
     """Run until the window is closed; return the exit status, and whether everything is to be wiped."""
     if open_engine is engine_opening.open_engine:
-        SPARE.prepare()  # it imports what an engine needs while the window is being built
+        SPARE.begin()  # it imports what an engine needs while the window is being built
     larimar = Larimar(app, options, open_engine, speaker=SystemSpeaker(app))
     # Likewise when the model is gone: the next question is not to wait for imports.
     larimar.session.state_changed.connect(_renew_spare)

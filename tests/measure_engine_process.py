@@ -39,7 +39,7 @@ if {here}:
     import app.running
     import app.engine_process.launching
     app.running.open_engine = app.engine_opening.open_engine_here
-    app.engine_process.launching.SPARE.prepare = lambda: None
+    app.engine_process.launching.SPARE.begin = lambda: None
 import main
 sys.exit(main.main())
 """

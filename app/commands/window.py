@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
     try:
         if not (options.quit or options.do or Paths.of_user().lock.exists()):
-            SPARE.prepare()  # nobody seems to be running: the engine's process starts while the window is imported
+            SPARE.begin()  # nobody seems to be running: the engine's process starts while the window is imported
         return _run(options)
     finally:
         SPARE.close()

@@ -19,11 +19,16 @@ in the window's own.
 **A process that is gone.** The session goes back to “unloaded”: the next question loads the model again. What the
 engine had not begun with is asked again by itself, once; what it was at work on ends in a sentence.
 
-**What it costs**, measured with ``tests/measure_engine_process.py`` and the demo model on two busy cores, the engine
-here and apart in turn: an event takes 18 µs more, of some milliseconds for a token of the smallest model there is; it
-speaks no slower (100 and 130 tokens a second), since the window no longer takes Python's lock from it; the first text
-comes after 48 and 39 ms, the end of a recording is encoded after 136 and 109 ms; with a model loaded, both processes
-have 198 MB instead of 178. Imports cost the engine's process 0.4 s of one core: it is therefore started before the
-window is imported, and a spare one when a model was unloaded. The window's own process needs 1.3 instead of 1.7 s of
-processor time until the model is ready.
+**What it costs**, measured in turn with ``tests/measure_engine_process.py`` and the demo model, on two cores that other
+programs kept busy; medians, the engine in the window's process and in its own:
+
+- an event takes 18 µs more (48 µs on the busiest machine), of some milliseconds for a token of the smallest model;
+- 57 and 64 tokens a second; the first text after 72 and 45 ms; a recording is encoded 177 and 216 ms after its last
+  sample, in another run 136 and 109 ms: all within the noise of that machine, as is the longest gap of the event loop;
+- memory of all processes with a model loaded, 155 and 172 MB; unloaded, 138 and 117 MB with a spare process waiting,
+  with which loading again takes 2.4 and 2.3 s;
+- processor time of the window's process until the model is ready, 1.5 and 1.1 s; but the engine's process needs 0.4 s
+  of its own for imports. Where there are four cores it is therefore started before the window is imported. On two,
+  that made the window come later by 0.3 s; there it is started when the window is shown, which then comes as before,
+  and the model is ready 0.4 s later.
 """

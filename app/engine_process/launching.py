@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import subprocess
 import sys
@@ -18,6 +19,8 @@ CHILD_ARGUMENT: Final = "--engine-process"
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _BOOT: Final = "import sys; sys.path.insert(0, sys.argv[1]); from app.engine_process.child import main; main()"
 _END_SECONDS: Final = 2.0
+_CORES_TO_SPARE: Final = 4
+"""On two busy cores the window comes later by what the imports beside it take."""
 
 
 def child_command() -> list[str]:
@@ -146,6 +149,13 @@ class Spare:
             self._kept = True
             if self._process is None:
                 self._process = ChildProcess()
+
+    def begin(self) -> None:
+        """Start one while the program itself starts, where that does not hold up its window; keep one from then on."""
+        with self._lock:
+            self._kept = True
+        if (os.cpu_count() or 1) >= _CORES_TO_SPARE:
+            self.prepare()
 
     def renew(self) -> None:
         """Start another one, where somebody wanted one before: the program is not about to end."""
