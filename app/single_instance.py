@@ -31,8 +31,6 @@ from inference.foreign_json import JsonLimits, parse_json
 
 log = logging.getLogger(__name__)
 
-LOCK = "running.lock"
-
 Deed = Literal["", "dictate", "dictate-start", "dictate-stop", "cancel", "paste-last", "ask-screen"]
 """What a second start can have done without a word in the window; empty for nothing."""
 _LINE_AT_MOST = 1 << 20
