@@ -85,9 +85,12 @@ class _Portable:
             new.name = f"standard.{self._replaced}.{position}"
             for number, value in enumerate(new.outputs):
                 value.name = f"{new.name}.{number}"
-        for value, old in zip(outputs, node.outputs, strict=True):
+        replaced, left_out = node.outputs[: len(outputs)], node.outputs[len(outputs) :]
+        if any(value.uses() or value.is_graph_output() for value in left_out):
+            raise UnsupportedModelError(f"This form of {node.op_type} has no portable form yet.")
+        for value, old in zip(outputs, replaced, strict=True):
             value.name, value.shape, value.type = old.name, old.shape, old.type
-        ir.convenience.replace_nodes_and_values(node.graph, node, [node], nodes, node.outputs, outputs)
+        ir.convenience.replace_nodes_and_values(node.graph, node, [node], nodes, replaced, outputs)
 
     def _rms_norm(self, node: ir.Node) -> list[ir.Value]:
         write = self._write
