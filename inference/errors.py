@@ -6,9 +6,26 @@ the technical cause, where there is one, is chained with ``raise … from``.
 
 from __future__ import annotations
 
+from inference.foreign_names import printable
+
 
 class LarimarError(Exception):
     """Base of every error that is meant to be read by a user."""
+
+
+class ForeignFileError(LarimarError):
+    """A file that somebody else made is not what it should be.
+
+    Args:
+        source: the file, or words for what was read.
+        reason: what is wrong, as the second half of a sentence without its full stop ("is a pipe").
+        missing: whether there is no such file.
+    """
+
+    def __init__(self, source: object, reason: str, *, missing: bool = False) -> None:
+        super().__init__(f"{printable(str(source))} {reason}.")
+        self.reason = reason
+        self.missing = missing
 
 
 class ModelFolderError(LarimarError):
