@@ -43,7 +43,7 @@ SHARED = {
     "no present": ["second"],
     "unread present": ["second", "second_key", "second_value"],
 }
-"""What a layer that shares the keys of another hands back, by what it is called; files that were made before this was known name none."""
+"""What a layer that shares the keys of another hands back, by what it is called; older files name no present."""
 
 
 def attention_graph(
@@ -171,7 +171,7 @@ def test_presents_that_nobody_reads_are_not_made() -> None:
 
 
 def test_files_name_the_present_of_every_layer(drafted: Any) -> None:
-    """ONNX Runtime before 1.31, on which transformers.js runs, crashes where an attention node names one output only."""
+    """ONNX Runtime before 1.31, on which transformers.js runs, crashes where an attention node names none."""
     folder = drafted("e2b").folder
     for graph in ("decoder_model_merged", "drafter"):
         nodes = onnx.load(folder.graph(graph), load_external_data=False).graph.node
