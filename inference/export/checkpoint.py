@@ -40,9 +40,22 @@ class PackedRecord:
 
     packed: TensorRecord
     scales: TensorRecord
-    shape: tuple[int, int]
-    bits: Bits
-    block_size: int
+    form: qat.PackedForm
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the matrix."""
+        return self.form.shape
+
+    @property
+    def bits(self) -> Bits:
+        """Of a value."""
+        return self.form.bits
+
+    @property
+    def block_size(self) -> int:
+        """Columns that share a scale in the graph."""
+        return self.form.block_size
 
 
 class Checkpoint:
@@ -195,7 +208,8 @@ class Checkpoint:
         packed = self._packed[name]
         words = self._read_rows(packed.packed, rows)
         scales = _as_float32(self._read_rows(packed.scales, rows), packed.scales.dtype)
-        return qat.repack_compressed_tensors(words, scales, packed.shape[1])
+        form = packed.form
+        return qat.repack_compressed_tensors(words, scales, form.shape[1], form.block_size, form.group_size, form.bits)
 
     def _read_rows(self, record: TensorRecord, rows: slice) -> NDArray[Any]:
         shape = record.shape
@@ -219,35 +233,31 @@ class Checkpoint:
             if not name.endswith(f".{qat.PACKED}"):
                 continue
             module = name.removesuffix(f".{qat.PACKED}")
-            packed, scales, shape = (self.record(f"{module}.{part}") for part in (qat.PACKED, qat.SCALE, qat.SHAPE))
+            packed, scales = (self.record(f"{module}.{part}") for part in (qat.PACKED, qat.SCALE))
             if f"{module}.weight_g_idx" in self._tensors or f"{module}.weight_zero_point" in self._tensors:
                 raise UnsupportedModelError(
                     f"The weights of “{module}” are quantised with reordered columns or zero points, which Larimar "
                     "cannot read. Choose the checkpoint whose name ends in w4a16-ct, or one that is not quantised."
                 )
-            try:
-                rows, columns = (int(size) for size in self._read_rows(shape, slice(None)))
-                block_size = columns // scales.shape[1]
-                bits = packed.shape[1] * 32 // columns
-                sound = (
-                    packed.dtype == "I32"
-                    and scales.dtype in FLOAT_DTYPES
-                    and packed.shape[0] == scales.shape[0] == rows
-                    and packed.shape[1] * 32 == columns * bits
-                    and scales.shape[1] * block_size == columns
-                    and bits in (4, 8)
-                    and block_size in (16, 32, 64, 128, 256)
-                )
-            except (ValueError, IndexError, ZeroDivisionError):
-                sound = False
-            if not sound:
+            form = None
+            if packed.dtype == "I32" and scales.dtype in FLOAT_DTYPES:
+                form = qat.packed_form(self.raw_config, packed.shape, scales.shape, self._given_shape(module))
+            if form is None:
                 raise CheckpointError(
                     f"The packed weights of “{module}” do not fit together: {qat.PACKED} {list(packed.shape)} "
                     f"{packed.dtype}, {qat.SCALE} {list(scales.shape)} {scales.dtype}. Download the checkpoint again."
                 )
-            width: Bits = 4 if bits == 4 else 8
-            found[f"{module}.weight"] = PackedRecord(packed, scales, (rows, columns), width, block_size)
+            found[f"{module}.weight"] = PackedRecord(packed, scales, form)
         return found
+
+    def _given_shape(self, module: str) -> tuple[int, ...] | None:
+        """Return the shape that the checkpoint gives a packed matrix; ``None`` where it gives none, empty: nonsense."""
+        record = self._tensors.get(f"{module}.{qat.SHAPE}")
+        if record is None:
+            return None
+        if record.dtype not in ("I32", "I64") or record.shape != (2,):
+            return ()
+        return tuple(int(size) for size in self._read_rows(record, slice(None)))
 
     def _find_text_prefix(self) -> str:
         """Return what precedes ``embed_tokens.weight``: it differs between the text model and the multimodal one."""
