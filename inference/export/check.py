@@ -385,7 +385,6 @@ def _reference_layer(context: CheckContext, layer: Any, index: int, inputs: _Lay
             shared_kv_states={inputs.layer_type: tuple(torch.from_numpy(part) for part in inputs.shared.values())},
             position_embeddings=rotary(hidden, positions, inputs.layer_type),
             attention_mask=mask,
-            past_key_values=None,
             **keywords,
         ).numpy()
     return output
