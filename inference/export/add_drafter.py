@@ -28,7 +28,7 @@ from inference.export.drafter_checkpoint import open_drafter
 from inference.export.families import FAMILIES
 from inference.export.graph_files import Reporter
 from inference.export.half_precision import to_half_precision
-from inference.export.portable import to_standard_operators
+from inference.export.portable import to_standard_operators, write_odd_attention_out
 from inference.model_folder import ModelFolder
 
 
@@ -72,6 +72,8 @@ def add_drafter(drafter: Path, folder: Path, progress: Progress | None = None) -
         to_half_precision(builder)
     if target.record.get("operators") == operators(portable=True):
         to_standard_operators(builder)
+    else:
+        write_odd_attention_out(builder)
     check_room(target.path, weight_bytes(builder))
     staging: Path | None = None
     try:

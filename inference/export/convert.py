@@ -18,7 +18,7 @@ from inference.errors import (
 )
 from inference.export.checkpoint import Checkpoint, building_of
 from inference.export.drafter import DRAFTER, build_drafter, drafter_plan
-from inference.export.drafter_checkpoint import DrafterCheckpoint, open_drafter
+from inference.export.drafter_checkpoint import DrafterCheckpoint, cache_shapes, open_drafter
 from inference.export.graph_files import (
     ConversionCancelled,
     Progress,
@@ -30,7 +30,7 @@ from inference.export.graph_files import (
     write_json,
 )
 from inference.export.half_precision import to_half_precision
-from inference.export.portable import to_standard_operators
+from inference.export.portable import HEAD_MULTIPLE, to_standard_operators, write_odd_attention_out
 from inference.export.processor_files import processor_files
 from inference.export.quantize import BLOCK_SIZE
 from inference.export.recipes import RECIPES, GraphRecipe
@@ -130,6 +130,11 @@ def convert_checkpoint(
     _check_out(out)
     source = Checkpoint(checkpoint)
     copied = {name: content for name in _COPIED_FILES if (content := _copied(checkpoint / name)) is not None}
+    if precision in _HALF and (odd := _odd_head(source)):
+        raise UnsupportedModelError(
+            f"The heads of this model have {odd} numbers, and in float16 there is no attention for heads whose size is "
+            f"no multiple of {HEAD_MULTIPLE}. Choose --precision q4, q8 or fp32."
+        )
     assistant = None if drafter is None else open_drafter(drafter, source.text_config)
 
     builds: dict[str, Callable[[], GraphBuilder]] = {
@@ -194,6 +199,8 @@ def _write_graphs(
                 to_half_precision(builders[name])
             if portable:
                 to_standard_operators(builders[name])
+            else:
+                write_odd_attention_out(builders[name])
     sizes = {name: weight_bytes(builder) for name, builder in builders.items()}
     staging.path.parent.mkdir(parents=True, exist_ok=True)
     check_room(staging.path.parent, sum(sizes.values()))
@@ -240,6 +247,13 @@ def _copied(file: Path) -> bytes | None:
         if file.name in _REQUIRED_FILES:
             raise CheckpointError(f"{file} is missing. Give the folder that holds the whole checkpoint.") from error
         return None
+
+
+def _odd_head(source: Checkpoint) -> int | None:
+    """Return a size of heads that ONNX Runtime's attention does not take, if there is one."""
+    with building_of(source.folder):
+        sizes = [size for _, size in cache_shapes(source.text_config).values()]
+    return next((size for size in sizes if size % HEAD_MULTIPLE), None)
 
 
 def _staging(out: Path, key: str, fresh: bool) -> Staging:

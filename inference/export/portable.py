@@ -38,6 +38,15 @@ def to_standard_operators(builder: GraphBuilder) -> None:
     _Portable(builder).run()
 
 
+HEAD_MULTIPLE = 8
+"""Sizes of heads that ``GroupQueryAttention`` takes are multiples of it."""
+
+
+def write_odd_attention_out(builder: GraphBuilder) -> None:
+    """Write attention out whose heads ONNX Runtime's own operator does not take, and leave all else as it is."""
+    _Portable(builder).write_odd_attention_out()
+
+
 class _Portable:
     def __init__(self, builder: GraphBuilder) -> None:
         self._builder = builder
@@ -77,6 +86,12 @@ class _Portable:
             if not value.uses() and not value.is_graph_input():
                 del graph.initializers[name]
         graph.opset_imports.pop(_MICROSOFT, None)
+
+    def write_odd_attention_out(self) -> None:
+        write_out = self._sweeps[0]["GroupQueryAttention"]
+        for node in list(_all_nodes(self._builder.graph)):
+            if node.op_type == "GroupQueryAttention" and int(node.inputs[3].shape[3]) % HEAD_MULTIPLE:
+                self._replace(node, write_out(node))
 
     def _replace(self, node: ir.Node, outputs: Sequence[ir.Value]) -> None:
         nodes = self._write.taken()
