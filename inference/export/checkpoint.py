@@ -345,5 +345,6 @@ def made_of(config_class: Any, content: dict[str, Any]) -> Any:
         return config_class(**{key: value for key, value in content.items() if key in known})
     except Exception as error:
         raise UnsupportedModelError(
-            f"The checkpoint's configuration is not a valid Gemma 4 one: {display_name(str(error), 300)}"
+            f"The checkpoint's configuration is not a valid Gemma 4 one ({display_name(str(error), 300)}). Download it "
+            "again, or choose another checkpoint."
         ) from error

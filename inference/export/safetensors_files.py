@@ -16,7 +16,7 @@ from typing import Any, Final
 from inference.errors import CheckpointError, ForeignFileError
 from inference.foreign_files import check_file
 from inference.foreign_json import JsonLimits, JsonObject, Range, parse_json, read_json_object
-from inference.foreign_names import printable
+from inference.foreign_names import display_name, printable
 
 INDEX: Final = "model.safetensors.index.json"
 _SINGLE: Final = "model.safetensors"
@@ -80,14 +80,14 @@ def index_tensors(folder: Path) -> dict[str, TensorRecord]:
                 continue  # it is another file's, says the index
             if name in tensors:
                 raise CheckpointError(
-                    f"Both {tensors[name].file} and {file} hold the tensor “{printable(name)}”: they do not belong "
+                    f"Both {tensors[name].file} and {file} hold the tensor “{display_name(name)}”: they do not belong "
                     "together. Give a folder that holds one checkpoint."
                 )
             tensors[name] = record
     if promised and (absent := sorted(set(promised) - set(tensors))):
         raise CheckpointError(
             f"{folder / promised[absent[0]]} lacks {len(absent)} tensors that the index promises, "
-            f"“{printable(absent[0])}” first: it is damaged. {_AGAIN}"
+            f"“{display_name(absent[0])}” first: it is damaged. {_AGAIN}"
         )
     return tensors
 
@@ -140,7 +140,7 @@ def _files(folder: Path, promised: dict[str, str] | None) -> list[Path]:
         return files
     if pickled := next((file for kind in _PICKLED for file in folder.glob(kind)), None):
         raise CheckpointError(
-            f"The weights in {folder} are pickled ({printable(pickled.name)}). Such files can run programs, so that "
+            f"The weights in {folder} are pickled ({display_name(pickled.name)}). Such files can run programs, so that "
             "Larimar never opens them; choose a checkpoint in safetensors."
         )
     raise CheckpointError(f"There are no safetensors files in {folder}: nothing to convert.")
@@ -170,8 +170,8 @@ def _read_header(file: Path) -> dict[str, TensorRecord]:
     for name, record in sorted(records.items(), key=lambda item: (item[1].offset, item[1].nbytes)):
         if record.nbytes and record.offset < end:
             raise CheckpointError(
-                f"{file} is damaged: the tensors “{printable(previous)}” and “{printable(name)}” lie on one another. "
-                f"{_AGAIN}"
+                f"{file} is damaged: the tensors “{display_name(previous)}” and “{display_name(name)}” lie on one "
+                f"another. {_AGAIN}"
             )
         end, previous = max(end, record.offset + record.nbytes), name
     return records
@@ -179,7 +179,7 @@ def _read_header(file: Path) -> dict[str, TensorRecord]:
 
 def _record(file: Path, name: str, entry: Any, base: int, size: int) -> TensorRecord:
     damaged = CheckpointError(
-        f"{file} is damaged or was cut off: what it says about the tensor “{printable(name[:200])}” cannot be. {_AGAIN}"
+        f"{file} is damaged or was cut off: what it says about the tensor “{display_name(name)}” cannot be. {_AGAIN}"
     )
     if not isinstance(entry, dict) or len(name) > _LONGEST_NAME:
         raise damaged

@@ -138,6 +138,20 @@ def test_what_is_quantised(checkpoints: Path, name: str, precision: Any, bits: i
     assert ("GatherBlockQuantized" in {node.op_type for node in matrices}) == (name == "ordered")
 
 
+@pytest.mark.parametrize(("hidden", "clusters"), [(40, 256), (36, 512), (44, 128), (32, 256)])
+def test_clusters_of_any_size_are_found(
+    checkpoints: Path, folder: Path, tmp_path: Path, hidden: int, clusters: int
+) -> None:
+    """A cluster is one row to look up; one that is no multiple of a block was cut along an axis that is not there."""
+    target = text_classes("31b")[1].from_pretrained(checkpoints / "target")
+    sizes = {**ORDERED, "hidden_size": hidden, "num_centroids": clusters, "centroid_intermediate_top_k": 9}
+    drafter = build_drafter_checkpoint(tmp_path / "drafter", "31b", target, **sizes)
+    add_drafter(drafter, folder)
+    onnx.checker.check_model(folder / "onnx" / "drafter_q4.onnx")
+    rows = check_folder(checkpoints / "target", folder, drafter=drafter)
+    assert [row.passed for row in rows if row.probe.startswith("drafter")] == [True]
+
+
 def test_what_was_trained_for_4_bits_gets_them(checkpoints: Path, tmp_path: Path) -> None:
     trained = Path(shutil.copytree(checkpoints / "ordered", tmp_path / "tiny-it-qat-q4_0-unquantized-assistant"))
     source = DrafterCheckpoint(trained)
