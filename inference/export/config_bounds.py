@@ -99,8 +99,10 @@ def _check_part(part: JsonObject) -> None:
     for name, bounds in _NUMBERS.items():
         part.number(name, bounds, 0.0)
     for name in part.values:
-        if name.endswith(("_token_id", "_token_index")):
+        if name == "eos_token_id":
             part.integers(name, _TOKEN_ID, 1000)
+        elif name.endswith(("_token_id", "_token_index")):
+            part.optional_integer(name, _TOKEN_ID)
     channels = part.integers("subsampling_conv_channels", _SIZE, 16)
     if channels and len(channels) != 2:
         raise part.refused("subsampling_conv_channels", "a list of two whole numbers")

@@ -156,6 +156,33 @@ def test_nothing_is_wrong_with_it(folder: Path) -> None:
     assert sentence_of(folder) == ""
 
 
+def test_how_media_are_prepared_is_written_whole(folder: Path) -> None:
+    """transformers.js knows no defaults for sound, and finds the processor's class in the second file."""
+    from transformers.models.gemma4.feature_extraction_gemma4 import Gemma4AudioFeatureExtractor
+    from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
+
+    own = {"image_processor": {"max_soft_tokens": 70}, "image_seq_length": 70, "ours": True}
+    (folder / "processor_config.json").write_text(json.dumps(own))
+    files = processor_files(Checkpoint(folder), ("vision_encoder", "audio_encoder"))
+    processor, other = files["processor_config.json"], files["preprocessor_config.json"]
+    assert (processor["ours"], processor["image_seq_length"]) == (True, 70)
+    assert processor["image_processor"]["max_soft_tokens"] == 70
+    sound = {**Gemma4AudioFeatureExtractor().to_dict(), "mel_floor": 0.001}
+    assert (
+        processor["feature_extractor"].items()
+        >= {name: value for name, value in sound.items() if name not in ("mel_filters", "window")}.items()
+    )
+    for name, value in Gemma4ImageProcessorPil(max_soft_tokens=70).to_dict().items():
+        assert np.all(processor["image_processor"][name] == np.array(value)), name
+    assert other["processor_class"] == processor["processor_class"] == "Gemma4Processor"
+    assert {"image_processor_type", "feature_extractor_type", "fft_length", "patch_size"} <= other.keys()
+    # what the checkpoint has stays, and a model that neither sees nor hears gets nothing
+    assert processor_files(Checkpoint(folder), ("embed_tokens",)) == {"processor_config.json": own}
+    (folder / "processor_config.json").write_text('{"image_processor": 3}')
+    with pytest.raises(CheckpointError, match="no group of settings"):
+        processor_files(Checkpoint(folder), ("vision_encoder",))
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
@@ -185,6 +212,7 @@ def test_nothing_is_wrong_with_it(folder: Path) -> None:
         ("audio_config.subsampling_conv_channels", [1, 2, 3], "two whole numbers"),
         ("image_token_id", 2**32, "image_token_id"),
         ("image_token_id", {"id": 3}, "image_token_id"),
+        ("image_token_id", [3], "image_token_id"),
         ("model_type", ["gemma4"], "is of the type"),
         ("model_type", "\x1b[2Jgemma4", "is of the type"),
         ("quantization_config", "int4", "quantised in a way"),
