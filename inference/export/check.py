@@ -315,7 +315,9 @@ def prompt(context: CheckContext) -> NDArray[np.int64]:
     config = context.source.text_config
     try:
         sentence = Tokenizer.from_file(str(context.folder.tokenizer_path)).encode(_PROMPT).ids
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library's panics are no Exceptions
         raise CheckpointError(f"{context.folder.tokenizer_path} cannot be read: it is damaged.") from error
     random = np.random.default_rng(0).integers(0, config.vocab_size, _TOKENS)
     ids = [2, *(token for token in sentence[: _TOKENS // 2] if token < config.vocab_size)]

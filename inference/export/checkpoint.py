@@ -6,6 +6,7 @@ kernel likes, and conversion promises a bound that grows with the largest tensor
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -75,7 +76,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # Path.is_dir raises for folders that may not be looked at
             raise CheckpointError(f"There is no folder {folder}. Give the folder that holds config.json.")
         self.raw_config = read_object(folder / "config.json")
         model_type = self.raw_config.get("model_type")

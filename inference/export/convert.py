@@ -269,7 +269,11 @@ def _unwritable(out: Path, error: OSError) -> CheckpointError:
 
 
 def _check_out(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    try:
+        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    if taken:
         raise CheckpointError(f"{out} exists already. Choose another folder for the converted model, or remove it.")
 
 
