@@ -111,6 +111,7 @@ class CheckContext:
         reference: Callable[[torch.dtype], NDArray[Any]],
         agreement: Callable[[NDArray[Any], NDArray[Any]], str] = lambda found, expected: "",
         limit: float | None = None,
+        size: int | None = None,
     ) -> Row:
         """Compare what a graph gave with a reference in float32, and where that is beyond the limit, in float64.
 
@@ -121,11 +122,13 @@ class CheckContext:
             reference: gives the reference, computed in a dtype.
             agreement: counts the likeliest tokens that are the same.
             limit: another than the precision's own.
+            size: bytes of the reference's weights in float32; None: of the whole text model.
         """
         limit = self.limit if limit is None else limit
         expected = reference(torch.float32)
         apart = difference(found, expected)
-        if apart > limit and 2 * _reference_bytes(self.source) <= self.memory:
+        size = _reference_bytes(self.source) if size is None else size
+        if apart > limit and 2 * size <= self.memory:
             with exact_arithmetic():
                 exact = reference(torch.float64)
             noise = min(_MOST_NOISE, difference(expected, exact))
@@ -284,6 +287,7 @@ def probe_layers(context: CheckContext) -> Iterator[Row]:
             "transformers' layer",
             _our_layer(context, index, inputs),
             partial(_reference_layer, context, layer, index, inputs),
+            size=4 * sum(value.numel() for value in layer.state_dict().values()),
         )
         layer.to("meta")
     context.report("Checking layers", len(kinds) / (len(kinds) + 1))

@@ -27,7 +27,8 @@ def probe_drafter(context: CheckContext, source: DrafterCheckpoint) -> Iterator[
         source: the drafter's checkpoint.
     """
     config, plan = source.text_config, drafter_plan(source, context.plan.precision)
-    if 4 * sum(int(np.prod(source.shape(name))) for name in source.names()) > context.memory:
+    size = 4 * sum(int(np.prod(source.shape(name))) for name in source.names())
+    if size > context.memory:
         return
     context.report("Checking the drafter", 0.0)
     ids = prompt(context)
@@ -76,6 +77,7 @@ def probe_drafter(context: CheckContext, source: DrafterCheckpoint) -> Iterator[
         np.stack(ours),
         lambda dtype: np.stack([guess(inputs, dtype).logits[0, 0].numpy() for inputs in inputs_of_guesses]),
         lambda found, wanted: f"{int((found.argmax(-1) == wanted.argmax(-1)).sum())} of {_GUESSES}",
+        size=size,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,12 @@ def probe_media(context: CheckContext) -> Iterator[Row]:
             found,
             partial(_reference, context, name, inputs),
             limit=limit,
+            size=4 * sum(prod(context.source.shape(each)) for each in context.source.names() if _is_part(each, name)),
         )
+
+
+def _is_part(tensor: str, graph: str) -> bool:
+    return tensor.removeprefix("model.").startswith(_PARTS[graph])
 
 
 def _image(context: CheckContext) -> dict[str, NDArray[Any]]:
