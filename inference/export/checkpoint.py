@@ -330,6 +330,16 @@ _BESIDE_FIELDS = frozenset({"global_head_dim", "num_global_key_value_heads", "pe
 """What a text configuration takes beside its fields."""
 
 
+def _settable(config_class: Any) -> set[str]:
+    """Return the names of a configuration's fields, and of its properties that can be set."""
+    properties = {
+        name
+        for name in dir(config_class)
+        if isinstance(found := getattr(config_class, name, None), property) and found.fset is not None
+    }
+    return {field.name for field in fields(config_class)} | properties
+
+
 def made_of(config_class: Any, content: dict[str, Any]) -> Any:
     """Return transformers' configuration of what a ``config.json`` says.
 
@@ -340,8 +350,7 @@ def made_of(config_class: Any, content: dict[str, Any]) -> Any:
     """
     import transformers
 
-    common = {field.name for field in fields(transformers.PretrainedConfig)}
-    known = ({field.name for field in fields(config_class)} - common) | _BESIDE_FIELDS
+    known = (_settable(config_class) - _settable(transformers.PretrainedConfig)) | _BESIDE_FIELDS
     try:
         return config_class(**{key: value for key, value in content.items() if key in known})
     except Exception as error:

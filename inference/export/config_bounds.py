@@ -70,7 +70,8 @@ _NUMBERS: Final[Mapping[str, Range]] = {
     "partial_rotary_factor": Range(1e-9, 1),
 }
 _LAYER_TYPES: Final = ("sliding_attention", "full_attention")
-_ROPE_TYPES: Final = ("default", "proportional", "axial")
+_ROPE_TYPES: Final = ("default", "proportional", "axial", "linear", "yarn", "llama3")
+"""Those whose frequencies do not depend on how long a prompt is: they are constants in the graphs."""
 _PARTS: Final = ("text_config", "vision_config", "audio_config")
 
 

@@ -202,7 +202,7 @@ def test_how_media_are_prepared_is_written_whole(folder: Path) -> None:
         ("text_config.eos_token_id", 2**32, "eos_token_id"),
         ("text_config.eos_token_id", [1] * 5000, "eos_token_id"),
         ("text_config.layer_types", ["full_attention", "chunked_attention"], "“chunked_attention”"),
-        ("text_config.rope_parameters", {"full_attention": {"rope_type": "yarn"}}, "“yarn”"),
+        ("text_config.rope_parameters", {"full_attention": {"rope_type": "dynamic"}}, "“dynamic”"),
         ("text_config.rope_parameters", {"full_attention": {"partial_rotary_factor": 10**9}}, "partial_rotary_factor"),
         ("text_config.per_layer_config", {"0": {"head_dim": 10**9}}, "head_dim"),
         ("text_config", [1, 2], "text_config"),
