@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.dictation.machine import State
 from app.dictation_actions import DictationActions
 from app.engine_opening import with_settings
 from app.engine_worker import EngineFactory
+from app.forgotten_prefixes import forget_prefixes, prefixes_are_forgotten
 from app.global_keys import GlobalKeys
 from app.hearing.listener import Listener, ListeningOptions
 from app.history_actions import HistoryActions
@@ -30,7 +32,8 @@ from app.idle_unload import IdleUnload
 from app.live_senses import LiveSenses
 from app.models.conversions import Conversions
 from app.models.downloads import Downloads
-from app.paths import Paths
+from app.paths import Paths, home_folder
+from app.private_files import restrict_below
 from app.qt_application import APP_ID, Application
 from app.screen.questions import ScreenQuestions
 from app.screen_actions import ScreenActions
@@ -38,6 +41,7 @@ from app.session import Session, SessionState
 from app.settings import ColourScheme, Settings, SettingsStore
 from app.settings_actions import SettingsActions
 from app.single_instance import Wishes
+from app.storage import unkept
 from app.store.sqlite_store import SqliteStore
 from app.theme import Theme
 from app.transfer_actions import TransferActions
@@ -50,6 +54,9 @@ from inference.hub import Hub, Source
 from inference.messages import Turn
 
 log = logging.getLogger(__name__)
+
+_WARM_AFTER = 3000
+"""Milliseconds from the start until a child process is made ready for the first file; it has a core for itself then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,8 @@ class Larimar(QObject):
     wipe_requested = Signal()
     """The user wants everything deleted that the program has kept; it must be closed for that."""
 
+    _settings_unwritten = Signal()
+
     def __init__(
         self,
         app: QApplication,
@@ -91,11 +100,12 @@ class Larimar(QObject):
         super().__init__(app)
         self._options = options
         self._choose_folder = choose_folder or self._ask_for_folder
-        self._store = SettingsStore(options.paths.config / "settings.ini")
+        self._store = SettingsStore(options.paths.settings, self._settings_unwritten.emit)
         self.settings = self._store.load()
         self._translators = speak(app, self.settings.language)
         self.theme = Theme(app, self.settings.colour_scheme)
         self._closed = False
+        self._started = time.time()
         self._spared = False
         self._forgets_at_end = False
         self._first_question = ""
@@ -104,7 +114,7 @@ class Larimar(QObject):
         self.conversations: HistoryStore = SqliteStore(options.paths.data)
         self.speaker = speaker or Speaker(self)
         self.token = HubToken(keyring)
-        self._hub = hub or Hub(self.settings.hub_mirror or None, self.token.read)
+        self._hub = hub or Hub(self.settings.hub_mirror or None, self.token.read, self.settings.hub_token_mirror)
         self.downloads = Downloads(self._hub, self)
         self.conversions = Conversions(self)
         self.senses = LiveSenses(self)
@@ -121,7 +131,9 @@ class Larimar(QObject):
         self.history = HistoryActions(self.window.history, self.window.chat, self.conversations, self.background, self)
         self.history.opened.connect(self._conversation_opened)
         self.history.deleted.connect(self._forget_prefixes)
-        self.transfer = TransferActions(self.window.history, self.conversations, self.background, self)
+        self.transfer = TransferActions(
+            self.window.history, self.conversations, self.background, self, options.paths.imports
+        )
         self.transfer.imported = self.history.refresh
         self.history.open_at_start(self.settings.conversation)
         self.window.restore(self.settings.window_geometry)
@@ -169,6 +181,7 @@ class Larimar(QObject):
         self.window.models.choose_folder = lambda: self._choose_folder(None)
         self.window.models.choose_checkpoint = self._ask_for_checkpoint
         self.actions.changed.connect(self._settings_changed)
+        self._settings_unwritten.connect(self._say_what_is_unkept_now)
         self.actions.wipe_requested.connect(self.wipe_requested)
         self.voice = VoiceActions(
             self.window.chat,
@@ -220,6 +233,38 @@ class Larimar(QObject):
             folder = self.settings.model_folder
         self.session.load(folder)
         self.actions.start()
+        self.window.storage_notice.say(self._store.notice())
+        self.background.run(self._look_after_files, self._say_unkept)
+        QTimer.singleShot(_WARM_AFTER, self, self._expect_files)
+
+    def _look_after_files(self) -> str:
+        """Close our files to others, and return what to say if the disk keeps nothing. On a background thread."""
+        paths = self._options.paths
+        words = unkept(paths).words
+        for folder in (paths.config, paths.data, paths.logs, paths.cache):
+            restrict_below(folder, leaving=(paths.models,))  # weights are no secret, and may be shared on purpose
+        if prefixes_are_forgotten(paths):  # and the program was killed before its end
+            forget_prefixes(paths, at_end=True)
+        for left in paths.imports.glob("*"):  # by one that was killed
+            if left.lstat().st_mtime < self._started:
+                shutil.rmtree(left, ignore_errors=True)
+        return words
+
+    def _say_what_is_unkept_now(self) -> None:
+        """Look again: the disk took what there was to keep when the program started."""
+        if not self._closed:
+            paths = self._options.paths
+            self.background.run(lambda: unkept(paths).words, self.window.storage_notice.say)
+
+    def _say_unkept(self, words: str) -> None:
+        """Say what the disk does not keep, or else why the conversations that are there cannot be used."""
+        if words:
+            self.window.storage_notice.say(words)
+            hide = lambda _: self.window.history.show_problem("")  # noqa: E731 — it is said above, in all words
+            self.background.when_done(self.conversations.ready(), lambda _: None, hide)
+        else:
+            say = lambda error: self.window.storage_notice.say(str(error))  # noqa: E731
+            self.background.when_done(self.conversations.ready(), lambda _: None, say)
 
     def fulfil(self, wishes: Wishes) -> None:
         """Do what a start of the program wants; a question waits for the model."""
@@ -272,6 +317,10 @@ class Larimar(QObject):
             self.hotkeys = make_hotkeys(APP_ID, self)
             self.global_keys.begin(self.hotkeys)
 
+    def _expect_files(self) -> None:
+        if not self._closed:
+            self.window.chat.attachments.expect()
+
     def _tell_dictation(self) -> None:
         model = self.session.model
         if model is not None:
@@ -314,7 +363,7 @@ class Larimar(QObject):
         self.session.close()
         self.background.close()
         if self._forgets_at_end:  # the engine keeps what it holds when it is closed
-            shutil.rmtree(self._options.paths.prefixes, ignore_errors=True)
+            forget_prefixes(self._options.paths, at_end=True)
         self.conversations.close()
         self._store.close()
         for translator in self._translators:
@@ -344,6 +393,7 @@ class Larimar(QObject):
             self.idle_unload.set_minutes(settings.unload_after)
         if isinstance(self._hub, Hub):
             self._hub.endpoint = settings.hub_mirror or None
+            self._hub.token_mirror = settings.hub_token_mirror
         self._change(settings)
         self.dictation.apply(settings)
         self.voice.apply(settings)
@@ -354,8 +404,8 @@ class Larimar(QObject):
     def _forget_prefixes(self) -> None:
         """Remove what the engine kept of conversations, now and when it has ended: it tells what was said."""
         self._forgets_at_end = True
-        prefixes = self._options.paths.prefixes
-        self.background.run(lambda: shutil.rmtree(prefixes, ignore_errors=True), lambda _: None)
+        paths = self._options.paths
+        self.background.run(lambda: forget_prefixes(paths), lambda _: None)
 
     def _folder_added(self, folder: Path) -> None:
         if folder not in self.settings.added_models:
@@ -392,10 +442,10 @@ class Larimar(QObject):
 
     def _ask_for_folder(self, start: Path | None) -> Path | None:
         title = self.tr("Choose a model folder")
-        chosen = QFileDialog.getExistingDirectory(self.window, title, str(start or Path.home()))
+        chosen = QFileDialog.getExistingDirectory(self.window, title, str(start or home_folder()))
         return Path(chosen) if chosen else None
 
     def _ask_for_checkpoint(self) -> Path | None:
         title = self.tr("Choose the folder of a checkpoint")
-        chosen = QFileDialog.getExistingDirectory(self.window, title, str(Path.home()))
+        chosen = QFileDialog.getExistingDirectory(self.window, title, str(home_folder()))
         return Path(chosen) if chosen else None

@@ -236,9 +236,9 @@ def _untold(part: Part) -> bool:
 
 
 def path_to(messages: Mapping[str, Message], leaf_id: str | None) -> tuple[Message, ...]:
-    """Return the messages from the root to ``leaf_id``."""
+    """Return the messages from the root to ``leaf_id``; from somewhere on it, where they go in a circle."""
     path: list[Message] = []
-    while leaf_id is not None:
+    while leaf_id is not None and len(path) < len(messages):
         path.append(messages[leaf_id])
         leaf_id = path[-1].parent_id
     return tuple(reversed(path))

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ TOKENS_PER_SECOND = 200.0
 MESSAGES = 5000
 _SCROLL_STEPS = 150
 _WIDTHS = (1280, 900, 620, 760, 1100, 1400, 700, 1080)
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 _REPLY = """## A longer answer
 
@@ -163,6 +164,8 @@ def measure_gui(runs: int = 3) -> Iterator[Figure]:
             yield _gap(f"{MESSAGES:,} messages: longest gap while resizing", resized, 100)
             searched = [_searching(larimar) for _ in range(runs)]
             yield _figure(f"{MESSAGES:,} messages: from a search to its results", searched, 50)
+            hostile = [_hostile_files(larimar, Path(folder)) for _ in range(runs)]
+            yield _gap("hostile PDF files attached: longest gap until they are refused", hostile, 50)
         finally:
             larimar.window.close()
             larimar.close()
@@ -337,6 +340,50 @@ def _searching(larimar: Larimar) -> float:
     pane.search.clear()
     _until(lambda: not any(isinstance(row, Hit) for row in pane.model.rows))
     return taken
+
+
+def _hostile_files(larimar: Larimar, folder: Path) -> GapProbe:
+    """Attach pages that draw without end and fill any memory, and wait until each is refused with a sentence."""
+    attachments = larimar.window.chat.attachments
+    refused: list[str] = []
+    attachments.refused.connect(refused.append)
+    files = [folder / "recursion.pdf", folder / "bomb.pdf"]
+    for file, content in zip(files, (recursive_page(), stream_bomb()), strict=True):
+        file.write_bytes(content)
+    with GapProbe() as probe:
+        attachments.add_files(files)
+        _until(lambda: len(refused) == len(files) and not attachments.items)
+    attachments.refused.disconnect(refused.append)
+    return probe
+
+
+def recursive_page() -> bytes:
+    """Return a PDF file of one page whose form draws itself twice."""
+    form = b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 5 0 R>>>>/Length 12>>"
+    return _page(b"/X Do", b"", form + b"stream\n/X Do /X Do \nendstream")
+
+
+def stream_bomb() -> bytes:
+    """Return a PDF file of one page whose content is unpacked to 300 MB of lines."""
+    packer = zlib.compressobj(9)
+    block = b"0 0 m 1 1 l S\n" * 74_899
+    return _page(b"".join(packer.compress(block) for _ in range(300)) + packer.flush(), b"/Filter/FlateDecode", b"null")
+
+
+def _page(content: bytes, filters: bytes, form: bytes) -> bytes:
+    objects = (
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R/Resources<</XObject<</X 5 0 R>>>>>>",
+        b"<</Length %d%s>>stream\n" % (len(content), filters) + content + b"\nendstream",
+        form,
+    )
+    file, places = b"%PDF-1.7\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(file))
+        file += b"%d 0 obj\n" % number + body + b"\nendobj\n"
+    table = b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    return file + table + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % len(file)
 
 
 def _figure(name: str, values: Sequence[float], limit: float) -> Figure:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -14,6 +15,7 @@ from typing import TextIO
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
 from app.error_report import log_uncaught
+from app.private_files import make_private_folder, private_opener, restrict
 
 _BYTES_AT_MOST = 1_000_000
 _FILES = 3
@@ -28,14 +30,25 @@ _qt = logging.getLogger("qt")
 _crash_file: TextIO | None = None  # must stay open as long as the process lives
 
 
+class _PrivateHandler(RotatingFileHandler):
+    """Writes files that only their owner may read. Does without them when the disk takes nothing any more."""
+
+    def _open(self) -> TextIOWrapper:
+        restrict(Path(self.baseFilename))
+        file = open(self.baseFilename, self.mode, encoding=self.encoding, opener=private_opener)  # noqa: SIM115
+        assert isinstance(file, TextIOWrapper)
+        return file
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Lose the line: a full disk is said in the window, and not in each line on the terminal."""
+
+
 def log_to(folder: Path) -> None:
     """Write the log into ``folder``, and only warnings to the terminal when the folder cannot be written."""
     handler: logging.Handler
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(
-            folder / "larimar.log", maxBytes=_BYTES_AT_MOST, backupCount=_FILES, encoding="utf-8"
-        )
+        make_private_folder(folder)
+        handler = _PrivateHandler(folder / "larimar.log", maxBytes=_BYTES_AT_MOST, backupCount=_FILES, encoding="utf-8")
     except OSError:
         handler = logging.StreamHandler()
         handler.setLevel(logging.WARNING)
@@ -70,7 +83,9 @@ def _report_crashes(folder: Path) -> None:
     """Let a fault in native code (Qt, ONNX Runtime, a driver) leave its traces in a file."""
     global _crash_file
     try:
-        _crash_file = (folder / "crash.log").open("a", encoding="utf-8")
+        file = folder / "crash.log"
+        restrict(file)
+        _crash_file = open(file, "a", encoding="utf-8", opener=private_opener)  # noqa: SIM115 — for the process's life
     except OSError:
         return
     faulthandler.enable(_crash_file)

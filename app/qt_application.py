@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from inference.version import __version__
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 APP_ID = "io.github.larimar.Larimar"
 
 
@@ -39,8 +40,9 @@ def make_qapplication(argv: list[str]) -> QApplication:
 class QuitOnInterrupt:
     """Quit in order when the terminal sends Ctrl+C or the system asks to end.
 
-    Python runs its handlers only between two of its own instructions, of which there are none while Qt waits for
-    events; a byte in a socket wakes it up.
+    Python runs its handlers between any two of its own instructions, perhaps where a lock is held that the end needs,
+    and of these there are none while Qt waits for events. So the signal comes as a byte in a socket, and ends the
+    program as one event among others.
     """
 
     def __init__(self, app: QApplication) -> None:
@@ -53,7 +55,7 @@ class QuitOnInterrupt:
         self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read, self._app)
         self._notifier.activated.connect(lambda *_: self._drain())
         self._old_fd = signal.set_wakeup_fd(self._writer.fileno())
-        self._old = {number: signal.signal(number, self._quit) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._old = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._old.items():
@@ -65,9 +67,8 @@ class QuitOnInterrupt:
 
     def _drain(self) -> None:
         try:
-            self._reader.recv(64)
+            numbers = self._reader.recv(64)
         except BlockingIOError:
             return
-
-    def _quit(self, *_: object) -> None:
-        self._app.quit()  # which closes the windows
+        if any(number in _SIGNALS for number in numbers):
+            self._app.quit()  # which closes the windows

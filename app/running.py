@@ -13,9 +13,10 @@ from app.devices.speaker import SystemSpeaker
 from app.engine_opening import open_engine
 from app.hub_token import HubToken, HubTokenError
 from app.logging_setup import close_logs, log_to, stop_logging_qt
+from app.paths import Paths
 from app.qt_application import QuitOnInterrupt, make_qapplication
 from app.single_instance import SingleInstance, Wishes
-from app.wipe import wipe
+from app.wipe import is_unfinished, wipe
 from inference.network import NETWORK
 
 
@@ -40,6 +41,12 @@ def run(model: Path | None = None, data_dir: Path | None = None, wishes: Wishes 
         print("Larimar is not running.", file=sys.stderr)
         return 0
     NETWORK.guard()
+    if is_unfinished(options.paths):
+        _wipe(options.paths)
+        instance.close()
+        instance = SingleInstance(options.paths.config, app)
+        if not instance.first():
+            return 0
     try:
         while True:
             log_to(options.paths.logs)
@@ -51,14 +58,18 @@ def run(model: Path | None = None, data_dir: Path | None = None, wishes: Wishes 
             instance.close()
             with contextlib.suppress(HubTokenError):
                 HubToken().delete()
-            for path in wipe(options.paths):
-                print(f"{path} could not be deleted.", file=sys.stderr)
+            _wipe(options.paths)
             wishes = Wishes()
             instance = SingleInstance(options.paths.config, app)
             if not instance.first():
                 return 0
     finally:
         instance.close()
+
+
+def _wipe(paths: Paths) -> None:
+    for path in wipe(paths):
+        print(f"{path} could not be deleted.", file=sys.stderr)
 
 
 def _run_once(app: QApplication, options: Options, instance: SingleInstance, wishes: Wishes) -> tuple[int, bool]:

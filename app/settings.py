@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
@@ -12,11 +13,16 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QCoreApplication
 
+from app.error_report import describe
+from app.settings_file import keep_aside, read_settings, write_settings
+from inference.errors import ForeignFileError
+from inference.foreign_json import JsonLimits, parse_json
 from inference.transcription import LANGUAGES
 
 log = logging.getLogger(__name__)
+translate = QCoreApplication.translate  # the name that lupdate looks for
 
 ColourScheme = Literal["system", "light", "dark"]
 Language = Literal["system", "en", "de"]
@@ -52,6 +58,8 @@ class Settings:
     """One of ``UNLOAD_MINUTES``."""
     hub_mirror: str = ""
     """Address that is asked in place of the Hugging Face Hub; empty for the Hub, or what ``HF_ENDPOINT`` says."""
+    hub_token_mirror: str = ""
+    """Address of the mirror that may get the user's token for the Hub; another address is another decision."""
     spoken_replies: bool = False
     """Whether replies are read aloud as they come."""
     offline: bool = False
@@ -93,17 +101,49 @@ class Settings:
 class SettingsStore:
     """Reads the settings once and writes them without holding up the window."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, unwritten: Callable[[], object] = lambda: None) -> None:
         self._file = file
+        self._unwritten = unwritten
+        """Called on the thread that writes when that is not possible."""
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="larimar-settings")
         self._stored: Settings | None = None
+        self._kept_version = 0
+        self._whole = False
+        """Whether the file as a whole was not understood."""
+        self._senseless: tuple[str, ...] = ()
+        self._aside: Path | None = None
+        """Where the file is kept as it was."""
 
     def load(self) -> Settings:
-        """Return the stored settings; whatever is missing or makes no sense has its default."""
-        stored = QSettings(str(self._file), QSettings.Format.IniFormat)
-        texts = {key: str(stored.value(key, "")) for key in stored.allKeys()}
-        self._stored = settings_of(migrated(texts))
-        return self._stored
+        """Return the stored settings; whatever is missing or makes no sense has its default.
+
+        What makes no sense is kept in a file beside, and :meth:`notice` says so.
+        """
+        found = read_settings(self._file)
+        senseless: list[str] = []
+        settings = settings_of(migrated(found.texts), senseless)
+        self._kept_version = min(_number(found.texts.get(VERSION_KEY, "")), _VERSION_AT_MOST)
+        self._whole = found.damaged
+        self._senseless = tuple(senseless)
+        if found.damaged or senseless:
+            self._aside = keep_aside(self._file, move=found.damaged)
+        self._stored = settings
+        return settings
+
+    def notice(self) -> str:
+        """Return what the user should know about the stored settings, once they are loaded; empty for nothing."""
+        if self._whole:
+            words = translate("Storage", "Your settings could not be read and were reset to their defaults.")
+        elif self._senseless:
+            words = translate("Storage", "Some settings were invalid and were reset to their defaults.")
+        else:
+            return ""
+        if self._aside is None:
+            return words
+        kept = translate("Storage", "The old file is now “{path}”.")
+        if not self._whole:
+            kept = translate("Storage", "A copy of the old file is “{path}”.")
+        return f"{words} {kept.format(path=self._aside)}"
 
     def save(self, settings: Settings) -> None:
         """Write ``settings`` soon; returns at once."""
@@ -116,25 +156,28 @@ class SettingsStore:
         self._writer.shutdown(wait=True)
 
     def _write(self, settings: Settings) -> None:
+        # A newer program's number stays, and so does what only that program understands.
+        version = {VERSION_KEY: str(max(VERSION, self._kept_version))}
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            stored = QSettings(str(self._file), QSettings.Format.IniFormat)
-            for key in OUTDATED:
-                stored.remove(key)
-            # A newer program's number stays, and so does what only that program understands.
-            stored.setValue(VERSION_KEY, str(max(VERSION, _number(str(stored.value(VERSION_KEY, ""))))))
-            for key, text in texts_of(settings).items():
-                stored.setValue(key, text)
-            stored.sync()
-            if stored.status() is not QSettings.Status.NoError:
-                log.warning("The settings could not be written to %s", self._file)
+            write_settings(self._file, version | texts_of(settings), OUTDATED)
         except OSError as error:
             log.warning("The settings could not be written to %s: %s", self._file, error.strerror)
+            self._unwritten()
+        except Exception as error:  # the next change is written all the same
+            log.error("The settings could not be written: %s", describe(error))
 
 
 # --- settings as texts ---
 
 VERSION_KEY: Final = "settings/version"
+_VERSION_AT_MOST: Final = 1_000_000
+_TEXT_AT_MOST: Final = 1000
+_PATH_AT_MOST: Final = 4096
+"""Characters of one path or address; no system takes more."""
+_GEOMETRY_AT_MOST: Final = 10_000
+_LIMITS: Final = JsonLimits(bytes=1 << 20, depth=2, values=10_000)
+_UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""What no name, path or address contains."""
 
 
 def _one_of(allowed: tuple[Any, ...]) -> Callable[[str], Any]:
@@ -151,29 +194,48 @@ def _switch(text: str) -> bool:
     return bool({"true": True, "false": False}[text.lower()])
 
 
+def _plain(most: int) -> Callable[[str], str]:
+    """Return a reader of one line of at most ``most`` characters."""
+
+    def read(text: str) -> str:
+        if len(text) > most or _UNFIT.search(text):
+            raise ValueError("no line of text")
+        return text
+
+    return read
+
+
+def _geometry(text: str) -> bytes:
+    if len(text) > 4 * _GEOMETRY_AT_MOST // 3 + 4:
+        raise ValueError("too much for the place of a window")
+    return base64.b64decode(text, validate=True)
+
+
 def _path(text: str) -> Path | None:
-    return Path(text) if text else None
+    return Path(_plain(_PATH_AT_MOST)(text)) if text else None
 
 
 def _paths(text: str) -> tuple[Path, ...]:
-    return tuple(Path(each) for each in _list_of_texts(json.loads(text)))
+    return tuple(Path(each) for each in _list_of_texts(text, _PATH_AT_MOST))
 
 
 def _texts(text: str) -> tuple[str, ...]:
-    return tuple(_list_of_texts(json.loads(text)))
+    return tuple(_list_of_texts(text, _TEXT_AT_MOST))
 
 
-def _list_of_texts(found: object) -> list[str]:
+def _list_of_texts(text: str, most: int) -> list[str]:
+    found = parse_json(text, "a setting", _LIMITS)
     if not isinstance(found, list) or not all(isinstance(each, str) and each for each in found):
-        raise ValueError
-    return found
+        raise ValueError("no list of texts")
+    return [_plain(most)(each) for each in found]
 
 
 def _keys(text: str) -> dict[str, str]:
-    found = json.loads(text)
+    found = parse_json(text, "a setting", _LIMITS)
     if not isinstance(found, dict) or not all(isinstance(keys, str) for keys in found.values()):
-        raise ValueError
-    return found
+        raise ValueError("no keys")
+    line = _plain(_TEXT_AT_MOST)
+    return {line(action): line(keys) for action, keys in found.items()}
 
 
 def web_address(text: str) -> str:
@@ -182,9 +244,10 @@ def web_address(text: str) -> str:
     Raises:
         ValueError: it is none.
     """
-    address = text.strip().rstrip("/")
+    address = _plain(_PATH_AT_MOST)(text.strip().rstrip("/"))
     parts = urlsplit(address)
     whole = parts.scheme in ("http", "https") and parts.hostname and not any(each.isspace() for each in address)
+    whole = whole and parts.port != 0  # which raises where it is no number, or one too large
     if address and not whole:
         raise ValueError(text)
     return address
@@ -208,12 +271,8 @@ _FORMS: Final = {
     "model_folder": _Form("model/folder", _path, lambda path: str(path or "")),
     "thinking": _Form("chat/thinking", _switch, _said),
     "colour_scheme": _Form("appearance/colour_scheme", _one_of(get_args(ColourScheme))),
-    "window_geometry": _Form(
-        "window/geometry",
-        lambda text: base64.b64decode(text, validate=True),
-        lambda value: base64.b64encode(value).decode("ascii"),
-    ),
-    "conversation": _Form("chat/conversation", str),
+    "window_geometry": _Form("window/geometry", _geometry, lambda value: base64.b64encode(value).decode("ascii")),
+    "conversation": _Form("chat/conversation", _plain(_TEXT_AT_MOST)),
     "text_zoom": _Form("appearance/text_zoom", _one_of(ZOOM_LEVELS)),
     "language": _Form("appearance/language", _one_of(get_args(Language))),
     "models_folder": _Form("model/downloads", _path, lambda path: str(path or "")),
@@ -221,6 +280,7 @@ _FORMS: Final = {
     "provider": _Form("model/provider", _one_of(get_args(ProviderChoice))),
     "unload_after": _Form("model/unload_after", _one_of(UNLOAD_MINUTES)),
     "hub_mirror": _Form("model/hub_mirror", web_address),
+    "hub_token_mirror": _Form("model/hub_token_mirror", web_address),
     "spoken_replies": _Form("chat/spoken_replies", _switch, _said),
     "offline": _Form("privacy/offline", _switch, _said),
     "remember_state": _Form("privacy/remember_state", _switch, _said),
@@ -236,22 +296,27 @@ _FORMS: Final = {
     "spoken_language": _Form("speech/language", _one_of(("", *LANGUAGES))),
     "phrases": _Form("speech/phrases", _texts, json.dumps),
     "translate_to": _Form("speech/translate_to", _one_of(("", *LANGUAGES))),
-    "microphone": _Form("speech/microphone", str),
+    "microphone": _Form("speech/microphone", _plain(_TEXT_AT_MOST)),
     "global_keys": _Form("keys/everywhere", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
     "shortcuts": _Form("keys/changed", _keys, lambda keys: json.dumps(dict(keys), sort_keys=True)),
 }
 assert _FORMS.keys() == {each.name for each in fields(Settings)}
 
 
-def settings_of(texts: Mapping[str, str]) -> Settings:
-    """Return the settings that are written in ``texts``; what is missing or makes no sense has its default."""
+def settings_of(texts: Mapping[str, str], senseless: list[str] | None = None) -> Settings:
+    """Return the settings that are written in ``texts``; what is missing or makes no sense has its default.
+
+    The keys of what makes no sense are added to ``senseless``.
+    """
     found: dict[str, Any] = {}
     for name, form in _FORMS.items():
         if form.key in texts:
             try:
                 found[name] = form.read(texts[form.key])
-            except (ValueError, LookupError):
+            except (ValueError, LookupError, ForeignFileError):
                 log.warning("The setting %s makes no sense and has its default again", form.key)
+                if senseless is not None:
+                    senseless.append(form.key)
     return Settings(**found)
 
 
@@ -285,4 +350,4 @@ def migrated(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QDialog,
@@ -33,6 +33,7 @@ from app.widgets.choice import Choice
 from app.widgets.confirm import Confirm
 from app.widgets.secret_field import SecretField
 from app.widgets.switch import Switch
+from inference.hub_client import may_take_token
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 _FIELD_WIDTH = 220
@@ -219,9 +220,17 @@ class SettingsDialog(QDialog):
         self.mirror.editingFinished.connect(self._mirror_given)
         self._mirror_row = section.add(
             self.tr("Mirror of the Hugging Face Hub"),
-            self.tr("Address that is asked in its place, and gets the token too. Empty: the Hub itself."),
+            self.tr("This address is asked instead. Leave it empty for the Hub itself."),
             self.mirror,
         )
+        self.mirror_token = Switch(self._theme, self.tr("Send the token to the mirror"), self._inside)
+        self.mirror_token.toggled.connect(self._mirror_trusted)
+        section.add(
+            self.tr("Send the token to the mirror"),
+            self.tr("Only for a mirror that you trust as you trust the Hub. Its address must begin with https://."),
+            self.mirror_token,
+        )
+        self._show_mirror_trust()
         button = self._button(self.tr("Choose…"), self._choose_models_folder, self.tr("Choose a folder for models"))
         self._folder_row = section.add(self.tr("Folder for downloaded models"), "", button)
         self.folder_button = button
@@ -339,6 +348,16 @@ class SettingsDialog(QDialog):
             self._mirror_row.say(words, alarming=True)
         else:
             self._mirror_row.say("")
+            self._show_mirror_trust()
+
+    def _show_mirror_trust(self) -> None:
+        mirror = self._settings.hub_mirror
+        with QSignalBlocker(self.mirror_token):
+            self.mirror_token.setChecked(bool(mirror) and mirror == self._settings.hub_token_mirror)
+        self.mirror_token.setEnabled(may_take_token(mirror))
+
+    def _mirror_trusted(self, trusted: bool) -> None:
+        self._change(hub_token_mirror=self._settings.hub_mirror if trusted else "")
 
     def _look_for_update(self) -> None:
         self.update_button.setEnabled(False)

@@ -118,6 +118,11 @@ def style_sheet(colours: Colours) -> str:
                           padding: 3px 12px; }}
     #offer QPushButton:hover {{ background: {c.raised}; color: {c.text}; }}
     #offer QPushButton:focus {{ border: 2px solid {c.on_badge}; padding: 2px 11px; }}
+    #storage {{ background: {c.danger_soft}; border-bottom: 1px solid {c.border}; }}
+    #storage QLabel {{ color: {c.danger}; }}
+    #storage QPushButton {{ color: {c.danger}; border-color: {c.danger}; background: transparent; padding: 3px 12px; }}
+    #storage QPushButton:hover {{ background: {c.raised}; }}
+    #storage QPushButton:focus {{ border: 2px solid {c.danger}; padding: 2px 11px; }}
     #chip {{ background: {c.code}; color: {c.muted}; border-radius: 6px; padding: 1px 7px; }}
     #chip[kind="demo"] {{ background: {c.badge}; color: {c.on_badge}; }}
     #chip[kind="loaded"] {{ background: {c.accent_soft}; color: {c.accent}; }}

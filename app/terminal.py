@@ -6,6 +6,7 @@ Standard output carries the answers and nothing else; thoughts, progress and err
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import signal
 import sys
@@ -17,9 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from app.terminal_output import AnswerPrinter, ProgressLine, ThoughtPrinter
+from app.commands.streams import is_terminal, one_line, tell
+from app.terminal_output import AnswerPrinter, ProgressLine, ThoughtPrinter, say
 from inference.cancellation import CancelToken
-from inference.errors import LarimarError, UnsupportedInputError
+from inference.errors import ForeignFileError, LarimarError, UnsupportedInputError
+from inference.foreign_files import check_file
+from inference.foreign_names import display_name, printable
 from inference.messages import (
     Audio,
     Done,
@@ -53,6 +57,14 @@ Ctrl+C stops an answer."""
 
 EXIT_INTERRUPTED = 130
 
+_CUT_OFF = {
+    "length": "it was cut off at the limit of tokens, which --max-tokens sets",
+    "context": "the model's context is full",
+    "cancelled": "it was stopped",
+    "stop": "it was cut off at a text that --stop names",
+}
+_LONGEST_LINE = 1 << 22
+
 WAIT_SECONDS = 0.2
 """How long one wait for the engine lasts: on Windows a wait without an end does not hear Ctrl+C."""
 
@@ -60,16 +72,18 @@ WAIT_SECONDS = 0.2
 def ask(thread: EngineThread, parts: Sequence[Part], *, system: str | None, options: ReplyOptions) -> int:
     """Answer one question of text and media on standard output.
 
-    Returns the exit code: 0, or 130 when Ctrl+C stopped the answer. Raises :class:`LarimarError`.
+    Returns the exit code: 0, 1 when JSON was asked for and cut off, or 130 when Ctrl+C stopped the answer. Raises
+    :class:`LarimarError`.
     """
     for part in parts:
-        if isinstance(part, Image | Audio | Video) and isinstance(part.source, Path) and not part.source.is_file():
-            raise UnsupportedInputError(f"There is no file {part.source}.")
+        if isinstance(part, Image | Audio | Video) and isinstance(part.source, Path):
+            require_file(part.source)
     turns = [*_system_turn(system), Turn("user", tuple(parts))]
     with thread as engine:
+        say_what_is_not_held_to(engine, options)
         reply = Reply(engine, turns, options)
         reply.show()
-    return EXIT_INTERRUPTED if reply.reason == "cancelled" else 0
+    return EXIT_INTERRUPTED if reply.reason == "cancelled" else int(reply.json_cut_off)
 
 
 def chat(thread: EngineThread, *, system: str | None, options: ReplyOptions) -> int:
@@ -78,13 +92,14 @@ def chat(thread: EngineThread, *, system: str | None, options: ReplyOptions) -> 
     Returns the exit code: 0, or 1 when the input was no terminal and a question could not be answered.
     Raises :class:`LarimarError` when the model cannot be loaded.
     """
-    interactive = sys.stdin.isatty()
+    interactive = is_terminal(sys.stdin)
     with thread as engine:
+        say_what_is_not_held_to(engine, options)
         conversation = Conversation(engine, system, options)
         if interactive:
             with contextlib.suppress(ImportError):  # not on every system; it gives line editing and a history
                 import readline  # noqa: F401
-            say(f"{engine.name}. /help lists the commands, Ctrl+D leaves.")
+            say(f"{display_name(engine.name)}. /help lists the commands, Ctrl+D leaves.")
         while (line := _read_line(interactive)) is not None:
             if not conversation.take(line):
                 break
@@ -134,8 +149,9 @@ class Conversation:
             reply.show()
         except LarimarError as error:
             self.failed = True
-            say(str(error))
+            say(one_line(str(error)))
             return
+        self.failed = self.failed or reply.json_cut_off
         # What was stopped before its first word leaves no trace; half an answer is kept as it stands.
         if reply.parts:
             self._turns = [*asked, Turn("assistant", reply.parts)]
@@ -194,8 +210,23 @@ class Reply:
                 answer.end()
         self._say_how_it_ended()
 
+    @property
+    def json_cut_off(self) -> bool:
+        """Whether JSON was asked for and its end is missing."""
+        if self._options.json_schema is None:
+            return False
+        if self.reason != "stop":  # a number that is cut off is a number, too
+            return self.reason != "tool_calls"
+        try:
+            json.loads("".join(self._texts))
+        except (ValueError, RecursionError):  # cut off by --stop
+            return True
+        return False
+
     def _say_how_it_ended(self) -> None:
-        if self.reason == "cancelled":
+        if self.json_cut_off:
+            say(f"The JSON is not complete: {_CUT_OFF.get(self.reason, _CUT_OFF['stop'])}.")
+        elif self.reason == "cancelled":
             say("Stopped.")
         elif self.reason == "length":
             say("The answer was cut off at the limit of tokens.")
@@ -203,7 +234,7 @@ class Reply:
             say("The answer was cut off: the model's context is full.")
         elif not self._texts:
             say("The model gave no answer.")
-        elif sys.stderr.isatty() and self.stats.tokens_per_second:
+        elif is_terminal(sys.stderr) and self.stats.tokens_per_second:
             say(f"{self.stats.generated_tokens} tokens, {self.stats.tokens_per_second:.1f} tokens/s")
 
 
@@ -291,27 +322,49 @@ def _system_turn(system: str | None) -> list[Turn]:
     return [Turn.of("system", system)] if system else []
 
 
-def say(sentence: str) -> None:
-    """Write a remark to standard error."""
-    dim, plain = ("\x1b[2m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{dim}{sentence}{plain}", file=sys.stderr, flush=True)
+def require_file(path: Path) -> None:
+    """Raise :class:`LarimarError` where there is no file that can be read."""
+    try:
+        check_file(path)
+    except ForeignFileError as error:
+        if error.missing:
+            raise UnsupportedInputError(f"There is no file {printable(str(path))}.") from error
+        raise
+
+
+def say_what_is_not_held_to(engine: EngineThread, options: ReplyOptions) -> None:
+    """Say which parts of a JSON schema answers are not held to."""
+    if options.json_schema is not None:
+        for note in engine.call(lambda loaded: loaded.schema_notes(options)):
+            say(note)
 
 
 def _read_line(interactive: bool) -> str | None:
     """Return the next line, or None at the end of the input; Ctrl+C while typing drops the line."""
+    if sys.stdin is None:
+        return None
+    if not interactive:
+        return _read_piped_line()
     while True:
         try:
-            if interactive and not sys.stdout.isatty():
-                print("> ", end="", file=sys.stderr, flush=True)
-            return input("> " if interactive and sys.stdout.isatty() else "")
-        except EOFError:
-            if interactive:
-                print(file=sys.stderr)
+            if not is_terminal(sys.stdout):
+                tell(sys.stderr, "> ")
+            return input("> " if is_terminal(sys.stdout) else "")
+        except (EOFError, OSError):  # a terminal that went away
+            tell(sys.stderr, "\n")
             return None
         except KeyboardInterrupt:
-            if not interactive:
-                raise
-            print(file=sys.stderr)
+            tell(sys.stderr, "\n")
+
+
+def _read_piped_line() -> str | None:
+    try:
+        line = sys.stdin.readline(_LONGEST_LINE + 1)
+    except (OSError, ValueError) as error:
+        raise UnsupportedInputError(f"Standard input cannot be read: {error}.") from error
+    if len(line) > _LONGEST_LINE:
+        raise UnsupportedInputError("A line of standard input is too long for a question. Make it shorter.")
+    return line.removesuffix("\n") if line else None
 
 
 @contextlib.contextmanager

@@ -10,21 +10,25 @@ import queue
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.commands.streams import is_terminal, printable, tell
 from app.devices.audio_source import AudioSource
 from app.hearing.recording import Recording
-from app.terminal import EXIT_INTERRUPTED, EngineThread, cancel_on_interrupt, next_of, say
-from app.terminal_output import ProgressLine, printable
+from app.terminal import EXIT_INTERRUPTED, EngineThread, cancel_on_interrupt, next_of, require_file
+from app.terminal_output import ProgressLine, say
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError, UnsupportedInputError
+from inference.foreign_names import display_name
 from inference.graphs.voice_activity import VoiceActivityModel
 from inference.media.voice_activity import Judge, SpeechBegun, SpeechEnded, SpeechEvent, SpeechSound
 from inference.messages import Done, Text
+from inference.output_files import check_output, distinct_names, make_output_folder, write_file
 from inference.transcript import as_srt, as_text, clock
 from inference.transcription import (
     Progress,
@@ -51,24 +55,29 @@ def transcribe_files(
     subtitles: bool = False,
     times: bool = False,
     output: Path | None = None,
+    into_folder: bool = False,
 ) -> int:
-    """Write down what is said in ``files``, to standard output or to ``output``, which is a folder for several.
+    """Write down what is said in ``files``, to standard output or to ``output``.
 
-    Returns the exit code: 0, 1 when a file could not be read, or 130 when Ctrl+C stopped it. Raises
+    ``output`` is a folder for several files, with ``into_folder``, or where it is one already: there nothing is ever
+    replaced. Where nobody speaks, nothing is written; what was heard until it was stopped or failed is kept beside, as
+    unfinished.
+
+    Returns the exit code: 0, 1 when a file could not be read or written, or 130 when Ctrl+C stopped it. Raises
     :class:`LarimarError`.
     """
     for file in files:
-        if not file.is_file():
-            raise UnsupportedInputError(f"There is no file {file}.")
+        require_file(file)
+    several = len(files) > 1
+    targets = _targets(output, files, subtitles, into_folder=into_folder or several)
     failed = False
     with thread as engine:
         _require_ears(engine)
-        for file in files:
-            target = _target(output, file, subtitles, several=len(files) > 1)
+        for file, target in zip(files, targets, strict=True):
             try:
-                finished = _transcribe_file(engine, file, options, target, subtitles, times, heading=len(files) > 1)
+                finished = _transcribe_file(engine, file, options, target, subtitles, times, heading=several)
             except LarimarError as error:
-                if len(files) == 1:
+                if not several:
                     raise
                 say(str(error))
                 failed = True
@@ -121,18 +130,47 @@ def _require_ears(engine: EngineThread) -> None:
         raise UnsupportedInputError(f"{engine.name} does not understand sound. Choose another model with --model.")
 
 
-def _target(output: Path | None, file: Path, subtitles: bool, *, several: bool) -> Path | None:
-    if output is None or not several:
-        return output
-    output.mkdir(parents=True, exist_ok=True)
-    return output / f"{file.stem}{'.srt' if subtitles else '.txt'}"
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a transcript goes."""
+
+    path: Path
+    named: bool
+    """Whether the user named this very file, which may then be replaced."""
+    inputs: Sequence[Path]
+
+    def write(self, text: str, file: Path) -> None:
+        """Write the transcript of ``file``."""
+        written = write_file(self.path, text, inputs=self.inputs, replace=self.named)
+        if not self.named and written.stem != file.stem:
+            say(f"{file.name} is written down in {written}.")
+
+    def keep_unfinished(self, text: str) -> None:
+        """Keep what there is of a transcript, beside what is there."""
+        place = self.path.resolve() if self.path.is_symlink() else self.path
+        written = write_file(place.with_stem(f"{place.stem} (unfinished)"), text, replace=False)
+        say(f"What was heard so far is in {written}.")
+
+
+def _targets(
+    output: Path | None, files: Sequence[Path], subtitles: bool, *, into_folder: bool
+) -> Sequence[_Target | None]:
+    """Return where each transcript goes; ``None`` for standard output. Raises before anything is read."""
+    if output is None:
+        return [None] * len(files)
+    if not into_folder and not output.is_dir():
+        check_output(output, files)
+        return [_Target(output, True, files)]
+    make_output_folder(output)
+    names = distinct_names(files, ".srt" if subtitles else ".txt")
+    return [_Target(output / name, False, files) for name in names]
 
 
 def _transcribe_file(
     engine: EngineThread,
     file: Path,
     options: TranscriptionOptions,
-    target: Path | None,
+    target: _Target | None,
     subtitles: bool,
     times: bool,
     *,
@@ -142,41 +180,65 @@ def _transcribe_file(
     said: list[Utterance] = []
     live = target is None and not subtitles
     if live and heading:
-        _print(f"# {file.name}")
+        _print(f"# {display_name(file.name)}")
     cancel = CancelToken()
-    stage = f"Listening to {file.name}"
-    with ProgressLine() as progress, cancel_on_interrupt(cancel):
-        progress.show(stage)
-        with contextlib.closing(transcribe(engine, file, options, cancel)) as found:
-            for item in found:
-                if isinstance(item, Progress):
-                    fraction = min(item.seconds / item.total, 1.0) if item.total else None
-                    progress.show(stage, fraction, "" if item.total else clock(item.seconds))
-                    continue
-                said.append(item)
-                if live:
-                    progress.clear()
-                    _print(as_text([item], times=times).removesuffix("\n"))
-    if not live:
-        text = as_srt(said, translated=True) if subtitles else as_text(said, times=times)
-        if target is None:
-            print(text, end="", flush=True)
-        else:
-            _write(target, text)
+
+    def text() -> str:
+        return as_srt(said, translated=True) if subtitles else as_text(said, times=times)
+
+    try:
+        with ProgressLine() as progress, cancel_on_interrupt(cancel):
+            _hear(engine, file, options, said, progress, cancel, _printer(progress, times) if live else None)
+    except BaseException:
+        if said and target is not None:
+            with contextlib.suppress(LarimarError):  # the first failure is the one to tell
+                target.keep_unfinished(text())
+        raise
+    if target is not None and said and cancel.cancelled:
+        target.keep_unfinished(text())
+    elif target is not None and said:
+        target.write(text(), file)
+    elif not live and target is None:
+        _print(text().removesuffix("\n"))
     if not said and not cancel.cancelled:
-        say(f"Nobody speaks in {file.name}.")
+        say(f"Nobody speaks in {file.name}." + (" Nothing was written." if target is not None else ""))
     return not cancel.cancelled
 
 
-def _write(target: Path, text: str) -> None:
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise LarimarError(f"The file {target} cannot be written: {error.strerror or error}.") from error
+def _hear(
+    engine: EngineThread,
+    file: Path,
+    options: TranscriptionOptions,
+    said: list[Utterance],
+    progress: ProgressLine,
+    cancel: CancelToken,
+    show: Callable[[Utterance], None] | None,
+) -> None:
+    """Collect in ``said`` what is said in a file."""
+    stage = f"Listening to {file.name}"
+    progress.show(stage)
+    with contextlib.closing(transcribe(engine, file, options, cancel)) as found:
+        for item in found:
+            if isinstance(item, Progress):
+                fraction = min(item.seconds / item.total, 1.0) if item.total else None
+                progress.show(stage, fraction, "" if item.total else clock(item.seconds))
+                continue
+            said.append(item)
+            if show is not None:
+                show(item)
+
+
+def _printer(progress: ProgressLine, times: bool) -> Callable[[Utterance], None]:
+    def show(utterance: Utterance) -> None:
+        progress.clear()
+        _print(as_text([utterance], times=times).removesuffix("\n"))
+
+    return show
 
 
 def _print(text: str) -> None:
-    print(printable(text) if sys.stdout.isatty() else text, flush=True)
+    if text:
+        print(printable(text) if is_terminal(sys.stdout) else text, flush=True)
 
 
 class _TerminalHearer:
@@ -214,7 +276,7 @@ class _LiveWriter:
         self._encoder: StreamingAudioEncoder | None = None
         self._start = 0.0
         self._shown = 0.0
-        self._live = sys.stderr.isatty()
+        self._live = is_terminal(sys.stderr)
 
     def take(self, event: SpeechEvent) -> None:
         match event:
@@ -264,11 +326,9 @@ class _LiveWriter:
 
     def _show(self, text: str) -> None:
         width = 78
-        shown = printable(text)[-width:]
-        sys.stderr.write(f"\r\x1b[2K\x1b[2m{shown}\x1b[0m")
-        sys.stderr.flush()
+        shown = " ".join(printable(text).split())[-width:]
+        tell(sys.stderr, f"\r\x1b[2K\x1b[2m{shown}\x1b[0m")
 
     def _clear(self) -> None:
         if self._live:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+            tell(sys.stderr, "\r\x1b[2K")

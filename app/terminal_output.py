@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from types import TracebackType
 from typing import TextIO
+
+from app.commands.streams import is_terminal, one_line, printable, tell
 
 
 class AnswerPrinter:
@@ -12,7 +15,7 @@ class AnswerPrinter:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._plain = stream.isatty()
+        self._plain = is_terminal(stream)
         self._last = ""
 
     def write(self, text: str) -> None:
@@ -30,9 +33,9 @@ class AnswerPrinter:
 class ThoughtPrinter:
     """Writes thoughts: dimmed on a terminal, else with ``> `` before each line."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        self._dim = stream.isatty()
+        self._dim = is_terminal(stream)
         self._last = "\n"
         self._open = False
 
@@ -46,15 +49,13 @@ class ThoughtPrinter:
             shown = ("> " if self._last == "\n" else "") + text[:-1].replace("\n", "\n> ") + text[-1]
         self._open = True
         self._last = text[-1]
-        self._stream.write(shown)
-        self._stream.flush()
+        tell(self._stream, shown)
 
     def end(self) -> None:
         """Close the thought, so that what follows stands apart from it."""
         if not self._open:
             return
-        self._stream.write(("" if self._last == "\n" else "\n") + ("\x1b[0m" if self._dim else ""))
-        self._stream.flush()
+        tell(self._stream, ("" if self._last == "\n" else "\n") + ("\x1b[0m" if self._dim else ""))
         self._open = False
         self._last = "\n"
 
@@ -66,8 +67,7 @@ class ProgressLine:
     """
 
     def __init__(self, *, log_stages: bool = False) -> None:
-        self._stream = sys.stderr
-        self._live = self._stream.isatty()
+        self._live = is_terminal(sys.stderr)
         self._log_stages = log_stages
         self._stage = ""
         self._shown = False
@@ -82,29 +82,26 @@ class ProgressLine:
 
     def show(self, stage: str, fraction: float | None = None, detail: str = "") -> None:
         """Say what is going on; ``fraction`` (0 to 1) is how much of it is done, ``detail`` how long it will take."""
+        stage, detail = one_line(stage), one_line(detail)
         if not self._live:
             if self._log_stages and stage != self._stage:
-                print(f"{stage} …", file=self._stream, flush=True)
+                tell(sys.stderr, f"{stage} …\n")
             self._stage = stage
             return
         percent = "" if fraction is None else f" {fraction:.0%}"
-        remark = f" ({detail})" if detail else ""
-        self._stream.write(f"\r\x1b[2K\x1b[2m{stage}{percent}{remark} …\x1b[0m")
-        self._stream.flush()
+        behind = f" ({detail})" if detail else ""
+        shown = f"{stage}{percent}{behind} …"[: shutil.get_terminal_size().columns - 1]  # of two lines one would stay
+        tell(sys.stderr, f"\r\x1b[2K\x1b[2m{shown}\x1b[0m")
         self._shown = True
 
     def clear(self) -> None:
         """Take the line away."""
         if self._shown:
-            self._stream.write("\r\x1b[2K")
-            self._stream.flush()
+            tell(sys.stderr, "\r\x1b[2K")
             self._shown = False
 
 
-def printable(text: str) -> str:
-    """Return ``text`` without control characters (C0, DEL, C1) other than line feed and tab."""
-    return "".join(letter for letter in text if letter in "\n\t" or not _is_control(letter))
-
-
-def _is_control(letter: str) -> bool:
-    return letter < " " or "\x7f" <= letter <= "\x9f"
+def say(sentence: str) -> None:
+    """Write a remark to standard error, on one line for each of its own."""
+    dim, plain = ("\x1b[2m", "\x1b[0m") if is_terminal(sys.stderr) else ("", "")
+    tell(sys.stderr, f"{dim}{printable(sentence)}{plain}\n")

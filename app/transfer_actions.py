@@ -16,8 +16,10 @@ from app.background import Background
 from app.error_report import describe
 from app.history.pane import HistoryPane
 from app.history_store import Entry, HistoryStore, WholeConversation
+from app.private_files import make_private_folder
 from app.transfer.course import Course, TransferCancelled
-from app.transfer.documents import file_name, title_words, unused
+from app.transfer.documents import TransferError, file_name, title_words, unused_in
+from app.widgets.save_dialog import ask_where_to_save
 from inference.errors import LarimarError
 
 log = logging.getLogger(__name__)
@@ -29,11 +31,19 @@ _ENDINGS = {"markdown": ".md", "html": ".html", "pdf": ".pdf", "json": ".zip"}
 class TransferActions(QObject):
     """Answers what the sidebar asks for in its menus."""
 
-    def __init__(self, pane: HistoryPane, store: HistoryStore, background: Background, parent: QObject) -> None:
+    def __init__(
+        self,
+        pane: HistoryPane,
+        store: HistoryStore,
+        background: Background,
+        parent: QObject,
+        unpacked: Path | None = None,
+    ) -> None:
         super().__init__(parent)
         self._pane = pane
         self._store = store
         self._background = background
+        self._unpacked = unpacked
         self.imported: Callable[[], object] = lambda: None
         """Called when there are more conversations than before."""
         self.choose_target: Callable[[str, str], Path | None] = self._ask_for_target
@@ -61,7 +71,7 @@ class TransferActions(QObject):
             return
         self._pane.say(self.tr("Importing …"))
         store = self._store
-        self._background.run(lambda: _import(store, source), self._imported, self._failed)
+        self._background.run(lambda: _import(store, source, self._unpacked), self._imported, self._failed)
 
     # --- how ---
 
@@ -78,28 +88,31 @@ class TransferActions(QObject):
 
     def _export(self, wholes: Sequence[WholeConversation], form: str, several: bool = False) -> None:
         ending = _ENDINGS[form]
-        targets: list[Path] = []
         if several and form != "json":
             folder = self.choose_folder()
             if folder is None:
                 return
-            taken: set[Path] = set(folder.iterdir()) if folder.is_dir() else set()
-            targets = [unused(folder / f"{file_name(title_words(whole))}{ending}", taken) for whole in wholes]
+            target = None
+            names = [f"{file_name(title_words(whole))}{ending}" for whole in wholes]
+            where = names[0] if len(names) == 1 else str(folder)
         else:
             name = self.tr("Larimar conversations") if several else file_name(title_words(wholes[0]))
             target = self.choose_target(f"{name}{ending}", ending)
             if target is None:
                 return
-            targets = [target]
+            folder, names, where = target.parent, [target.name], target.name
+
+        def targets() -> Sequence[Path]:  # looks at the disk
+            return unused_in(folder, names) if target is None else [target]
+
         if self._course is not None:
             self._pane.say(self.tr("Another export is under way."))
             return
         course = self._course = Course(sum(len(whole.messages) for whole in wholes))
         self._shown_after.start()
-        where = targets[0].name if len(targets) == 1 else str(targets[0].parent)
         done = self.tr("Exported to “{where}”").format(where=where)
         self._background.run(
-            lambda: _export(wholes, form, targets, course), lambda _: self._exported(done), self._not_exported
+            lambda: _export(wholes, form, targets(), course), lambda _: self._exported(done), self._not_exported
         )
 
     def _exported(self, words: str) -> None:
@@ -147,12 +160,7 @@ class TransferActions(QObject):
 
     def _ask_for_target(self, suggestion: str, ending: str) -> Path | None:
         start = Path(_documents(), suggestion)
-        title = self.tr("Export")
-        chosen, _ = QFileDialog.getSaveFileName(self._pane, title, str(start), f"*{ending}")
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix else path.with_name(path.name + ending)
+        return ask_where_to_save(self._pane, self.tr("Export"), start, {f"*{ending}": ending})
 
     def _ask_for_folder(self) -> Path | None:
         chosen = QFileDialog.getExistingDirectory(self._pane, self.tr("Export all conversations"), _documents())
@@ -184,14 +192,28 @@ def _export(wholes: Sequence[WholeConversation], form: str, targets: Sequence[Pa
         write(whole, target, course)
 
 
-def _import(store: HistoryStore, source: Path) -> tuple[int, int]:
+def _import(store: HistoryStore, source: Path, unpacked: Path | None) -> tuple[int, int]:
     """Return how many messages were new, and in how many conversations; on a background thread."""
     from app.transfer.archive import import_archive
 
-    folder = Path(tempfile.mkdtemp(prefix="larimar-import-"))
+    folder = _folder_in(unpacked)
     try:
         added = [store.add(whole) for whole in import_archive(source, folder)]
         counts = [future.result() for future in added]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return sum(counts), sum(1 for count in counts if count)
+
+
+def _folder_in(unpacked: Path | None) -> Path:
+    """Return a new folder for what is unpacked: in ``unpacked``, which is looked after, or where others put such."""
+    if unpacked is not None:
+        try:
+            make_private_folder(unpacked)
+            return Path(tempfile.mkdtemp(prefix="larimar-import-", dir=unpacked))
+        except OSError as error:
+            log.info("Archives are unpacked elsewhere: %s", error.strerror)
+    try:
+        return Path(tempfile.mkdtemp(prefix="larimar-import-"))
+    except OSError as error:
+        raise TransferError(f"There is no place to unpack it: {error.strerror}. Nothing was imported.") from error

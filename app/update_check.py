@@ -18,6 +18,8 @@ RELEASE_URL = "https://api.github.com/repos/larimar/larimar/releases/latest"
 
 _DISTRIBUTION = Path(__file__).resolve().parent.parent / "resources" / "distribution.json"
 _SECONDS = 10.0
+_PAGES = "https://github.com/larimar/larimar/"
+"""Where the page of a release lies; no other address is opened."""
 _MOST_BYTES = 1 << 20
 
 
@@ -65,9 +67,9 @@ def newest_release(url: str = RELEASE_URL, current: str = __version__) -> Releas
             "The newest version could not be asked for: the server cannot be reached. Check the connection and try "
             "again."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UpdateCheckError("The server did not say which version is the newest; try again later.") from error
-    if not page.startswith("https://"):
+    if not page.startswith(_PAGES) or len(version) > 40:
         raise UpdateCheckError("The server did not say where the newest version is; try again later.")
     return Release(version, page, newer)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
+from inference.cancellation import CancelToken
+from inference.errors import MediaError
 from inference.media.audio import audio_soft_tokens
-from inference.media.image import BUDGETS, DEFAULT_BUDGET, image_soft_tokens
+from inference.media.image import BUDGETS, DEFAULT_BUDGET, image_soft_tokens, open_image
+from inference.media.isolated import call_for_picture
 from inference.media.log_mel import SAMPLE_RATE
+from inference.media.source import Source
 from inference.media.splitting import MAX_CLIP_SECONDS
 from inference.media.video import DENSE_SECONDS, FRAME_BUDGET, SPARSE_FRAMES
 
@@ -26,6 +31,18 @@ _LETTERS: Final = (0.01, 0.35)
 """Share of pixels that differ sharply from their neighbour: a page has some, an empty one none, noise too many."""
 _SIDE_OF_SMALL: Final = 160
 """Pictures no larger than this hold nothing that more tokens would show."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """What the window needs to know of a picture."""
+
+    pixels: NDArray[np.uint8]
+    """uint8 [height, width, 3], made smaller."""
+    size: tuple[int, int]
+    """Width and height of the picture itself."""
+    detail: int
+    """Its automatic detail, in soft tokens."""
 
 
 def automatic_detail(picture: PilImage.Image) -> int:
@@ -45,6 +62,31 @@ def closer_detail(picture: PilImage.Image) -> int | None:
     """Return the soft tokens for screenshots and documents, ``None`` for what the model's own default is enough for."""
     detail = automatic_detail(picture)
     return None if detail == DEFAULT_BUDGET else detail
+
+
+def look_at(source: Source, side: int, cancel: CancelToken | None = None) -> LookedAt:
+    """Look at a picture of a stranger, in a child process; for a background thread.
+
+    Args:
+        source: the file of the picture.
+        side: the longest side that the smaller picture may have, in pixels.
+        cancel: ends it.
+
+    Raises:
+        CallCancelled: ``cancel`` was set.
+        MediaError: it cannot be used; the sentence says why.
+    """
+    looked = call_for_picture(_look_at, source, side, accepts=(LookedAt,), cancel=cancel)
+    if not isinstance(looked, LookedAt) or looked.detail not in BUDGETS or looked.pixels.ndim != 3:
+        raise MediaError("The picture cannot be read. Choose another picture.")
+    return looked
+
+
+def _look_at(source: Source, side: int) -> LookedAt:
+    picture = open_image(source)
+    size, detail = picture.size, automatic_detail(picture)
+    picture.thumbnail((side, side))
+    return LookedAt(np.asarray(picture), size, detail)
 
 
 def picture_tokens(size: tuple[int, int], detail: int) -> int:

@@ -28,6 +28,7 @@ from app.widgets.demo_offer import DemoOffer
 from app.widgets.live_indicator import LiveIndicator
 from app.widgets.rail import Rail
 from app.widgets.status_line import StatusLine
+from app.widgets.storage_notice import StorageNotice
 from app.widgets.update_notice import UpdateNotice
 
 _SIZE = QSize(1080, 760)
@@ -67,6 +68,7 @@ class MainWindow(QMainWindow):
         self.models = ModelsPane(session, theme, background, downloads, conversions, self)
         self.history = HistoryPane(theme, self)
         self.offer = DemoOffer(session, theme, self)
+        self.storage_notice = StorageNotice(theme, self)
         self.update_notice = UpdateNotice(theme, self)
         self.card_notice = CardNotice(session, theme, self)
         self._sidebar = True
@@ -107,6 +109,7 @@ class MainWindow(QMainWindow):
         body.addWidget(self.history)
         beside = QVBoxLayout()
         beside.setSpacing(0)
+        beside.addWidget(self.storage_notice)
         beside.addWidget(self.update_notice)
         beside.addWidget(self.card_notice)
         beside.addWidget(self.offer)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from inference.output_files import write_file
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -55,7 +57,7 @@ def write_json(file: Path, about: dict[str, object], measurements: Iterable[Meas
     """Write measurements as one JSON object: what ``about`` says, and a list ``measurements``.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputFileError, DiskSpaceError: the file cannot be written.
     """
     content = {**about, "measurements": [asdict(each) for each in measurements]}
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_file(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

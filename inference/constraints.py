@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _WHITE_SPACE: Final = r" |\n[ \t]{0,32}"
 """Between the parts of JSON: room for indentation, but none for a small model to lose itself in."""
+
+_LONGEST_SCHEMA: Final = 4 << 20
+"""Characters of a JSON schema; llguidance is tried with up to this."""
 
 
 class _State(Enum):
@@ -57,12 +60,15 @@ class ReplyRules:
     """Behind ``<|tool_call>``, or ``None`` where no tool may be called."""
     call_required: bool
     thinking: bool
-    call_open: int
-    call_close: int
-    channel_open: int
-    channel_close: int
+    call_open: int | None
+    call_close: int | None
+    channel_open: int | None
+    """These four are ``None`` where the model has no such token, which only one without tools may lack."""
+    channel_close: int | None
     never_in_thought: frozenset[int]
     suppress_call: bool
+    notes: tuple[str, ...] = ()
+    """What replies are not held to though a schema asks for it, a sentence each."""
 
     @property
     def free(self) -> bool:
@@ -97,14 +103,19 @@ class ConstraintCompiler:
             raise ValueError("tool_choice can be required only where tools are declared")
         if options.json_schema is None and not options.tools:
             return None
-        token = self._tokenizer.control_id
+        # JSON needs none of these tokens: a model that knows no tools or thoughts can write it, too.
+        token = self._tokenizer.control_id if options.tools else self._tokenizer.optional_control_id
         call_open, call_close = token(CALL_OPEN), token(CALL_CLOSE)
         channel_close, quote = token(CHANNEL_CLOSE), token(QUOTE)
         call = schema = None
-        if options.tools and options.tool_choice != "none":
-            call = self._matcher(tool_call_grammar(options.tools, quote, call_close), "The declaration of a tool")
+        notes: list[str] = []
+        if options.tools and options.tool_choice != "none" and quote is not None and call_close is not None:
+            grammar = tool_call_grammar(options.tools, quote, call_close)
+            call = self._matcher(grammar.text, "The declaration of a tool")
+            notes += grammar.notes
         if options.json_schema is not None and options.tool_choice != "required":
             schema = self._matcher(_json_grammar(options.json_schema), "The JSON schema")
+            notes += [f"The JSON is not held to {_ignored(each)}." for each in schema.get_grammar_warnings()]
         return ReplyRules(
             vocab_size=self._vocab_size,
             stop_ids=self._stop_ids,
@@ -114,10 +125,11 @@ class ConstraintCompiler:
             thinking=options.thinking,
             call_open=call_open,
             call_close=call_close,
-            channel_open=token(CHANNEL_OPEN),
+            channel_open=None if channel_close is None else token(CHANNEL_OPEN),
             channel_close=channel_close,
             never_in_thought=self._stop_ids.union(self._tokenizer.control_names) - {channel_close, quote},
-            suppress_call=options.tool_choice == "none",
+            suppress_call=options.tool_choice == "none" and call_open is not None,
+            notes=tuple(notes),
         )
 
     def _matcher(self, grammar: str, what: str) -> LLMatcher:
@@ -217,7 +229,7 @@ class ReplyConstraint:
         if self._state is _State.ENDED:
             return frozenset()
         if self._state is _State.TEXT:
-            return frozenset((self._rules.call_open,)) if self._rules.suppress_call else frozenset()
+            return _known(self._rules.call_open) if self._rules.suppress_call else frozenset()
         if self._state is _State.THOUGHT:
             return self._rules.never_in_thought
         return None
@@ -226,11 +238,11 @@ class ReplyConstraint:
         """What may come next besides what the grammar admits."""
         rules = self._rules
         if self._state is _State.CALLED:
-            return rules.stop_ids | {rules.call_open}
+            return rules.stop_ids | _known(rules.call_open)
         if self._state is not _State.START:
             return frozenset()
-        extra = set() if self._thought else {rules.channel_open}
-        return frozenset(extra if rules.call is None else {*extra, rules.call_open})
+        extra = frozenset[int]() if self._thought else _known(rules.channel_open)
+        return extra if rules.call is None else extra | _known(rules.call_open)
 
     def _admits(self, token: int) -> bool:
         forbidden = self._forbidden()
@@ -292,17 +304,41 @@ class _Vocabulary:
         return self._encode(text)
 
 
+def _known(token: int | None) -> frozenset[int]:
+    return frozenset() if token is None else frozenset((token,))
+
+
+def _ignored(warning: str) -> str:
+    """Return what of a schema llguidance says that it leaves out."""
+    kind, _, what = warning.partition(": ")
+    if kind == "Unimplemented keys":
+        return ", ".join(f"“{name}”" for name in json.loads(what))
+    if kind == "Unknown format":
+        return f"the format {what[:60]!r}"
+    if kind.startswith("oneOf"):
+        return "“oneOf” where several of its schemas fit"
+    return f"all of its schema: {' '.join(warning.split())[:200].rstrip('.')}"
+
+
 def _json_grammar(schema: object) -> str:
     from llguidance import LLMatcher
 
+    # Keywords that no grammar can be held to are left out with a warning, which becomes a note.
+    overrides: Any = {"whitespace_pattern": _WHITE_SPACE, "lenient": True}
     try:
         text = json.dumps(schema, default=dict)
-        return str(LLMatcher.grammar_from_json_schema(text, overrides={"whitespace_pattern": _WHITE_SPACE}))
+        if len(text) > _LONGEST_SCHEMA:
+            raise SchemaError("The JSON schema is too large for answers to be held to it. Simplify it.")
+        return str(LLMatcher.grammar_from_json_schema(text, overrides=overrides))
+    except RecursionError as error:
+        raise SchemaError("The JSON schema is nested too deeply. Simplify it.") from error
     except (TypeError, ValueError) as error:
         raise SchemaError(f"The JSON schema is not one: {error}. Correct it.") from error
 
 
 def _cannot_follow(what: str, matcher: LLMatcher) -> SchemaError:
-    lines = [line.strip() for line in matcher.get_error().splitlines() if line.strip()]
-    reason = (lines[-1] if lines else "no reason given").removeprefix("error: ").rstrip(".")[:200]
+    # what follows a line in angle brackets describes the parser; numbered lines quote the grammar
+    told = matcher.get_error().partition("\n<")[0]
+    lines = [line.strip() for line in told.splitlines() if line.strip() and " | " not in line]
+    reason = (lines[-1] if lines else "no reason given").removeprefix("error: ").rstrip(".^ ")[:200]
     return SchemaError(f"{what} asks for something that answers cannot be held to: {reason}. Simplify it.")

@@ -13,12 +13,13 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from inference.errors import LarimarError
+from inference.foreign_names import printable
 from inference.graphs import native_operators
 from inference.graphs.providers import CUDA_NEEDS, why_not_cuda
 from inference.processor import threads
@@ -103,9 +104,11 @@ def examine(*, model: Path | None = None, window_problem: str | None = None) -> 
     findings: list[Finding] = []
     for name, check in checks.items():
         try:
-            findings += check()
+            findings += [replace(each, text=printable(each.text), advice=printable(each.advice)) for each in check()]
         except Exception as error:  # a broken package may raise anything; the other checks still matter
-            findings.append(Finding(name, "problem", f"The check itself failed: {type(error).__name__}: {error}"))
+            findings.append(
+                Finding(name, "problem", printable(f"The check itself failed: {type(error).__name__}: {error}"))
+            )
     return findings
 
 
@@ -375,8 +378,7 @@ def _gib(size: int) -> str:
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Drop what C libraries write to standard output and error: sound and CUDA libraries are talkative."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     with open(os.devnull, "wb") as nowhere:
         kept = os.dup(1), os.dup(2)
         try:
@@ -384,8 +386,13 @@ def _silence() -> Iterator[None]:
             os.dup2(nowhere.fileno(), 2)
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             for number, copy in zip((1, 2), kept, strict=True):
                 os.dup2(copy, number)
                 os.close(copy)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or full: that is told elsewhere
+            stream.flush()

@@ -254,6 +254,18 @@ class Engine:
         with self._working():
             yield from self._prepare(turns, options or ReplyOptions(), cancel or CancelToken())
 
+    def schema_notes(self, options: ReplyOptions) -> tuple[str, ...]:
+        """Return what replies are not held to though a JSON schema in ``options`` asks for it, a sentence each.
+
+        Keywords such as ``not`` or ``uniqueItems`` are beyond what decides about one token at a time: replies are
+        taken as they come there. Belongs to the thread of the engine.
+
+        Raises:
+            SchemaError: a schema, or a tool's declaration, cannot be followed at all.
+        """
+        rules = self._constraints.rules(options)
+        return () if rules is None else rules.notes
+
     def listen(self) -> StreamingAudioEncoder:
         """Return what encodes a recording while it is being made; its first use opens the audio encoder.
 

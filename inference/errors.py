@@ -72,5 +72,18 @@ class DiskSpaceError(LarimarError):
     """There is too little room on the disk; nothing was written."""
 
 
+class OutputFileError(LarimarError):
+    """A file cannot be written where the user wants it; what was there is unchanged.
+
+    Args:
+        target: the file.
+        reason: why, as the second half of a sentence without its full stop.
+    """
+
+    def __init__(self, target: object, reason: str) -> None:
+        super().__init__(f"{printable(str(target))} cannot be written: {reason}.")
+        self.reason = reason
+
+
 class MediaError(LarimarError):
     """A picture, recording or video cannot be used: damaged, empty, too large, or of an unknown kind."""

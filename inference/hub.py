@@ -1,7 +1,7 @@
 """Downloads a model folder from the Hugging Face Hub: resumable, verified, and visible only when it is whole.
 
-``huggingface_hub`` knows the Hub (its files, addresses, mirror, token); the bytes are fetched here, because a download
-must stop within a moment and go on later where it stopped. Nothing here touches the network before it is called.
+The bytes come from :mod:`inference.hub_client`; here they become a folder, because a download must stop within a moment
+and go on later where it stopped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
@@ -21,15 +20,13 @@ from typing import Any, Final, Protocol
 
 from inference.cancellation import CancelToken
 from inference.errors import DiskSpaceError, LarimarError
+from inference.hub_client import DownloadError, Hub, RemoteFile, check_remote_file
 from inference.model_folder import SUFFIXES, ModelFolder
-from inference.network import NETWORK, OfflineError
 
-log = logging.getLogger(__name__)
+__all__ = ["DownloadCancelledError", "DownloadError", "Hub", "Progress", "RemoteFile", "Source", "download"]
 
 PARTIAL: Final = ".downloading"
 """Folder, inside the folder of models, with what is not whole yet."""
-_PIECE: Final = 1 << 18
-_SECONDS: Final = 30.0
 _SPARE: Final = 256 << 20
 """Bytes that are left free on the disk."""
 _NEEDED: Final = ("decoder_model_merged", "embed_tokens")
@@ -37,23 +34,8 @@ _OPTIONAL: Final = ("vision_encoder", "audio_encoder", "drafter")
 _BESIDE: Final = re.compile(r"[^/]+\.(json|jinja)|LICENSE[^/]*|NOTICE[^/]*|README\.md")
 
 
-class DownloadError(LarimarError):
-    """A download ended before its end; what arrived is kept for another try, unless it was damaged."""
-
-
 class DownloadCancelledError(LarimarError):
     """The user stopped a download; what arrived is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file of a repository."""
-
-    path: str
-    """In the repository, with slashes."""
-    size: int
-    digest: str
-    """SHA-256 of the content for large files, else SHA-1 of the Git blob; tells which by its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,70 +52,13 @@ class Progress:
 
 
 class Source(Protocol):
-    """Where files come from; the real one is :class:`Hub`."""
+    """Where files come from; the real one is :class:`inference.hub_client.Hub`."""
 
     def files(self, repository: str) -> Sequence[RemoteFile]:
         """Return all files of a repository."""
 
     def pieces(self, repository: str, file: RemoteFile, start: int) -> Iterator[tuple[int, bytes]]:
         """Yield pieces of a file from byte ``start`` on, or from its beginning, each with its position."""
-
-
-class Hub:
-    """The Hugging Face Hub, or a mirror of it. Methods block; not for the GUI thread.
-
-    Args:
-        endpoint: address of the mirror; ``None``: what ``HF_ENDPOINT`` says, or the Hub itself.
-        token: called before each request for the user's token; ``None``, or one that returns it: what ``HF_TOKEN`` or
-            ``hf auth login`` say, if anything.
-    """
-
-    def __init__(self, endpoint: str | None = None, token: Callable[[], str | None] | None = None) -> None:
-        self.endpoint = endpoint
-        self._token = token or (lambda: None)
-
-    def files(self, repository: str) -> Sequence[RemoteFile]:
-        """Return all files of a repository.
-
-        Raises:
-            DownloadError: the Hub cannot be reached or does not have the repository.
-            OfflineError: the user has forbidden connections.
-        """
-        NETWORK.require()
-        hub = _library()
-        with _as_sentences(repository):
-            about = hub.HfApi(endpoint=self.endpoint, token=self._token(), library_name="larimar").model_info(
-                repository, files_metadata=True, timeout=_SECONDS
-            )
-        return [
-            RemoteFile(each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else (each.blob_id or ""))
-            for each in about.siblings or ()
-        ]
-
-    def pieces(self, repository: str, file: RemoteFile, start: int) -> Iterator[tuple[int, bytes]]:
-        """Yield pieces of a file from byte ``start`` on, or from its beginning, each with its position.
-
-        Raises:
-            DownloadError: the connection broke.
-            OfflineError: the user has forbidden connections.
-        """
-        NETWORK.require()
-        hub = _library()
-        address = hub.hf_hub_url(repository, file.path, endpoint=self.endpoint)
-        headers = hub.utils.build_hf_headers(token=self._token(), library_name="larimar")
-        headers["Accept-Encoding"] = "identity"
-        if start:
-            headers["Range"] = f"bytes={start}-"
-        with (
-            _as_sentences(repository),
-            hub.get_session().stream("GET", address, headers=headers, timeout=_SECONDS) as answer,
-        ):
-            hub.utils.hf_raise_for_status(answer)
-            at = start if answer.status_code == 206 else 0
-            for piece in answer.iter_bytes(_PIECE):
-                NETWORK.require()
-                yield at, piece
-                at += len(piece)
 
 
 def choose_files(files: Sequence[RemoteFile], suffix: str) -> list[RemoteFile]:
@@ -154,7 +79,8 @@ def choose_files(files: Sequence[RemoteFile], suffix: str) -> list[RemoteFile]:
                     "Choose another model."
                 )
             continue
-        chosen += [file for file in files if file.path == name or re.match(re.escape(name) + r"[_.]data", file.path)]
+        data = re.compile(re.escape(name) + r"[_.]data(_\d{1,4})?")
+        chosen += [file for file in files if file.path == name or data.fullmatch(file.path)]
     return chosen
 
 
@@ -196,6 +122,16 @@ def download(
     return target
 
 
+def _checked(files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """Return the files of which all that is said can be believed. Raises :class:`DownloadError` for any other."""
+    by_place: dict[str, RemoteFile] = {}
+    for file in files:
+        # not every disk tells small letters from capitals
+        if by_place.setdefault(check_remote_file(file).path.casefold(), file) is not file:
+            raise DownloadError(f"The repository holds {file.path} twice. Choose another model.")
+    return list(by_place.values())
+
+
 def partial_bytes(folder: Path, name: str) -> int:
     """Return how many bytes of a download that ended early are kept."""
     return sum(file.stat().st_size for file in (folder / PARTIAL / name).rglob("*") if file.is_file())
@@ -230,7 +166,7 @@ class _Download:
 
     def run(self, suffix: str) -> None:
         self._progress(Progress(0, 0))
-        files = choose_files(self._source.files(self._repository), suffix)
+        files = _checked(choose_files(self._source.files(self._repository), suffix))
         self._check_cancelled()
         self._total = sum(file.size for file in files)
         self._partial.mkdir(parents=True, exist_ok=True)
@@ -294,6 +230,8 @@ class _Download:
                         self._done = before + at
                     opened.write(piece)
                     self._advance(len(piece))
+                    if at + len(piece) > file.size:
+                        break
                     self._check_cancelled()
             size = opened.tell()
             if size < file.size:
@@ -329,49 +267,6 @@ class _Download:
     def _check_cancelled(self) -> None:
         if self._cancel.cancelled:
             raise DownloadCancelledError("The download was stopped. What has arrived is kept.")
-
-
-def _library() -> Any:
-    # Read at its import: no usage data to its maker, and no transfers by a library that our switch does not see.
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["HF_HUB_DISABLE_XET"] = "1"
-    import huggingface_hub
-    import huggingface_hub.utils
-
-    return huggingface_hub
-
-
-@contextmanager
-def _as_sentences(repository: str) -> Iterator[None]:
-    try:
-        yield
-    except LarimarError:
-        raise
-    except Exception as error:  # of huggingface_hub and of the HTTP client that it has at the moment
-        raise _translated(error, repository) from error
-
-
-_BROKEN: Final = (
-    "The Hugging Face Hub cannot be reached, or the connection broke. What has arrived is kept: check the connection "
-    "and try again."
-)
-
-
-def _translated(error: Exception, repository: str) -> LarimarError:
-    if NETWORK.offline:
-        return OfflineError()
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    log.info("The Hub could not be used: %s (status %s)", type(error).__name__, status)
-    if status in (401, 403):
-        return DownloadError(
-            f"The Hub does not give {repository} to everybody. Accept its terms on huggingface.co, put your token into "
-            "the settings under “Models”, then try again."
-        )
-    if status == 404:
-        return DownloadError(f"The Hub has no {repository} any more. Choose another model.")
-    if type(error).__name__ == "OfflineModeIsEnabled":
-        return DownloadError("HF_HUB_OFFLINE forbids connections to the Hub. Start Larimar without it to download.")
-    return DownloadError(_BROKEN)
 
 
 @contextmanager

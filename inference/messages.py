@@ -95,7 +95,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the model may call, described by a JSON schema as in the OpenAI format."""
+    """A function that the model may call, described by a JSON schema as in the OpenAI format.
+
+    Calls are held to the schema. An object that declares properties and says nothing of ``additionalProperties`` takes
+    only these.
+    """
 
     name: str
     description: str
@@ -121,7 +125,9 @@ class ReplyOptions:
     stop: tuple[str, ...] = ()
     """The answer ends before the first of these texts; thoughts are not searched."""
     json_schema: Mapping[str, Any] | None = None
-    """The answer is JSON that this schema admits, whatever the model would rather write; thoughts are free."""
+    """The answer is JSON that this schema admits, whatever the model would rather write; thoughts are free. It is
+    complete only where the reply ends for the reason ``stop``. :meth:`Engine.schema_notes` tells what it is not held
+    to."""
     drafts: int | None = None
     """Most tokens to guess ahead at a time, 0 for none; ``None``: as many as pay. The answer is the same."""
     thinking: bool = False

@@ -13,6 +13,7 @@ from inference.media.prompt import MediaTokens, expand_prompt
 from inference.messages import Audio, Image, ReplyOptions, Turn, Video
 from inference.model_folder import ModelFolder
 from inference.prompt import Prompt, SoftTokens
+from inference.template_messages import media_of
 from inference.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _AGAIN: Final = "Convert or download the model again, or choose another folder."
 _MEDIA: Final = ((Image, "image", "an image"), (Audio, "audio", "a recording"), (Video, "video", "a video"))
-_MEDIA_PARTS: Final = (Image, Audio, Video)
 _PLURAL: Final = {"image": "images", "audio": "sound", "video": "videos"}
 
 
@@ -89,8 +89,7 @@ class PromptWriter:
 
     def _encode(self, turns: Sequence[Turn], cancel: CancelToken) -> list[EncodedMedia]:
         """Return the media of a conversation, encoded, in the order in which the template writes their places."""
-        media = [part for turn in turns for part in turn.parts if isinstance(part, _MEDIA_PARTS)]
-        return [] if self._encoders is None else [self._encoders.encode(part, cancel) for part in media]
+        return [] if self._encoders is None else [self._encoders.encode(part, cancel) for part in media_of(turns)]
 
     def check(self, turns: Sequence[Turn], modalities: frozenset[str]) -> None:
         """Raise :class:`UnsupportedInputError` for media of other modalities than the model's."""

@@ -180,7 +180,7 @@ class CostFile:
             return
         temporary = None
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
                 "w", encoding="utf-8", dir=self._path.parent, suffix=".tmp", delete=False
             ) as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +23,18 @@ def messages_of(turns: Sequence[Turn]) -> list[Message]:
     becomes several messages, which the template joins again. Results stand right after the message of their calls.
     Left out: what renders as nothing, and calls from before the last user turn that were never answered.
     """
-    builder = _Builder()
+    builder = _Builder(turns)
     for turn in turns:
         builder.add(turn)
     return list(builder.messages())
+
+
+def media_of(turns: Sequence[Turn]) -> list[Image | Audio | Video]:
+    """Return the media of :func:`messages_of`, in the order in which a template writes their places."""
+    builder = _Builder(turns)
+    for turn in turns:
+        builder.add(turn)
+    return list(builder.media())
 
 
 def declarations_of(tools: Iterable[Tool]) -> list[Message]:
@@ -70,9 +79,13 @@ class _Step:
 
 
 class _Builder:
-    def __init__(self) -> None:
+    def __init__(self, turns: Iterable[Turn]) -> None:
         self._steps: list[_Step] = []
         self._calls: list[tuple[_Step, _Call]] = []
+        # How many results of each id are still to come: no other result answers a call that one of these is meant for.
+        self._coming = Counter(
+            part.call_id for turn in turns for part in turn.parts if isinstance(part, ToolResult) and part.call_id
+        )
 
     def add(self, turn: Turn) -> None:
         if turn.role == "assistant":
@@ -80,14 +93,16 @@ class _Builder:
         else:
             self._add_other_turn(turn)
 
+    def media(self) -> Iterator[Image | Audio | Video]:
+        for step, _, results in self._written():
+            for part in (*(medium for result in results for medium in result.media), *step.content):
+                if isinstance(part, Image | Audio | Video):
+                    yield part
+
     def messages(self) -> Iterator[Message]:
-        last_user = max((index for index, step in enumerate(self._steps) if step.role == "user"), default=-1)
-        for index, step in enumerate(self._steps):
+        for step, calls, results in self._written():
             if step.role != "assistant":
                 yield {"role": step.role, "content": _content(step.content)}
-                continue
-            calls = [call for call in step.calls if call.answered or index > last_user]
-            if not calls and not step.content:
                 continue
             message: Message = {"role": "assistant", "content": _content(step.content)}
             if step.thoughts:
@@ -95,15 +110,25 @@ class _Builder:
             if calls:
                 message["tool_calls"] = [_call_message(call) for call in calls]
             # The template writes a mapping only when it stands in the message itself, and media only when they do not.
-            mappings = any(isinstance(result.result.value, Mapping) for result in step.results)
-            if mappings and not any(result.media for result in step.results):
+            mappings = any(isinstance(result.result.value, Mapping) for result in results)
+            if mappings and not any(result.media for result in results):
                 message["tool_responses"] = [
-                    {"name": result.call.call.name, "response": result.result.value} for result in step.results
+                    {"name": result.call.call.name, "response": result.result.value} for result in results
                 ]
                 yield message
             else:
                 yield message
-                yield from (_result_message(result) for result in step.results)
+                yield from (_result_message(result) for result in results)
+
+    def _written(self) -> Iterator[tuple[_Step, list[_Call], list[_Result]]]:
+        """Yield the steps that become messages, with their calls and, in the order of these, the results."""
+        last_user = max((index for index, step in enumerate(self._steps) if step.role == "user"), default=-1)
+        for index, step in enumerate(self._steps):
+            calls = [call for call in step.calls if call.answered or index > last_user]
+            if step.role == "assistant" and not calls and not step.content:
+                continue
+            # Templates write results in the order in which they come: each stands where its call does.
+            yield step, calls, [result for call in calls for result in step.results if result.call is call]
 
     def _add_model_turn(self, parts: Iterable[Part]) -> None:
         step = _Step("assistant")
@@ -148,11 +173,14 @@ class _Builder:
 
     def _add_result(self, result: ToolResult) -> _Result | None:
         """Answer the call of the same id, else the first open one of the same name, else the first open one."""
+        if result.call_id:
+            self._coming[result.call_id] -= 1
         waiting = [(step, call) for step, call in self._calls if not call.answered]
+        unclaimed = [pair for pair in waiting if self._coming[pair[1].call.call_id] <= 0]
         matches = (
             [pair for pair in waiting if result.call_id and pair[1].call.call_id == result.call_id]
-            or [pair for pair in waiting if pair[1].call.name == result.name]
-            or waiting
+            or [pair for pair in unclaimed if pair[1].call.name == result.name]
+            or unclaimed
         )
         if not matches:
             return None

@@ -6,11 +6,16 @@ without a type it even leaves a brace open. So references and alternatives are r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeGuard
+from collections.abc import Mapping
+from typing import Any, Final
+
+from inference.schema_references import is_list as _is_list
+from inference.schema_references import referred
 
 MAX_DEPTH: Final = 12
 """Deeper levels of a schema are declared as plain objects."""
+MAX_PARTS: Final = 5_000
+"""So are further parts of one: a few references that each name two others come to any number of them."""
 
 _NO_REFERENCES: Final[frozenset[str]] = frozenset()
 
@@ -41,9 +46,11 @@ class _Flattener:
     def __init__(self, root: Mapping[str, Any], *, for_template: bool = True) -> None:
         self._root = root
         self._for_template = for_template
+        self._parts = 0
 
     def flat(self, schema: Any, followed: frozenset[str], depth: int) -> dict[str, Any]:
-        if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+        self._parts += 1
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH or self._parts > MAX_PARTS:
             return {"type": "object", "properties": {}} if isinstance(schema, Mapping) else {"type": "string"}
         merged, followed = self._resolved(schema, followed)
         merged, followed = self._combined(merged, followed, depth)
@@ -57,7 +64,7 @@ class _Flattener:
         if _is_list(values) and not self._for_template:
             flat["enum"] = list(values)
         elif _is_list(values) and kind == "string":
-            flat["enum"] = [str(value) for value in values if value is not None]
+            flat["enum"] = [text for value in values if (text := _scalar_text(value))]
         if isinstance(merged.get("properties"), Mapping):
             flat["properties"] = {
                 str(name): self.flat(value, followed, depth + 1) for name, value in merged["properties"].items()
@@ -80,10 +87,7 @@ class _Flattener:
     ) -> tuple[Mapping[str, Any], frozenset[str]]:
         """Follow ``$ref``; one that leads nowhere is dropped, of one that was followed before only the type stays."""
         while isinstance(reference := schema.get("$ref"), str):
-            target: Any = self._root
-            for step in filter(None, reference.removeprefix("#").split("/")):
-                key = step.replace("~1", "/").replace("~0", "~")
-                target = target.get(key) if isinstance(target, Mapping) else None
+            target = referred(self._root, reference)
             rest = {key: value for key, value in schema.items() if key != "$ref"}
             if not isinstance(target, Mapping):
                 return rest, followed
@@ -136,5 +140,8 @@ def _type(schema: Mapping[str, Any]) -> tuple[str, bool]:
     return "string", False
 
 
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, Sequence) and not isinstance(value, str)
+def _scalar_text(value: object) -> str:
+    """Return a value of an ``enum`` as a text; empty for null, arrays, objects, and numbers beyond all measure."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return ""
+    return str(value) if isinstance(value, str | bool | int | float) else ""

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError
-from inference.media.audio import SAMPLE_RATE, probe_audio
-from inference.media.audio_decoding import decode_audio
+from inference.isolation import CallCancelled
+from inference.media.audio import SAMPLE_RATE
+from inference.media.isolated import decode_audio, probe_audio
 from inference.media.source import Source
 from inference.media.voice_activity import Judge, SpeechBegun, SpeechEnded, SpeechFinder, SpeechSound
 from inference.messages import Audio, Done, ReplyEvent, ReplyOptions, Text, Turn
@@ -200,19 +201,25 @@ def find_speech(
         MediaError: it cannot be read, or holds no sound.
     """
     cancel = cancel or CancelToken()
-    info = probe_audio(source)
+    try:
+        yield from _found(source, judge, cancel)
+    except CallCancelled:
+        return
+
+
+def _found(source: Source, judge: Judge, cancel: CancelToken) -> Generator[Speech | Progress, None, None]:
+    info = probe_audio(source, cancel=cancel)
     total = info.seconds if info else None
     finder, collector = SpeechFinder(judge), SpeechCollector()
     heard, told = 0, 0.0
-    for block in decode_audio(source):
-        if cancel.cancelled:
-            return
-        heard += len(block)
-        for event in finder.push(block):
-            yield from collector.take(event)
-        if heard / SAMPLE_RATE - told >= _PROGRESS_SECONDS:
-            told = heard / SAMPLE_RATE
-            yield Progress(told, total)
+    with closing(decode_audio(source, cancel=cancel)) as blocks:
+        for block in blocks:
+            heard += len(block)
+            for event in finder.push(block):
+                yield from collector.take(event)
+            if heard / SAMPLE_RATE - told >= _PROGRESS_SECONDS:
+                told = heard / SAMPLE_RATE
+                yield Progress(told, total)
     for event in finder.finish():
         yield from collector.take(event)
     seconds = heard / SAMPLE_RATE

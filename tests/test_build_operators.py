@@ -32,7 +32,7 @@ class Checkout:
     def build(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(self.root / "packaging" / "build_operators.py"), *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "CXX"} | variables
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
     @property
     def library(self) -> Path:
@@ -52,6 +52,7 @@ def test_a_library_is_built_once_and_is_the_same_everywhere(checkout: Checkout, 
     assert result.returncode == 0, result.stderr
     assert result.stderr == "built inference/native/larimar_operators_x86_64.so\n"
     first = checkout.library.read_bytes()
+    assert b"larimar_fail_allocation" not in first, "that is for tests alone"
     assert checkout.build().stderr == "", "it is up to date"
     other = Checkout(tmp_path / "elsewhere")
     other.build()
@@ -87,3 +88,24 @@ def test_a_place_that_cannot_be_written_to_is_named(checkout: Checkout) -> None:
     assert result.returncode == 1
     assert "cannot be written to" in result.stderr
     assert not checkout.leftovers()
+
+
+def test_a_library_with_sanitizers_lies_apart(checkout: Checkout) -> None:
+    for name in (
+        "attention",
+        "int4_avx2",
+        "int4_avx512",
+        "int8_matmul",
+    ):  # they take their time, and are built elsewhere
+        (checkout.library.parent / f"{name}.cpp").unlink()
+    result = checkout.build("--sanitize", "undefined,address")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == "built build/sanitized/larimar_operators_x86_64.address-undefined.so\n"
+    built = checkout.root / "build" / "sanitized" / "larimar_operators_x86_64.address-undefined.so"
+    assert b"__asan_init" in built.read_bytes()
+    assert b"larimar_fail_allocation" in built.read_bytes()
+    assert not checkout.library.exists()
+    assert checkout.build("--sanitize", "address,undefined").stderr == "", "it is up to date"
+    result = checkout.build("--sanitize", "everything")
+    assert result.returncode == 2
+    assert "the sanitizers are address, leak, thread, undefined" in result.stderr

@@ -68,7 +68,7 @@ def test_the_screen(asked: list[Sequence[Part]]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["no such file.png"], "There is no file “no such file.png”"),
+        (["no such file.png"], "There is no file no such file.png"),
         (["text.txt"], "“text.txt” is not a picture"),
         (["--webcam"], "No camera was found"),
         (["--screen"], "no screen to look at"),

@@ -109,7 +109,7 @@ def test_missing_attachment_is_one_sentence(child_environment: dict[str, str], t
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "cannot be read"), ("{", "is no JSON"), ("[]", "holds no JSON schema")],
+    [(None, "does not exist"), ("{", "is no JSON"), ("[]", "does not hold a JSON object"), ("[" * 10**5, "too deeply")],
 )
 def test_an_unusable_json_schema_is_one_sentence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str | None, sentence: str

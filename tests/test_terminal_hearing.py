@@ -167,3 +167,84 @@ def test_a_microphone_that_cannot_be_used_is_an_error(engine: Install) -> None:
 def no_thread_left() -> Iterator[None]:
     yield
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("larimar", "engine"))]
+
+
+class TestWhereTranscriptsGo:
+    """Nothing that the user did not name is ever replaced, and nothing that was heard is lost."""
+
+    def test_two_recordings_of_one_name(self, engine: Install, tmp_path: Path, capsys) -> None:
+        engine(words("one"), words("two"), words("three"), words("four"))
+        for folder in ("x", "y"):
+            (tmp_path / folder).mkdir()
+        files = [str(recording(tmp_path / folder / "r.wav", speech(1))) for folder in ("x", "y")]
+        assert main(["transcribe", *files, "--output", str(tmp_path / "out")]) == 0
+        texts = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+        assert texts == {"r (x).txt": "one\n", "r (y).txt": "two\n"}
+        assert "r (x).txt" in capsys.readouterr().err
+        assert main(["transcribe", *files, "--output", str(tmp_path / "out")]) == 0
+        texts |= {"r (x) 2.txt": "three\n", "r (y) 2.txt": "four\n"}
+        assert texts == {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+
+    @pytest.mark.parametrize("ending", ["", "/"])
+    def test_one_recording_into_a_folder(self, engine: Install, tmp_path: Path, ending: str) -> None:
+        engine(words("one"))
+        file = recording(tmp_path / "a.wav", speech(1))
+        if not ending:
+            (tmp_path / "out").mkdir()
+        assert main(["transcribe", str(file), "--output", f"{tmp_path / 'out'}{ending}"]) == 0
+        assert (tmp_path / "out" / "a.txt").read_text() == "one\n"
+
+    def test_a_recording_is_not_its_own_transcript(self, engine: Install, tmp_path: Path, capsys) -> None:
+        fake = engine(words("one"))
+        file = recording(tmp_path / "a.wav", speech(1))
+        before = file.read_bytes()
+        (tmp_path / "link.wav").hardlink_to(file)
+        for target in (file, tmp_path / "link.wav"):
+            assert main(["transcribe", str(file), "--output", str(target)]) == 1
+            assert "it is what is read. Choose another name." in capsys.readouterr().err
+        assert file.read_bytes() == before
+        assert not fake.asked
+
+    def test_several_recordings_need_a_folder(self, engine: Install, tmp_path: Path, capsys) -> None:
+        fake = engine(words("one"))
+        files = [str(recording(tmp_path / name, speech(1))) for name in ("a.wav", "b.wav")]
+        (tmp_path / "file").write_text("old")
+        assert main(["transcribe", *files, "--output", str(tmp_path / "file")]) == 1
+        assert capsys.readouterr().err.endswith("file cannot be written: it is a file, and a folder is needed.\n")
+        assert (tmp_path / "file").read_text() == "old"
+        assert not fake.asked
+
+    def test_a_silent_recording_leaves_what_is_there(self, engine: Install, tmp_path: Path, capsys) -> None:
+        engine()
+        (tmp_path / "a.txt").write_text("old")
+        assert main(["transcribe", str(recording(tmp_path / "a.wav")), "--output", str(tmp_path / "a.txt")]) == 0
+        assert (tmp_path / "a.txt").read_text() == "old"
+        assert "Nobody speaks in a.wav. Nothing was written." in capsys.readouterr().err
+
+    def test_what_fails_midway_leaves_both(self, engine: Install, tmp_path: Path, capsys) -> None:
+        engine(words("one"), [LarimarError("The model broke.")])
+        (tmp_path / "a.txt").write_text("old")
+        file = recording(tmp_path / "a.wav", speech(1), speech(1))
+        assert main(["transcribe", str(file), "--output", str(tmp_path / "a.txt")]) == 1
+        assert (tmp_path / "a.txt").read_text() == "old"
+        assert (tmp_path / "a (unfinished).txt").read_text() == "one\n"
+        assert "a (unfinished).txt" in capsys.readouterr().err
+
+    def test_what_is_stopped_leaves_both(self, engine: Install, tmp_path: Path) -> None:
+        fake = engine(words("one"), [Text("half"), threading.Event()])
+        (tmp_path / "a.txt").write_text("old")
+        file = recording(tmp_path / "a.wav", speech(1), speech(1))
+        interrupter = threading.Thread(target=_interrupt_when, args=[lambda: len(fake.asked) == 2])
+        interrupter.start()
+        code = main(["transcribe", str(file), "--output", str(tmp_path / "a.txt")])
+        interrupter.join()
+        assert code == terminal.EXIT_INTERRUPTED
+        assert (tmp_path / "a.txt").read_text() == "old"
+        assert (tmp_path / "a (unfinished).txt").read_text() == "one\n"
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a system without it")
+    def test_a_full_disk_is_said(self, engine: Install, tmp_path: Path, capsys) -> None:
+        engine(words("one"))
+        file = recording(tmp_path / "a.wav", speech(1))
+        assert main(["transcribe", str(file), "--output", "/dev/full"]) == 1
+        assert "There is too little room for full; nothing was written." in capsys.readouterr().err

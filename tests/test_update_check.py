@@ -57,14 +57,14 @@ def server() -> Iterator[Server]:
     [("v0.2.0", "0.1.0", True), ("0.1.10", "0.1.9", True), ("v0.1.0", "0.1.0", False), ("0.0.9", "0.1.0", False)],
 )
 def test_tells_newer_from_older(server: Server, theirs: str, ours: str, newer: bool) -> None:
-    server.says(tag_name=theirs, html_url="https://example.org/release")
+    server.says(tag_name=theirs, html_url="https://github.com/larimar/larimar/releases/v1")
     release = newest_release(server.url, ours)
     assert release.newer is newer
-    assert release.page == "https://example.org/release"
+    assert release.page == "https://github.com/larimar/larimar/releases/v1"
 
 
 def test_asks_once_and_tells_only_the_version(server: Server) -> None:
-    server.says(tag_name="v1.0", html_url="https://example.org/release")
+    server.says(tag_name="v1.0", html_url="https://github.com/larimar/larimar/releases/v1")
     newest_release(server.url, "0.1.0")
     ((method, path, headers),) = server.requests
     assert (method, path) == ("GET", "/latest")

@@ -1,41 +1,34 @@
-"""Looks at files before they are sent, on a background thread: what they are, and whether they can be used at all."""
+"""Looks at files before they are sent, on a background thread: what they are, and whether they can be used at all.
+
+They are decoded in a child process; where ``cancel`` is set meanwhile, it is killed, and ``CallCancelled`` raised.
+"""
 
 from __future__ import annotations
 
-import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeDatabase, QSize
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+from PySide6.QtGui import QImage
 
-from app.chat.thumbnails import MediaPart, Thumbnail, make_thumbnail
-from app.visual_detail import DOCUMENT_DETAIL, automatic_detail
+from app.chat.thumbnails import BOX, MediaPart, Thumbnail, make_thumbnail, thumbnail_of
+from app.visual_detail import DOCUMENT_DETAIL, look_at
+from inference.cancellation import CancelToken
 from inference.errors import MediaError
-from inference.media.audio import probe_audio
-from inference.media.image import DEFAULT_BUDGET, open_image
+from inference.media import isolated
+from inference.media.image import DEFAULT_BUDGET
+from inference.media.kinds import MediaKind
 from inference.media.source import opened
 from inference.messages import Audio, Image, Video
 
-if TYPE_CHECKING:
-    from PySide6.QtPdf import QPdfDocument
-
-Kind = Literal["image", "audio", "video", "pdf"]
-FILE_FILTER: Final = {
-    "image": ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif"),
-    "audio": ("wav", "mp3", "flac", "ogg", "opus", "m4a", "aac", "wma", "aiff"),
-    "video": ("mp4", "mov", "mkv", "webm", "avi", "m4v"),
-    "pdf": ("pdf",),
-}
-"""Endings for the file dialog; what else is chosen is looked at as well."""
+Kind = MediaKind
 
 _MEGABYTE: Final = 1 << 20
 _PICTURE_BYTES: Final = 256 * _MEGABYTE
 _PDF_BYTES: Final = 512 * _MEGABYTE
 _PAGE_PIXELS: Final = DOCUMENT_DETAIL * 48 * 48
 """What the model sees of a page at most; more would be thrown away again."""
-_MARK: Final = b"%PDF-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +42,21 @@ class Checked:
     """For pictures: the soft tokens of the choice “Auto”."""
 
 
-def kind_of(path: Path) -> Kind:
-    """Return what a file is, by its beginning and its name, without decoding it.
+def kind_of(path: Path, cancel: CancelToken | None = None) -> Kind:
+    """Return what a file is, by its content, without decoding it.
 
     Raises:
         MediaError: it cannot be read, or is none of what can be attached.
     """
-    with opened(path, "file") as stream:
-        if stream.read(len(_MARK)) == _MARK:
-            return "pdf"
-    guessed = mimetypes.guess_type(path.name)[0] or QMimeDatabase().mimeTypeForFile(str(path)).name()
-    for kind, endings in FILE_FILTER.items():
-        if path.suffix.lower().removeprefix(".") in endings:
-            return kind  # type: ignore[return-value]
-    family = guessed.partition("/")[0]
-    if family in ("image", "audio", "video"):
-        return family  # type: ignore[return-value]
+    if kind := isolated.media_kind(path, cancel=cancel):
+        return kind
     raise MediaError(
         f"“{path.name}” cannot be attached. Pictures, recordings, videos and PDF files can; "
         "of other files, copy the text that matters into the message."
     )
 
 
-def check_file(path: Path, kind: Kind) -> Checked:
+def check_file(path: Path, kind: Kind, cancel: CancelToken | None = None) -> Checked:
     """Return a picture, recording or video of the user, ready to be sent.
 
     Raises:
@@ -79,74 +64,49 @@ def check_file(path: Path, kind: Kind) -> Checked:
     """
     if kind == "image":
         _check_size(path, _PICTURE_BYTES, "picture")
-        return check_picture(path, path.name)
+        return check_picture(path, path.name, cancel)
     if kind == "video":
         try:
-            return Checked(Video(path), path.name, make_thumbnail(Video(path)))
+            return Checked(Video(path), path.name, make_thumbnail(Video(path), cancel))
         except MediaError:
-            if not _has_sound(path):
+            if not _has_sound(path, cancel):
                 raise
-    if probe_audio(path) is None:
+    thumbnail = _sound(path, cancel)
+    if thumbnail is None:
         raise MediaError(f"“{path.name}” has no sound. Choose another recording.")
-    return Checked(Audio(path), path.name, make_thumbnail(Audio(path)))
+    return Checked(Audio(path), path.name, thumbnail)
 
 
-def check_picture(source: Path | bytes, name: str) -> Checked:
+def check_picture(source: Path | bytes, name: str, cancel: CancelToken | None = None) -> Checked:
     """Return a picture, ready to be sent. Raises :class:`MediaError`."""
-    part = Image(source)
-    return Checked(part, name, make_thumbnail(part), automatic_detail(open_image(source)))
+    looked = look_at(source, max(BOX), cancel)
+    return Checked(Image(source), name, Thumbnail(thumbnail_of(looked.pixels), None, looked.size), looked.detail)
 
 
-def check_pasted(image: QImage, name: str) -> Checked:
+def check_pasted(image: QImage, name: str, cancel: CancelToken | None = None) -> Checked:
     """Return a picture of the clipboard. Raises :class:`MediaError`."""
-    return check_picture(_png(image), name)
+    return check_picture(_png(image), name, cancel)
 
 
-def count_pages(path: Path) -> int:
+def count_pages(path: Path, cancel: CancelToken | None = None) -> int:
     """Return how many pages a PDF file has.
 
     Raises:
         MediaError: it cannot be opened.
     """
     _check_size(path, _PDF_BYTES, "PDF file")
-    return _open_pdf(path).pageCount()
+    return isolated.count_pages(path, cancel=cancel)
 
 
-def render_page(path: Path, page: int) -> Checked:
+def render_page(path: Path, page: int, cancel: CancelToken | None = None) -> Checked:
     """Return a page of a PDF, numbered from 0, as a picture in which the model can read the letters.
 
     Raises:
         MediaError: it cannot be opened or drawn.
     """
-    document = _open_pdf(path)
-    points = document.pagePointSize(page)
-    if points.width() <= 0 or points.height() <= 0:
-        raise MediaError(f"Page {page + 1} of “{path.name}” is empty. Choose other pages.")
-    scale = (_PAGE_PIXELS / (points.width() * points.height())) ** 0.5
-    size = QSize(max(1, round(points.width() * scale)), max(1, round(points.height() * scale)))
-    drawn = document.render(page, size)
-    if drawn.isNull():
-        raise MediaError(f"Page {page + 1} of “{path.name}” cannot be drawn. Choose other pages.")
-    paper = QImage(size, QImage.Format.Format_RGB32)
-    paper.fill(0xFFFFFFFF)
-    painter = QPainter(paper)
-    painter.drawImage(0, 0, drawn)
-    painter.end()
-    part = Image(_png(paper))
-    return Checked(part, f"{path.name}, {page + 1}", make_thumbnail(part), DOCUMENT_DETAIL)
-
-
-def _open_pdf(path: Path) -> QPdfDocument:
-    from PySide6.QtPdf import QPdfDocument
-
-    document = QPdfDocument()
-    error = document.load(str(path))
-    errors = QPdfDocument.Error
-    if error is errors.IncorrectPassword:
-        raise MediaError(f"“{path.name}” is protected by a password. Save a copy without one first.")
-    if error is not errors.None_ or document.pageCount() < 1:
-        raise MediaError(f"“{path.name}” cannot be read: it is damaged, or no PDF file. Get it again.")
-    return document
+    content, small, size = isolated.draw_page(path, page, _PAGE_PIXELS, BOX, cancel=cancel)
+    thumbnail = Thumbnail(thumbnail_of(small), None, size)
+    return Checked(Image(content), f"{path.name}, {page + 1}", thumbnail, DOCUMENT_DETAIL)
 
 
 def _png(image: QImage) -> bytes:
@@ -166,8 +126,14 @@ def _check_size(path: Path, most: int, kind: str) -> None:
         raise MediaError(f"“{path.name}” is too large for a {kind}: {size / 1e9:.1f} GB. {most_words}")
 
 
-def _has_sound(path: Path) -> bool:
+def _sound(path: Path, cancel: CancelToken | None) -> Thumbnail | None:
+    """Return what can be shown of a recording; ``None`` when the file has no sound."""
+    about = isolated.probe_audio(path, cancel=cancel)
+    return None if about is None else Thumbnail(None, about.seconds)
+
+
+def _has_sound(path: Path, cancel: CancelToken | None) -> bool:
     try:
-        return probe_audio(path) is not None
+        return isolated.probe_audio(path, cancel=cancel) is not None
     except MediaError:
         return False

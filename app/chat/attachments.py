@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
@@ -24,9 +25,13 @@ from app.chat.attachment_check import (
 from app.chat.media_tiles import name_of_part
 from app.chat.thumbnails import MediaPart, Thumbnail, Thumbnails, make_thumbnail
 from app.visual_detail import picture_tokens, sound_tokens, video_tokens
+from inference.cancellation import CancelToken
 from inference.errors import LarimarError
 from inference.media.image import DEFAULT_BUDGET
+from inference.media.isolated import warm
 from inference.messages import Audio, Image, Video
+
+_Value = TypeVar("_Value")
 
 PAGES_AT_ONCE = 8
 """Pages of a PDF that are attached without asking which."""
@@ -60,6 +65,8 @@ class Attachments(QObject):
         self._thumbnails = thumbnails
         self._items: list[Attachment] = []
         self._ids = count(1)
+        self._decoding: dict[int, CancelToken] = {}
+        """Of what is still being looked at, by its id."""
         self._model_name = ""
         self._modalities: frozenset[str] | None = None
         self.detail: int | None = None
@@ -107,9 +114,7 @@ class Attachments(QObject):
         """Attach files of the user, whatever they are."""
         for path in paths:
             item = self._add(path.name, None)
-            self._background.run(
-                partial(kind_of, path), partial(self._kind_known, item, path), partial(self._bad, item)
-            )
+            self._decode(item, partial(kind_of, path), partial(self._kind_known, item, path))
 
     def add_pasted(self, image: QImage) -> None:
         """Attach a picture of the clipboard."""
@@ -117,9 +122,7 @@ class Attachments(QObject):
         if self._takes("image", name):
             item = self._add(name, "image")
             copy = image.copy()
-            self._background.run(
-                partial(check_pasted, copy, name), partial(self._ready, item), partial(self._bad, item)
-            )
+            self._decode(item, partial(check_pasted, copy, name), partial(self._ready, item))
 
     def put_pages(self, item_id: int, path: Path, pages: Sequence[int]) -> None:
         """Attach pages of a PDF, numbered from 0, in the place of the PDF itself; none takes it away."""
@@ -129,9 +132,7 @@ class Attachments(QObject):
         new = [Attachment(next(self._ids), f"{path.name}, {page + 1}", "pdf") for page in pages]
         self._items[place : place + 1] = new
         for item, page in zip(new, pages, strict=True):
-            self._background.run(
-                partial(render_page, path, page), partial(self._ready, item.id), partial(self._bad, item.id)
-            )
+            self._decode(item.id, partial(render_page, path, page), partial(self._ready, item.id))
         self.changed.emit()
 
     def add_parts(self, parts: Sequence[MediaPart]) -> None:
@@ -145,17 +146,33 @@ class Attachments(QObject):
                 bare = Image(part.source) if isinstance(part, Image) else part
                 self._ready(item, Checked(bare, name_of_part(part), made, detail))
 
-            self._background.run(partial(make_thumbnail, part), ready, partial(self._bad, item))
+            self._decode(item, partial(make_thumbnail, part), ready)
 
     def remove(self, item_id: int) -> None:
-        """Take one away."""
+        """Take one away; what is still being looked at ends."""
         self._items = [item for item in self._items if item.id != item_id]
+        self._give_up()
         self.changed.emit()
 
     def clear(self) -> None:
         """Take all away."""
         self._items.clear()
+        self._give_up()
         self.changed.emit()
+
+    def expect(self) -> None:
+        """Get ready for a file, which the user is about to choose."""
+        self._background.decode(lambda cancel: warm(), lambda _: None, lambda _: None)
+
+    def _decode(self, item_id: int, work: Callable[[CancelToken], _Value], done: Callable[[_Value], object]) -> None:
+        """Look at what was attached, until it is taken away."""
+        self._decoding[item_id] = self._background.decode(work, done, partial(self._bad, item_id))
+
+    def _give_up(self) -> None:
+        """End what is done for attachments that are there no longer, or that are ready."""
+        wanted = {item.id for item in self._items if item.checked is None}
+        for item_id in [each for each in self._decoding if each not in wanted]:
+            self._decoding.pop(item_id).cancel()
 
     def _kind_known(self, item_id: int, path: Path, kind: Kind) -> None:
         if not any(item.id == item_id for item in self._items):
@@ -163,14 +180,10 @@ class Attachments(QObject):
         if not self._takes(kind, path.name):
             self.remove(item_id)
         elif kind == "pdf":
-            self._background.run(
-                partial(count_pages, path), partial(self._pages_known, item_id, path), partial(self._bad, item_id)
-            )
+            self._decode(item_id, partial(count_pages, path), partial(self._pages_known, item_id, path))
         else:
             self._items = [replace(item, kind=kind) if item.id == item_id else item for item in self._items]
-            self._background.run(
-                partial(check_file, path, kind), partial(self._ready, item_id), partial(self._bad, item_id)
-            )
+            self._decode(item_id, partial(check_file, path, kind), partial(self._ready, item_id))
             self.changed.emit()
 
     def _pages_known(self, item_id: int, path: Path, pages: int) -> None:
@@ -191,6 +204,7 @@ class Attachments(QObject):
             if item.id == item_id:
                 kind = "audio" if isinstance(checked.part, Audio) else item.kind  # a film may be sound alone
                 self._items[number] = replace(item, checked=checked, kind=kind)
+                self._decoding.pop(item_id, None)
                 self.changed.emit()
 
     def _bad(self, item_id: int, error: Exception) -> None:

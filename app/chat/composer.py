@@ -19,14 +19,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.chat.attachment_check import FILE_FILTER
 from app.chat.attachment_strip import AttachmentStrip
 from app.chat.attachments import Attachments
 from app.chat.banner import Banner
 from app.chat.media_tiles import MediaTiles
+from app.paths import home_folder
 from app.theme import GRID, Theme
 from app.visual_detail import DETAILS
 from app.widgets.message_edit import MessageEdit
+from inference.media.kinds import ENDINGS
 from inference.messages import Audio, Image, Part, Text, Video
 
 _TYPING_MS = 350
@@ -290,7 +291,7 @@ class Composer(QWidget):
             self.add_files(files)
 
     def _ask_for_files(self) -> Sequence[Path]:
-        endings = {kind: " ".join(f"*.{ending}" for ending in FILE_FILTER[kind]) for kind in FILE_FILTER}
+        endings = {kind: " ".join(f"*.{ending}" for ending in ENDINGS[kind]) for kind in ENDINGS}
         filters = [
             self.tr("All that can be attached") + f" ({' '.join(endings.values())})",
             self.tr("Pictures") + f" ({endings['image']})",
@@ -299,7 +300,8 @@ class Composer(QWidget):
             self.tr("PDF files") + f" ({endings['pdf']})",
             self.tr("All files") + " (*)",
         ]
-        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach files"), str(Path.home()), ";;".join(filters))
+        self.attachments.expect()
+        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Attach files"), str(home_folder()), ";;".join(filters))
         return [Path(name) for name in chosen]
 
     def _pressed(self) -> None:

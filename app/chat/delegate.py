@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.chat.highlighting import Highlighter, Span, colour
 from app.chat.layout import Action, Button, Layouter, MessageLayout, Piece, PieceKind
+from app.chat.long_messages import AT_FIRST, FACTOR
 from app.chat.media_tiles import MediaTiles
 from app.chat.model import Index, MessageRole
 from app.chat.shown_message import ShownMessage
@@ -33,6 +34,7 @@ _LAYOUTS_KEPT = 128
 _CARET = 8.0
 _ICON = 16
 _PROGRESS = 200.0
+_BLEED = 12.0  # how far something may be painted outside the box of its piece
 _MIRRORED = {"previous": "next", "next": "previous", "fold": "previous"}
 
 
@@ -40,6 +42,7 @@ _MIRRORED = {"previous": "next", "next": "previous", "fold": "previous"}
 class _Kept:
     shown: ShownMessage
     unfolded: bool
+    budget: int | None
     layout: MessageLayout
 
 
@@ -65,6 +68,8 @@ class MessageDelegate(QStyledItemDelegate):
         self._coloured: WeakKeyDictionary[QTextDocument, tuple[Span, ...]] = WeakKeyDictionary()
         self.unfolded: set[str] = set()
         """Ids of the messages whose thought is open."""
+        self._budgets: dict[str, int | None] = {}
+        """What may be shown of messages of which the reader wants more, or of which everything is: they came here."""
         self.selection = TextSelection()
         self.hovered: tuple[str, int] | None = None
         """Message id and index of the button under the pointer."""
@@ -75,6 +80,15 @@ class MessageDelegate(QStyledItemDelegate):
         self.read_aloud = ""
         """Id of the message that is being read aloud."""
 
+    def show_more(self, message_id: str) -> None:
+        """Show more of a message that is shown in part."""
+        budget = self._budgets.get(message_id, AT_FIRST)
+        self._budgets[message_id] = budget and budget * FACTOR
+
+    def forget_budgets(self) -> None:
+        """Show of each message only what is shown at first; when others are opened."""
+        self._budgets.clear()
+
     def forget_layouts(self) -> None:
         """Lay everything out anew; after a change of the theme or the font."""
         self._kept.clear()
@@ -84,11 +98,18 @@ class MessageDelegate(QStyledItemDelegate):
         """Return the layout of a message, from the cache when nothing has changed."""
         kept = self._kept.get(shown.id)
         unfolded = shown.id in self.unfolded
-        if kept is None or kept.layout.width != width or kept.shown is not shown or kept.unfolded != unfolded:
+        if shown.message.under_way:
+            self._budgets[shown.id] = None  # its end is what the reader waits for, and it has come piece by piece
+        budget = self._budgets.get(shown.id, AT_FIRST)
+        if (
+            kept is None
+            or (kept.layout.width, kept.unfolded, kept.budget) != (width, unfolded, budget)
+            or (kept.shown is not shown)
+        ):
             before = kept.layout if kept is not None else None
-            layout = self._layouter.lay_out(shown, width, unfolded=unfolded, before=before)
+            layout = self._layouter.lay_out(shown, width, unfolded=unfolded, before=before, budget=budget)
             self._colour(layout)
-            kept = self._kept[shown.id] = _Kept(shown, unfolded, layout)
+            kept = self._kept[shown.id] = _Kept(shown, unfolded, budget, layout)
             while len(self._kept) > _LAYOUTS_KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(shown.id)
@@ -127,10 +148,13 @@ class MessageDelegate(QStyledItemDelegate):
         attended = focused or shown.id == self.attended
         if focused:
             self._paint_focus(painter, layout)
+        seen = painter.clipBoundingRect() if painter.hasClipping() else QRectF(0, 0, layout.width, layout.height)
         for number, piece in enumerate(layout.pieces):
+            if piece.rect.bottom() < seen.top() - _BLEED or piece.rect.top() > seen.bottom() + _BLEED:
+                continue
             self._paint_piece(painter, piece, self.selection.range_in(shown.id, number))
         for number, button in enumerate(layout.buttons):
-            if attended or not button.quiet:
+            if (attended or not button.quiet) and button.rect.intersects(seen):
                 self._paint_button(painter, button, (shown.id, number))
         if shown.message.under_way and shown.message.parts:
             self._paint_caret(painter, layout)
@@ -209,6 +233,8 @@ class MessageDelegate(QStyledItemDelegate):
         painter.translate(origin)
         context = QAbstractTextDocumentLayout.PaintContext()
         context.palette = text_palette(colour, self._theme)
+        if painter.hasClipping():
+            context.clip = painter.clipBoundingRect()
         if selected is not None:
             mark = QAbstractTextDocumentLayout.Selection()
             end = document.characterCount() - 1

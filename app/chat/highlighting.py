@@ -17,6 +17,8 @@ from app.widgets.markdown import Block
 _KEPT: Final = 200
 _LETTERS_AT_MOST: Final = 60_000
 """Longer code stays plain: colouring it would take seconds."""
+_LINE_AT_MOST: Final = 2000
+"""So does code with a longer line: no one wrote it by hand, and patterns of some languages go back and forth in it."""
 
 Span = tuple[int, int, str]
 """Where a piece of code begins, how long it is, and the name of its colour in :class:`~app.colours.Colours`."""
@@ -96,6 +98,8 @@ class Highlighter(QObject):
 
 def highlight(language: str, code: str) -> tuple[Span, ...]:
     """Return the coloured pieces of ``code``; none for a language that nobody knows. For a background thread."""
+    if len(code) > _LETTERS_AT_MOST or any(len(line) > _LINE_AT_MOST for line in code.split("\n")):
+        return ()
     from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QGuiApplication, QTextCursor, QTextDocument
+from PySide6.QtGui import QFontMetricsF, QGuiApplication, QTextDocument
 
 from app.chat.footer import footer_note, thought_label
+from app.chat.long_messages import AT_FIRST, affordable, cost_of, more_words
 from app.chat.shown_message import ShownMessage
 from app.conversation import Message
+from app.json_words import json_words
 from app.theme import GRID, Theme
 from app.widgets.documents import LINE_HEIGHT, DocumentMaker
 from app.widgets.markdown import Block, BlockKind, MarkdownBlocks
@@ -36,6 +38,7 @@ _AFTER_REPLY = 2.0 * GRID
 _LINE = 28.0  # height of a line of controls
 _ICON_BUTTON = 30.0
 _MAX_BUBBLE = 0.82  # of the column
+_TOOLS_KEPT = 64
 
 
 class PieceKind(Enum):
@@ -66,6 +69,7 @@ class Action(Enum):
     PREVIOUS_BRANCH = "previous branch"
     NEXT_BRANCH = "next branch"
     OPEN_MEDIA = "open media"
+    SHOW_MORE = "show more"
 
 
 @dataclass(slots=True)
@@ -110,6 +114,13 @@ class MessageLayout:
     buttons: list[Button] = field(default_factory=list)
     height: int = 0
     blocks: dict[Block, QTextDocument] = field(default_factory=dict)
+    thought: tuple[str, QTextDocument] | None = None
+    hidden: int = 0
+    """Characters of the message that are not shown."""
+    first: tuple[float, int, int] = (0.0, 0, 0)
+    """Where the blocks of a reply begin: in pixels, in the pieces and in the buttons."""
+    steps: list[tuple[Block, int, int, float]] = field(default_factory=list)
+    """The blocks of a reply, and for each where the next one begins, likewise."""
 
     def piece_at(self, point: QPointF) -> int:
         """Return the index of the piece with text that is nearest to ``point`` in height; -1 when there is none."""
@@ -121,6 +132,28 @@ class MessageLayout:
             if away < distance:
                 best, distance = index, away
         return best
+
+    def take_over(self, before: MessageLayout, blocks: list[Block]) -> tuple[int, float]:
+        """Take over what is the same as in an earlier version; return how many blocks, and where they end.
+
+        A frame of a reply that streams so costs what is new in it, however much there is already.
+        """
+        same = 0
+        if before.first == self.first:
+            for step, block in zip(before.steps, blocks, strict=False):
+                if step[0] is not block:
+                    break
+                same += 1
+        if not same:
+            return 0, self.first[0]
+        _, pieces, buttons, end = before.steps[same - 1]
+        self.steps = before.steps[:same]
+        self.pieces += before.pieces[self.first[1] : pieces]
+        self.buttons += before.buttons[self.first[2] : buttons]
+        self.blocks = dict(before.blocks)
+        for block, *_ in before.steps[same:]:
+            self.blocks.pop(block, None)
+        return same, end
 
     def mirror(self) -> None:
         """Turn left and right round, for languages that are written from the right."""
@@ -145,24 +178,34 @@ class Layouter:
         self._theme = theme
         self._speaks = speaks
         self._documents = DocumentMaker(theme)
-        self._growing: tuple[str, MarkdownBlocks] = ("", MarkdownBlocks())
+        self._growing: tuple[str, dict[int, MarkdownBlocks]] = ("", {})
+        self._tools: OrderedDict[int, tuple[ToolCall | ToolResult, Block]] = OrderedDict()
         self._mirrored = QGuiApplication.layoutDirection() is Qt.LayoutDirection.RightToLeft
         metrics = QFontMetricsF(theme.body_font)
         self._letter_width = max(metrics.averageCharWidth(), 1.0)
         self._line_height = metrics.lineSpacing() * LINE_HEIGHT / 100
 
     def lay_out(
-        self, shown: ShownMessage, width: int, *, unfolded: bool, before: MessageLayout | None
+        self,
+        shown: ShownMessage,
+        width: int,
+        *,
+        unfolded: bool,
+        before: MessageLayout | None,
+        budget: int | None = None,
     ) -> MessageLayout:
-        """Return the layout of a message. ``before`` is that of an earlier version in the same width and theme."""
+        """Return the layout of a message. ``before`` is that of an earlier version in the same width and theme.
+
+        ``budget``: what its text may cost, see :mod:`app.chat.long_messages`; ``None``: all of it is shown.
+        """
         layout = MessageLayout(width)
         column = float(max(120, min(COLUMN_AT_MOST, width - 2 * SIDE)))
         left = float((width - column) // 2)
         if shown.message.role == "user":
-            y = self._question(layout, shown, left, column)
+            y = self._question(layout, shown, left, column, budget)
         else:
-            old = before.blocks if before is not None and before.width == width else {}
-            y = self._reply(layout, shown, left, column, unfolded, old)
+            same = before if before is not None and before.width == width else MessageLayout(width)
+            y = self._reply(layout, shown, left, column, unfolded, same, budget)
         layout.height = round(y)
         if self._mirrored:
             layout.mirror()
@@ -173,18 +216,22 @@ class Layouter:
         column = max(120, min(COLUMN_AT_MOST, width - 2 * SIDE))
         letters = max(1.0, column / self._letter_width)
         text = message.text
-        lines = 1 + text.count("\n") + len(text) / letters
+        length = min(len(text), AT_FIRST)
+        lines = 1 + text.count("\n", 0, length) + length / letters
         return round(lines * self._line_height + 60 + (_ALONE[1] if message.media else 0))
 
     # --- questions ---
 
-    def _question(self, layout: MessageLayout, shown: ShownMessage, left: float, column: float) -> float:
+    def _question(
+        self, layout: MessageLayout, shown: ShownMessage, left: float, column: float, budget: int | None
+    ) -> float:
         message, right, y = shown.message, left + column, _BEFORE_QUESTION
         if message.media:
             y = self._attachments(layout, message, right, column, y) + (GRID if message.text else 0)
         if message.text:
             widest = column * _MAX_BUBBLE - 2 * _BUBBLE_PAD_X
-            document = self._documents.plain(message.text, widest)
+            length = affordable(message.text, budget)
+            document = self._documents.plain(message.text[:length], widest)
             text_width = min(widest, document.idealWidth() + 1)
             document.setTextWidth(text_width)
             box_width = text_width + 2 * _BUBBLE_PAD_X
@@ -193,6 +240,8 @@ class Layouter:
             origin = rect.topLeft() + QPointF(_BUBBLE_PAD_X, _BUBBLE_PAD_Y + self._leading() / 2)
             layout.pieces.append(Piece(PieceKind.BUBBLE, rect, origin, document))
             y = rect.bottom()
+            if length < len(message.text):
+                y = self._more(layout, len(message.text) - length, rect.left(), right, y)
         offered = [
             (Action.EDIT, translate("Layouter", "Edit"), "edit"),
             (Action.COPY_MESSAGE, translate("Layouter", "Copy"), "copy"),
@@ -241,21 +290,33 @@ class Layouter:
         left: float,
         column: float,
         unfolded: bool,
-        old: dict[Block, QTextDocument],
+        before: MessageLayout,
+        budget: int | None,
     ) -> float:
         y, message = 4.0, shown.message
+        hidden = 0
         if message.thought:
-            y = self._thought(layout, message, left, column, y, unfolded)
-        last = next(reversed(old.items()), None)
-        for block in self._blocks(message):
-            document = old.get(block)
-            if document is None and last is not None and _grows(last[0], block):
-                document, last = last[1], None
-                _append(document, block.code[len(next(reversed(old)).code) :])
-            document = document or self._document(block, column)
+            y, hidden = self._thought(layout, message, left, column, y, unfolded, before, budget)
+        found, unread = self._blocks(message, budget)
+        hidden += unread
+        layout.first = (y, len(layout.pieces), len(layout.buttons))
+        done = 0
+        if budget is None and not self._mirrored:
+            done, y = layout.take_over(before, found)
+        for number, whole in enumerate(found[done:], done):
+            block = whole
+            if budget is not None and block.kind is BlockKind.CODE:
+                length = affordable(block.code, max(budget, 1))
+                budget -= min(budget, cost_of(block.code))
+                hidden += len(block.code) - length
+                block = replace(block, code=block.code[:length]) if length < len(block.code) else block
+            document = before.blocks.get(block) or self._grown(before, number, block) or self._document(block, column)
             if document is not None:
                 layout.blocks[block] = document
-            y = self._block(layout, block, document, left, column, y) + _GAP
+            y = self._block(layout, block, document, left, column, y, copied=whole.code) + _GAP
+            layout.steps.append((whole, len(layout.pieces), len(layout.buttons), y))
+        if hidden:
+            y = self._more(layout, hidden, left, left + column, y - _GAP) + _GAP
         if message.error:
             y = self._error(layout, message.error, left, column, y) + _GAP
         status = self._status(shown)
@@ -269,21 +330,56 @@ class Layouter:
             y = self._footer(layout, shown, left, column, y)
         return y + _AFTER_REPLY
 
-    def _blocks(self, message: Message) -> list[Block]:
-        """Return the blocks of a reply in the order in which its parts came."""
+    def _grown(self, before: MessageLayout, number: int, block: Block) -> QTextDocument | None:
+        """Return the document of the code that stood last, made longer, when ``block`` is what it has become."""
+        if number != len(before.steps) - 1:
+            return None
+        last = before.steps[number][0]
+        document = before.blocks.get(last)
+        if document is None or not _grows(last, block) or any(step[0] == last for step in before.steps[:number]):
+            return None  # of equal blocks, all show the same document
+        self._documents.append(document, block.code[len(last.code) :])
+        return document
+
+    def _blocks(self, message: Message, budget: int | None) -> tuple[list[Block], int]:
+        """Return the blocks of a reply in the order in which its parts came, and how many letters are left out."""
         found: list[Block] = []
+        unread = 0
         for number, part in enumerate(message.parts):
             if isinstance(part, Text):
-                found += self._prose(f"{message.id} {number}", part.text)
+                left = None if budget is None else max(0, budget)
+                parser = self._parser(message.id, number)
+                found += parser.update(part.text, left)
+                unread += parser.unread
+                budget = None if budget is None else budget - parser.cost
             elif isinstance(part, ToolCall | ToolResult):
-                found.append(tool_block(part))
-        return found
+                found.append(self._tool_block(part))
+        return found, unread
 
-    def _prose(self, key: str, text: str) -> tuple[Block, ...]:
-        # The parser of what grew last is kept, also past its end: parsing a long reply anew would be felt.
-        if self._growing[0] != key:
-            self._growing = (key, MarkdownBlocks())
-        return self._growing[1].update(text)
+    def _parser(self, message_id: str, part: int) -> MarkdownBlocks:
+        # The parsers of what grew last are kept, also past its end: parsing a long reply anew would be felt.
+        if self._growing[0] != message_id:
+            self._growing = (message_id, {})
+        return self._growing[1].setdefault(part, MarkdownBlocks())
+
+    def _tool_block(self, part: ToolCall | ToolResult) -> Block:
+        kept = self._tools.get(id(part))
+        if kept is None or kept[0] is not part:
+            kept = self._tools[id(part)] = (part, tool_block(part))
+            while len(self._tools) > _TOOLS_KEPT:
+                self._tools.popitem(last=False)
+        return kept[1]
+
+    def _more(self, layout: MessageLayout, count: int, left: float, right: float, y: float) -> float:
+        """Say how many letters are not shown, and offer to show more of them."""
+        layout.hidden = count
+        words = more_words(count)
+        width = QFontMetricsF(self._theme.small_font).horizontalAdvance(words) + 8
+        rect = QRectF(left + 4, y, min(width, right - left), _LINE)
+        layout.pieces.append(Piece(PieceKind.NOTE, rect, rect.topLeft(), None, words))
+        label = translate("Layouter", "Show more")
+        layout.buttons.append(self._button(Action.SHOW_MORE, rect.right() + 4, y, label, "unfold"))
+        return y + _LINE
 
     def _document(self, block: Block, column: float) -> QTextDocument | None:
         if block.kind is BlockKind.RULE:
@@ -299,6 +395,8 @@ class Layouter:
         left: float,
         column: float,
         y: float,
+        *,
+        copied: str,
     ) -> float:
         if document is None:
             layout.pieces.append(Piece(PieceKind.RULE, QRectF(left, y + 6, column, 1), QPointF(left, y)))
@@ -311,7 +409,7 @@ class Layouter:
             layout.pieces.append(Piece(PieceKind.CODE, rect, origin, document, name, block=block))
             label = translate("Layouter", "Copy code")
             layout.buttons.append(
-                self._button(Action.COPY_CODE, rect.right() - 4, y + 3, label, "copy", block.code, right=True)
+                self._button(Action.COPY_CODE, rect.right() - 4, y + 3, label, "copy", copied, right=True)
             )
             return rect.bottom()
         if block.kind is BlockKind.QUOTE:
@@ -325,17 +423,33 @@ class Layouter:
         return rect.bottom()
 
     def _thought(
-        self, layout: MessageLayout, message: Message, left: float, column: float, y: float, unfolded: bool
-    ) -> float:
+        self,
+        layout: MessageLayout,
+        message: Message,
+        left: float,
+        column: float,
+        y: float,
+        unfolded: bool,
+        before: MessageLayout,
+        budget: int | None,
+    ) -> tuple[float, int]:
+        """Add the thought; return where it ends, and how many letters of it are not shown."""
         icon = "unfold" if unfolded else "fold"
         layout.buttons.append(self._button(Action.FOLD_THOUGHT, left - 12, y, thought_label(message), icon))
         y += _LINE + 4
-        if unfolded:
-            document = self._documents.plain(message.thought.strip(), column - _QUOTE_INDENT, self._theme.small_font)
-            rect = QRectF(left, y, column, document.size().height())
-            layout.pieces.append(Piece(PieceKind.THOUGHT, rect, QPointF(left + _QUOTE_INDENT, y), document))
-            y = rect.bottom() + _GAP
-        return y
+        if not unfolded:
+            return y, 0
+        whole = message.thought.strip()
+        text = whole[: affordable(whole, budget)]
+        old, document = before.thought or ("", None)
+        if document is not None and text.startswith(old):
+            self._documents.append(document, text[len(old) :])
+        else:
+            document = self._documents.plain(text, column - _QUOTE_INDENT, self._theme.small_font)
+        layout.thought = (text, document)
+        rect = QRectF(left, y, column, document.size().height())
+        layout.pieces.append(Piece(PieceKind.THOUGHT, rect, QPointF(left + _QUOTE_INDENT, y), document))
+        return rect.bottom() + _GAP, len(whole) - len(text)
 
     def _error(self, layout: MessageLayout, sentence: str, left: float, column: float, y: float) -> float:
         inset = 44.0
@@ -414,12 +528,6 @@ def _grows(old: Block, new: Block) -> bool:
     return same and new.code.startswith(old.code)
 
 
-def _append(document: QTextDocument, text: str) -> None:
-    cursor = QTextCursor(document)
-    cursor.movePosition(QTextCursor.MoveOperation.End)
-    cursor.insertText(text)
-
-
 def branch_label(shown: ShownMessage) -> str:
     """Return which of its versions a message is."""
     return f"{shown.branch + 1}/{len(shown.siblings)}"
@@ -431,7 +539,7 @@ def tool_block(part: ToolCall | ToolResult) -> Block:
     if isinstance(value, str):
         code, language = value, ""
     else:
-        code, language = json.dumps(dict(value), ensure_ascii=False, indent=2, default=str), "json"
+        code, language = json_words(dict(value)), "json"
     call = isinstance(part, ToolCall)
     words = translate("Layouter", "Tool call: {name}") if call else translate("Layouter", "Result of {name}")
     return Block(BlockKind.CODE, "", code, language, words.format(name=part.name))

@@ -9,11 +9,14 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from app.chat.long_messages import more_words
 from app.chat.shown_message import ShownMessage
 from app.conversation import Message, MessageStatus, Page
 from inference.messages import Audio, Image
 
 Index = QModelIndex | QPersistentModelIndex
+_SPOKEN_AT_MOST = 20_000
+"""Characters of a message that a screen reader is given."""
 
 
 class MessageRole(IntEnum):
@@ -142,7 +145,10 @@ class ChatModel(QAbstractListModel):
     def _spoken(self, shown: ShownMessage) -> str:
         message = shown.message
         parts = [self._attachments(message)] if message.media else []
-        parts += [message.text] if message.text else []
+        text = message.text
+        if len(text) > _SPOKEN_AT_MOST:  # a screen reader gets it in one piece
+            text = f"{text[:_SPOKEN_AT_MOST]} {more_words(len(text) - _SPOKEN_AT_MOST)}"
+        parts += [text] if text else []
         if shown.waiting:
             parts.append(self.tr("no answer yet"))
         elif message.status is MessageStatus.STOPPED:

@@ -37,7 +37,7 @@ from app.chat.layout import COLUMN_AT_MOST, SIDE
 from app.chat.media_tiles import MediaTiles, name_of_part
 from app.chat.model import ChatModel
 from app.chat.pages_dialog import PagesDialog
-from app.chat.picture_dialog import PictureDialog, read_picture
+from app.chat.picture_dialog import PictureDialog, read_picture, screen_box
 from app.chat.system_prompt_dialog import SystemPromptDialog
 from app.chat.thumbnails import MediaPart, Thumbnails
 from app.chat.view import ChatView
@@ -51,6 +51,10 @@ from app.widgets.message_edit import given_files
 from app.widgets.middle_column import middle_column
 from app.widgets.notice import Notice
 from inference.messages import Image, Part, ReplyOptions, Text, Turn
+
+_ADDRESS_SHOWN = 600
+"""Characters of an address that the question shows."""
+_ENCODED = QUrl.ComponentFormattingOption.FullyEncoded
 
 
 class ChatPane(QWidget):
@@ -148,6 +152,7 @@ class ChatPane(QWidget):
         data = event.mimeData()
         if given_files(data) or data.hasImage():
             event.acceptProposedAction()
+            self.attachments.expect()
             self._drop_hint.cover()
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
@@ -338,8 +343,10 @@ class ChatPane(QWidget):
 
     def _open_media(self, part: MediaPart) -> None:
         if isinstance(part, Image):
-            self._background.run(
-                lambda: read_picture(part.source), lambda image: self._show_picture(image, name_of_part(part))
+            within = screen_box()
+            self._background.decode(
+                lambda cancel: read_picture(part.source, within, cancel),
+                lambda image: self._show_picture(image, name_of_part(part)),
             )
         elif isinstance(part.source, Path):
             self.open_link(QUrl.fromLocalFile(str(part.source)))
@@ -377,7 +384,9 @@ class ChatPane(QWidget):
         if not is_safe_link(address):
             return
         url = QUrl(address, QUrl.ParsingMode.StrictMode)
-        shown = url.toString(QUrl.ComponentFormattingOption.FullyEncoded)
+        shown = _in_short(url.toString(_ENCODED))
+        if url.userInfo():  # “https://bank.example@evil.example” leads to the latter
+            shown += "\n" + self.tr("This address leads to {host}.").format(host=url.host(_ENCODED))
         if url.isValid() and self.confirm(self.tr("Open this address in your browser?"), shown):
             self.open_link(url)
 
@@ -391,3 +400,8 @@ class ChatPane(QWidget):
         box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
         box.exec()
         return box.clickedButton() is yes
+
+
+def _in_short(address: str) -> str:
+    """Return an address as a dialog can show it: of a very long one the beginning and the end."""
+    return address if len(address) <= _ADDRESS_SHOWN else f"{address[: _ADDRESS_SHOWN - 60]} … {address[-60:]}"

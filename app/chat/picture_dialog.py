@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt
+import numpy as np
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
-_MOST = QSize(4096, 4096)
+from app.pictures import qimage_of
+from inference.cancellation import CancelToken
+from inference.errors import MediaError
+from inference.media.isolated import open_picture
 
 
 class PictureDialog(QDialog):
@@ -39,18 +43,19 @@ class PictureDialog(QDialog):
         self._label.setPixmap(pixmap)
 
 
-def read_picture(source: Path | bytes) -> QImage:
-    """Return a picture for the screen, no larger than a screen can show; null when it cannot be read.
+def screen_box() -> tuple[int, int]:
+    """Return the width and height of the largest picture that a screen can show, in its own pixels; GUI thread."""
+    sizes = [screen.size() * screen.devicePixelRatio() for screen in QGuiApplication.screens()]
+    return max(size.width() for size in sizes), max(size.height() for size in sizes)
 
-    For a background thread.
+
+def read_picture(source: Path | bytes, within: tuple[int, int], cancel: CancelToken | None = None) -> QImage:
+    """Return a picture made smaller to a width and height; null when it cannot be read.
+
+    For a background thread. Raises :class:`~inference.isolation.CallCancelled` when ``cancel`` is set.
     """
-    from inference.errors import MediaError
-    from inference.media.image import open_image
-
     try:
-        picture = open_image(source)
+        picture, _ = open_picture(source, within=within, cancel=cancel)
     except MediaError:
         return QImage()
-    picture.thumbnail((_MOST.width(), _MOST.height()))
-    data = picture.tobytes()
-    return QImage(data, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888).copy()
+    return qimage_of(np.asarray(picture)).copy()

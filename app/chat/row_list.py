@@ -234,6 +234,7 @@ class RowList(QListView):
         if not len(self._heights):
             return
         painter = QPainter(self.viewport())
+        painter.setClipRect(event.rect())  # tells the delegate what of a long row it need not paint
         option = QStyleOptionViewItem()
         self.initViewItemOption(option)
         bottom = self.viewport().height()

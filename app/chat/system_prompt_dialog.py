@@ -10,13 +10,13 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QLabel,
     QMenu,
-    QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.theme import GRID, Theme
+from app.widgets.plain_edit import PlainEdit
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 
@@ -38,7 +38,8 @@ class SystemPromptDialog(QDialog):
         for name, words in presets():
             menu.addAction(name, partial(self._take, words))
         self.preset.setMenu(menu)
-        self.edit = QPlainTextEdit(prompt, self)
+        self.edit = PlainEdit(self)
+        self.edit.setPlainText(prompt)
         self.edit.setAccessibleName(self.tr("System prompt"))
         self.edit.setPlaceholderText(self.tr("None: the model answers in its own manner"))
         self.edit.setTabChangesFocus(True)

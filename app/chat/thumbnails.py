@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage
 
 from app.background import Background
-from inference.media.audio import probe_audio
-from inference.media.image import open_image
-from inference.media.video import probe_video, sampled_frames
+from app.pictures import qimage_of
+from inference.cancellation import CancelToken
+from inference.media.isolated import open_picture, probe_audio, video_still
 from inference.messages import Audio, Image, Video
 
 MediaPart = Image | Audio | Video
@@ -21,6 +22,8 @@ _Key = tuple[type, Path | bytes]
 
 SIDE = 480
 """The longer side of a thumbnail, in device pixels."""
+BOX = (2 * SIDE, 2 * SIDE)
+"""What child processes make pictures smaller to: Qt's filter then does the rest."""
 _KEPT = 200
 
 
@@ -54,8 +57,8 @@ class Thumbnails(QObject):
             self._made[key] = None
             while len(self._made) > _KEPT:
                 self._made.popitem(last=False)
-            self._background.run(
-                lambda: make_thumbnail(part),
+            self._background.decode(
+                lambda cancel: make_thumbnail(part, cancel),
                 lambda made: self._keep(part, made),
                 lambda error: self._keep(part, Thumbnail(None)),
             )
@@ -71,29 +74,27 @@ class Thumbnails(QObject):
         self.ready.emit(part)
 
 
-def make_thumbnail(part: MediaPart) -> Thumbnail:
+def make_thumbnail(part: MediaPart, cancel: CancelToken | None = None) -> Thumbnail:
     """Return the thumbnail of an attachment; for a background thread.
 
     Raises:
+        CallCancelled: ``cancel`` was set.
         MediaError: it cannot be used; the sentence says why.
     """
     if isinstance(part, Audio):
-        info = probe_audio(part.source)
+        info = probe_audio(part.source, cancel=cancel)
         return Thumbnail(None, info.seconds if info else None)
     if isinstance(part, Video):
-        about = probe_video(part.source)
-        image = None
-        for frame in islice(sampled_frames(part.source), 1):
-            height, width, _ = frame.pixels.shape
-            data = frame.pixels.tobytes()
-            image = _scaled(QImage(data, width, height, 3 * width, QImage.Format.Format_RGB888))
+        about, pixels = video_still(part.source, BOX, cancel=cancel)
+        image = None if pixels is None else thumbnail_of(pixels)
         return Thumbnail(image, about.seconds, (about.width, about.height))
-    picture = open_image(part.source)
-    size = picture.size
-    picture.thumbnail((2 * SIDE, 2 * SIDE))
-    data = picture.tobytes()
-    scaled = _scaled(QImage(data, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888))
-    return Thumbnail(scaled, None, size)
+    picture, size = open_picture(part.source, within=BOX, cancel=cancel)
+    return Thumbnail(thumbnail_of(np.asarray(picture)), None, size)
+
+
+def thumbnail_of(pixels: NDArray[np.uint8]) -> QImage:
+    """Return a small picture of pixels (uint8 [height, width, 3]) that owns its own."""
+    return _scaled(qimage_of(np.ascontiguousarray(pixels)))
 
 
 def _key(part: MediaPart) -> _Key:

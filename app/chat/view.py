@@ -29,6 +29,8 @@ from app.conversation import Message
 from app.theme import Theme
 
 _COPIED_MS = 1500
+_CODE_IN_MENU = 20
+"""Blocks of code of one message that its menu offers."""
 _COMMANDS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 _KEYS: dict[tuple[int, Qt.KeyboardModifier], Action] = {
     (Qt.Key.Key_F2, Qt.KeyboardModifier.NoModifier): Action.EDIT,
@@ -135,10 +137,9 @@ class ChatView(RowList):
             self._offer_copy(menu, self.tr("Copy"), selected)
         self._offer_copy(menu, self.tr("Copy message"), message.text)
         buttons = self.layout_of(row).buttons
-        for button in buttons:
-            if button.action is Action.COPY_CODE:
-                start = button.payload.strip().partition("\n")[0][:40]
-                self._offer_copy(menu, self.tr("Copy code: {start}").format(start=start), button.payload)
+        for button in [button for button in buttons if button.action is Action.COPY_CODE][:_CODE_IN_MENU]:
+            start = button.payload[:200].strip().partition("\n")[0][:40]
+            self._offer_copy(menu, self.tr("Copy code: {start}").format(start=start), button.payload)
         for button in buttons:
             if button.action in (Action.EDIT, Action.REGENERATE, Action.PREVIOUS_BRANCH, Action.NEXT_BRANCH):
                 action = menu.addAction(button.label, partial(self._act, shown, button))
@@ -149,6 +150,8 @@ class ChatView(RowList):
                 menu.addAction(words, partial(self._act, shown, button))
             elif button.action is Action.OPEN_MEDIA:
                 menu.addAction(button.label, partial(self._act, shown, button))
+            elif button.action is Action.SHOW_MORE:
+                menu.addAction(button.label, lambda: self._show_more(row))
         if message.thought:
             folded = message.id not in self._delegate.unfolded
             words = self.tr("Show the thought") if folded else self.tr("Hide the thought")
@@ -168,6 +171,11 @@ class ChatView(RowList):
             # The reader of a finished thought wants it to stay where it is, not the end of the conversation.
             self.row_changed(row, keep_in_place=not message.under_way)
 
+    def _show_more(self, row: int) -> None:
+        self._delegate.show_more(self._shown(row).id)
+        self._delegate.selection.clear()
+        self.row_changed(row, keep_in_place=True)
+
     @staticmethod
     def _offer_copy(menu: QMenu, words: str, text: str) -> None:
         def copy() -> None:
@@ -182,6 +190,7 @@ class ChatView(RowList):
     def _model_reset(self) -> None:
         self._delegate.selection.clear()
         self._delegate.unfolded.clear()
+        self._delegate.forget_budgets()
         self._delegate.forget_layouts()
         self.rows_reset()
 
@@ -294,6 +303,8 @@ class ChatView(RowList):
         button, shown = self.layout_of(row).buttons[number], self._shown(row)
         if button.action is Action.FOLD_THOUGHT:
             self.toggle_thought(row)
+        elif button.action is Action.SHOW_MORE:
+            self._show_more(row)
         elif button.action in (Action.COPY_CODE, Action.COPY_MESSAGE):
             text = button.payload if button.action is Action.COPY_CODE else shown.message.text
             QGuiApplication.clipboard().setText(text)

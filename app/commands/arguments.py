@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.commands.streams import printable, tell
+
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXPORT_PACKAGES = frozenset({"torch", "transformers", "optimum", "onnx", "onnxscript", "onnx_ir", "safetensors"})
@@ -62,6 +67,22 @@ def not_empty(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return text
+
+
+def unicode_text(text: str) -> str:
+    """Return an argument as text: what the terminal did not write in its own encoding becomes U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+class Parser(argparse.ArgumentParser):
+    """Writes what it has to say so that nothing in the arguments steers the terminal, and a full disk is told."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is None or file is sys.stderr:
+            tell(sys.stderr, printable(message))
+        elif message and sys.stdout is not None:
+            sys.stdout.write(printable(message))
+            sys.stdout.flush()
 
 
 def lacks_export_extra(error: ModuleNotFoundError) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.arguments import EXPORT_COMMAND, add_engine_options, lacks_export_extra
+from app.commands.streams import printable, remark
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -62,7 +62,10 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parser.error("arguments --prefill and --depths: must be at least 1")
     from inference import bench, bench_encoders
     from inference.bench_results import Measurement, table, write_json
+    from inference.output_files import check_output
 
+    if options.json is not None:
+        check_output(options.json)  # before minutes of measuring
     measured: list[Measurement] = []
     try:
         if options.what in (None, "model"):
@@ -71,13 +74,13 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                 options.model, options.runs, prefill=options.prefill, depths=options.depths, peers=peers
             )
             for line in table(figures, measured):
-                print(line, flush=True)
+                print(printable(line), flush=True)
             del peers
         if options.what in (None, "encoders"):
             for line in table(
                 bench_encoders.measure_encoders(options.model, options.runs, peer=encoder_peer(options)), measured
             ):
-                print(line, flush=True)
+                print(printable(line), flush=True)
     finally:  # what was measured for minutes is not lost because something failed after it
         if options.json is not None and measured:
             write_json(options.json, bench.about(options.model), measured)
@@ -124,7 +127,4 @@ def encoder_peer(options: argparse.Namespace) -> EncoderPeer | None:
 def _say_left_out(error: ModuleNotFoundError) -> None:
     if not lacks_export_extra(error):
         raise error
-    print(
-        f"transformers is left out: {error.name} is not installed. The export extra brings it: {EXPORT_COMMAND}",
-        file=sys.stderr,
-    )
+    remark(f"transformers is left out: {error.name} is not installed. The export extra brings it: {EXPORT_COMMAND}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from app.commands.arguments import add_engine_options
+from app.commands.streams import printable, remark
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -30,9 +30,10 @@ def run_check_update(options: argparse.Namespace, parser: argparse.ArgumentParse
     if not update_check.allowed():
         print("This Larimar is kept up to date by the store or the system that it was installed from.")
         return 0
-    print(f"Asking {update_check.RELEASE_URL}", file=sys.stderr)
+    remark(f"Asking {update_check.RELEASE_URL}")
     release = update_check.newest_release()
-    print(f"Larimar {release.version} is there: {release.page}" if release.newer else "This is the newest version.")
+    found = printable(f"Larimar {release.version} is there: {release.page}")
+    print(found if release.newer else "This is the newest version.")
     return 0
 
 

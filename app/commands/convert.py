@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.arguments import EXPORT_COMMAND, add_verbose_option, lacks_export_extra
+from app.commands.streams import remark
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -107,15 +108,14 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                     fresh=options.fresh,
                 )
     except KeyboardInterrupt:
-        print("Stopped. The same command goes on where it stopped.", file=sys.stderr)
+        remark("Stopped. The same command goes on where it stopped.")
         return 130
     except ModuleNotFoundError as error:
         if not lacks_export_extra(error):
             raise
-        print(
+        remark(
             f"larimar: Converting needs {error.name}, which is not installed; install the export extra: "
-            f"{EXPORT_COMMAND}",
-            file=sys.stderr,
+            f"{EXPORT_COMMAND}"
         )
         return 1
     if options.check:
@@ -125,9 +125,9 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             rows = check_folder(options.checkpoint, options.out, progress.show, drafter=options.drafter)
         print(table(rows))
         if not all(row.passed for row in rows):
-            print(f"{options.out} does not do what the checkpoint does: see “TOO FAR OFF”.", file=sys.stderr)
+            remark(f"{options.out} does not do what the checkpoint does: see “TOO FAR OFF”.")
             return 1
-    print(f"{options.out} is ready: start Larimar with --model to use it.", file=sys.stderr)
+    remark(f"{options.out} is ready: start Larimar with --model to use it.")
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.arguments import add_engine_options, add_provider_option, not_empty
+from app.commands.arguments import add_engine_options, add_provider_option, not_empty, unicode_text
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -36,7 +36,7 @@ def add_to(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Look, and answer on standard output."""
-    from app.terminal import EngineThread, ask
+    from app.terminal import EngineThread, ask, require_file
     from inference.messages import ReplyOptions, Text
 
     if options.screen:
@@ -44,20 +44,22 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     elif options.webcam:
         medium = _of_camera()
     else:
+        require_file(options.file)
         medium = _of_file(options.file)
     thread = EngineThread(options.model, options.provider)
-    return ask(thread, [medium, Text(options.question)], system=None, options=ReplyOptions())
+    return ask(thread, [medium, Text(unicode_text(options.question))], system=None, options=ReplyOptions())
 
 
 def _of_file(path: Path) -> Image | Video:
-    from app.visual_detail import closer_detail
+    from app.visual_detail import look_at
     from inference.errors import MediaError
-    from inference.media.image_decoding import open_image
-    from inference.media.video import probe_video
+    from inference.media.image import DEFAULT_BUDGET
+    from inference.media.isolated import probe_video
     from inference.messages import Image, Video
 
     try:
-        return Image(path, closer_detail(open_image(path)))
+        detail = look_at(path, 1).detail
+        return Image(path, None if detail == DEFAULT_BUDGET else detail)
     except MediaError as no_picture:
         try:
             probe_video(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from app.commands.arguments import add_engine_options, add_provider_option, not_
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
     from inference.transcription import TranscriptionOptions
+
+
+_LARGEST_PHRASES = 1 << 20
 
 
 def add_to(commands: Subparsers) -> None:
@@ -26,7 +30,10 @@ def add_to(commands: Subparsers) -> None:
         "--format", choices=("text", "srt"), default="text", help="text, or subtitles (default: %(default)s)"
     )
     transcribe.add_argument(
-        "--output", metavar="PATH", type=Path, help="write to this file; with several recordings, into this folder"
+        "--output",
+        metavar="PATH",
+        type=not_empty,
+        help="write to this file; with several recordings, into this folder, where nothing is replaced",
     )
     transcribe.set_defaults(run=run_transcribe)
 
@@ -54,7 +61,8 @@ def run_transcribe(options: argparse.Namespace, parser: argparse.ArgumentParser)
         _transcription(options),
         subtitles=subtitles,
         times=options.times,
-        output=options.output,
+        output=None if options.output is None else Path(options.output),
+        into_folder=options.output is not None and options.output.endswith(("/", os.sep)),
     )
 
 
@@ -64,9 +72,10 @@ def run_listen(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
 
     if options.device == "list":
         from app.devices.audio_microphone import microphones
+        from inference.foreign_names import display_name
 
         for microphone in microphones():
-            print(microphone.name)
+            print(display_name(microphone.name))
         return 0
     from app.terminal import EngineThread
     from app.terminal_hearing import listen
@@ -96,16 +105,12 @@ def _add_transcription_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _transcription(options: argparse.Namespace) -> TranscriptionOptions:
-    from inference.errors import LarimarError
+    from inference.foreign_files import read_text
     from inference.transcription import TranscriptionOptions, language_name, read_phrases
 
     phrases: tuple[str, ...] = ()
     if options.phrases is not None:
-        try:
-            phrases = read_phrases(options.phrases.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
-            raise LarimarError(f"The file {options.phrases} cannot be read: {reason}.") from error
+        phrases = read_phrases(read_text(options.phrases, _LARGEST_PHRASES))
     return TranscriptionOptions(
         language_name(options.language) if options.language else "",
         language_name(options.translate_to) if options.translate_to else "",

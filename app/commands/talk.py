@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.commands.arguments import add_engine_options, add_provider_option, not_empty, number
+from app.commands.arguments import add_engine_options, add_provider_option, not_empty, number, unicode_text
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
     from inference.messages import Part, ReplyOptions
+
+_LONGEST_QUESTION = 1 << 23
+"""Bytes of standard input; more than the longest context holds."""
+_LARGEST_SCHEMA = 1 << 22
 
 
 def add_to(commands: Subparsers) -> None:
@@ -34,7 +38,7 @@ def run_ask(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     """Answer one question."""
     from inference.messages import Audio, Image, Text, Video
 
-    text = sys.stdin.read().strip() if options.text == "-" else (options.text or "").strip()
+    text = (_standard_input() if options.text == "-" else unicode_text(options.text or "")).strip()
     # Media come before the text that asks about them, as Gemma was trained.
     parts: list[Part] = [Image(path) for path in options.image]
     parts += [Video(path) for path in options.video]
@@ -46,7 +50,28 @@ def run_ask(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     from app.terminal import EngineThread, ask
 
     engine = EngineThread(options.model, options.provider)
-    return ask(engine, parts, system=options.system, options=_reply_options(options))
+    return ask(engine, parts, system=_system(options), options=_reply_options(options))
+
+
+def _standard_input() -> str:
+    """Return all of standard input. Raises :class:`LarimarError` where that is no text, or without end."""
+    from inference.errors import ForeignFileError
+    from inference.foreign_files import decoded
+
+    source = "Standard input"
+    if sys.stdin is None:
+        raise ForeignFileError(source, "is closed, so there is no question")
+    try:
+        stream = getattr(sys.stdin, "buffer", sys.stdin)
+        content = stream.read(_LONGEST_QUESTION + 1)
+    except (OSError, ValueError) as error:
+        raise ForeignFileError(source, f"cannot be read: {error}") from error
+    if len(content) > _LONGEST_QUESTION:
+        raise ForeignFileError(source, "holds more than any question can be long")
+    text = content if isinstance(content, str) else decoded(content, source)
+    if "\0" in text:
+        raise ForeignFileError(source, "holds no text")
+    return text
 
 
 def run_chat(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -54,7 +79,11 @@ def run_chat(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
     from app.terminal import EngineThread, chat
 
     engine = EngineThread(options.model, options.provider)
-    return chat(engine, system=options.system, options=_reply_options(options))
+    return chat(engine, system=_system(options), options=_reply_options(options))
+
+
+def _system(options: argparse.Namespace) -> str | None:
+    return None if options.system is None else unicode_text(options.system)
 
 
 def _add_reply_options(parser: argparse.ArgumentParser) -> None:
@@ -118,23 +147,17 @@ def _reply_options(options: argparse.Namespace) -> ReplyOptions:
         min_p=options.min_p,
         seed=options.seed,
         max_tokens=options.max_tokens,
-        stop=tuple(options.stop),
+        stop=tuple(map(unicode_text, options.stop)),
         json_schema=None if options.json_schema is None else _json_schema(options.json_schema),
         thinking=options.think,
     )
 
 
 def _json_schema(path: Path) -> dict[str, Any]:
-    import json
-
-    from inference.errors import SchemaError
+    from inference.errors import ForeignFileError, SchemaError
+    from inference.foreign_json import JsonLimits, read_json_object
 
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SchemaError(f"The file {path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise SchemaError(f"{path} is no JSON: {error}.") from error
-    if not isinstance(schema, dict):
-        raise SchemaError(f"{path} holds no JSON schema: that begins with a brace.")
-    return schema
+        return read_json_object(path, JsonLimits(bytes=_LARGEST_SCHEMA))
+    except ForeignFileError as error:
+        raise SchemaError(f"{error} So there is no JSON schema to answer by.") from error

@@ -7,6 +7,7 @@ import sys
 
 from app.commands import talk
 from app.commands.arguments import not_empty
+from app.commands.streams import remark
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +39,11 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     problem = window_problem()
     if problem is not None:
         if options.do:
-            print(f"{problem} Larimar cannot be told anything from here.", file=sys.stderr)
+            remark(f"{problem} Larimar cannot be told anything from here.")
             return 1
         if options.ask:
             return talk.run_ask(parser.parse_args(["ask", options.ask], namespace=options), parser)
-        print(f"{problem} The chat goes on here in the terminal.", file=sys.stderr)
+        remark(f"{problem} The chat goes on here in the terminal.")
         return talk.run_chat(parser.parse_args(["chat"], namespace=options), parser)
     from app.single_instance import Wishes, tell
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         if tell(Paths.of_user().config, wishes):
             return 0
         if options.do in ("dictate-stop", "cancel", "paste-last"):
-            print("Larimar is not running.", file=sys.stderr)
+            remark("Larimar is not running.")
             return 0
     if sys.platform == "win32":
         # Qt brings an older C++ runtime; loaded first, it keeps ONNX Runtime's library from starting.

@@ -55,7 +55,7 @@ class FileFrameSource(FrameReader):
                 continue
             if stop.wait(max(0.0, wait)):
                 break
-            return upright(frame.to_ndarray(format="rgb24"), frame.rotation), moment
+            return upright(frame), moment
         return None
 
     def _release(self) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QSize, QStandardPaths, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from app.background import Background
 from app.microphone.transcript_model import TranscriptModel
 from app.microphone.transcript_view import TranscriptView
+from app.paths import home_folder
 from app.theme import Theme
+from app.widgets.save_dialog import ask_where_to_save
+from inference.output_files import write_file
 
 
 class Keeping(QWidget):
@@ -83,29 +86,26 @@ class Keeping(QWidget):
             return
         subtitles = path.suffix.lower() == ".srt"
         texts = self._model.subtitles() if subtitles else [self._model.text(times=True)]
-        paths = [path if len(texts) == 1 else path.with_stem(f"{path.stem} {n}") for n in range(1, len(texts) + 1)]
+        several = len(texts) > 1
+        paths = [path.with_stem(f"{path.stem} {n}") if several else path for n in range(1, len(texts) + 1)]
 
-        def write() -> None:
-            for each, text in zip(paths, texts, strict=True):
-                each.write_text(text, encoding="utf-8")
+        def write() -> str:
+            # of several files the user named none
+            written = [write_file(each, text, replace=not several) for each, text in zip(paths, texts, strict=True)]
+            return ", ".join(each.name for each in written)
 
-        names = ", ".join(each.name for each in paths)
         failure = self.tr("{name} could not be written. Choose another folder.").format(name=path.name)
         self._background.run(
             write,
-            lambda _: self.said.emit(self.tr("Saved as {name}.").format(name=names), False),
+            lambda names: self.said.emit(self.tr("Saved as {name}.").format(name=names), False),
             lambda _: self.said.emit(failure, True),
         )
 
     def _ask_for_target(self, name: str) -> Path | None:
         documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        start = str(Path(documents or Path.home()) / name)
+        start = str(Path(documents or home_folder()) / name)
         kinds = {f"{self.tr('Text')} (*.txt)": ".txt", f"{self.tr('Subtitles')} (*.srt)": ".srt"}
-        chosen, kind = QFileDialog.getSaveFileName(self, self.tr("Save what was said"), start, ";;".join(kinds))
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix.lower() in kinds.values() else path.with_name(path.name + kinds.get(kind, ".txt"))
+        return ask_where_to_save(self, self.tr("Save what was said"), Path(start), kinds)
 
     def _restyle(self) -> None:
         for button, icon in ((self.copy, "copy"), (self.to_chat, "chat")):

@@ -39,19 +39,18 @@ from app.microphone.record_button import RecordButton
 from app.microphone.transcript_model import TranscriptModel
 from app.microphone.transcript_view import TranscriptView
 from app.microphone.waveform import Waveform
+from app.paths import home_folder
 from app.session import Session
 from app.theme import GRID, Theme
 from app.widgets.leading import leading
 from app.widgets.middle_column import middle_column
 from app.widgets.notice import Notice
+from inference.media.kinds import ENDINGS
 from inference.transcript import clock
 from inference.transcription import Utterance
 
 _COLUMN_AT_MOST = 860
-_PATTERNS = (
-    "*.wav *.mp3 *.m4a *.m4b *.aac *.flac *.ogg *.oga *.opus *.wma *.aif *.aiff *.amr *.caf *.ac3 *.mka "
-    "*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.mpg *.mpeg *.wmv *.3gp *.ts"
-)
+_PATTERNS = " ".join(f"*.{ending}" for kind in ("audio", "video") for ending in ENDINGS[kind])
 """What the dialog offers first; anything that FFmpeg reads can be opened."""
 
 
@@ -361,7 +360,7 @@ class MicrophonePane(QWidget):
     def _ask_for_files(self) -> Sequence[Path]:
         start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
         kinds = f"{self.tr('Recordings and videos')} ({_PATTERNS});;{self.tr('All files')} (*)"
-        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Open recordings"), start or str(Path.home()), kinds)
+        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Open recordings"), start or str(home_folder()), kinds)
         return [Path(each) for each in chosen]
 
     # --- how it looks ---

@@ -29,7 +29,11 @@ def readable(error: BaseException) -> BaseException:
             return _caused(StoreError("The file with the conversations is damaged. Start Larimar again."), error)
         if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return _caused(
-                StoreError("Another Larimar is using the conversations. Close it, then start this one again."), error
+                StoreError(
+                    "Another program, perhaps another Larimar, is using the file with the conversations. Close it, "
+                    "then start this one again."
+                ),
+                error,
             )
         if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
             return _caused(
@@ -49,6 +53,21 @@ def is_passing(error: BaseException) -> bool:
     code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
     passing = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY)
     return code is not None and code & 0xFF in passing
+
+
+def is_about_writing(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says that the disk takes nothing: what is there may still be read."""
+    if isinstance(error, sqlite3.Error):
+        return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_PERM,
+        )
+    if isinstance(error, OSError):
+        return True
+    return error.__cause__ is not None and is_about_writing(error.__cause__)
 
 
 def _caused(sentence: LarimarError, cause: BaseException) -> LarimarError:

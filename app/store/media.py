@@ -16,6 +16,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from app.private_files import make_private_folder, private_opener
+
 log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
@@ -55,12 +57,12 @@ class MediaFiles:
         """
         name = safe_name(source.name if isinstance(source, Path) else name_for(source))
         incoming = self._folder / _INCOMING
-        incoming.mkdir(parents=True, exist_ok=True)
+        make_private_folder(incoming)
         unfinished = incoming / uuid.uuid4().hex
         try:
             digest = _write(source, unfinished, cancelled)
             home = self._home(digest)
-            home.mkdir(parents=True, exist_ok=True)
+            make_private_folder(home)
             target = home / name
             if not target.exists():
                 twin = next((file for file in home.iterdir() if file.is_file()), None)
@@ -140,7 +142,7 @@ def name_for(data: bytes) -> str:
 def _write(source: Path | bytes, target: Path, cancelled: Callable[[], bool]) -> str:
     """Copy ``source`` to the new file ``target``, down to the disk, and return its SHA-256."""
     digest = hashlib.sha256()
-    with target.open("xb") as written:
+    with open(target, "xb", opener=private_opener) as written:
         if isinstance(source, bytes):
             digest.update(source)
             written.write(source)

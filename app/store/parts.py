@@ -25,6 +25,9 @@ from inference.messages import (
 
 Json = dict[str, Any]
 _MEDIA: dict[str, type[Image] | type[Audio] | type[Video]] = {"image": Image, "audio": Audio, "video": Video}
+_SECONDS_AT_MOST = 1e8
+"""Three years."""
+_COUNT_AT_MOST = 1e12
 _KIND_OF = {made: kind for kind, made in _MEDIA.items()}
 
 
@@ -51,11 +54,37 @@ def encode_stats(stats: ReplyStats | None) -> Json | None:
 
 
 def decode_stats(value: Mapping[str, Any] | None) -> ReplyStats | None:
-    """Return what a reply cost; figures that this version does not know are left out."""
+    """Return what a reply cost; figures that this version does not know are left out.
+
+    Raises:
+        ValueError: they are no such figures.
+    """
     if value is None:
         return None
-    known = {field.name for field in fields(ReplyStats)}
-    return ReplyStats(**{name: figure for name, figure in value.items() if name in known})
+    if not isinstance(value, Mapping):
+        raise ValueError("these are no figures")
+    figures: dict[str, Any] = {}
+    for each in fields(ReplyStats):
+        if each.name in value:
+            whole = isinstance(each.default, int)
+            figure = _number(value[each.name], _COUNT_AT_MOST if whole else _SECONDS_AT_MOST)
+            figures[each.name] = int(figure) if whole else figure
+    return ReplyStats(**figures)
+
+
+def seconds_of(value: object) -> float | None:
+    """Return a duration; ``None`` for none.
+
+    Raises:
+        ValueError: it is no duration, or longer than anybody waits.
+    """
+    return None if value is None else _number(value, _SECONDS_AT_MOST)
+
+
+def _number(value: object, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise ValueError("a number was expected")
+    return float(value)
 
 
 def _encode(part: Part, reference: Callable[[Path | bytes], str | None]) -> Json:
@@ -86,26 +115,34 @@ def _decode(value: Mapping[str, Any], path: Callable[[str], Path]) -> Part:
     if kind in ("text", "thought"):
         return (Text if kind == "text" else Thought)(_string(value["text"]))
     if kind == "tool_call":
-        return ToolCall(_string(value["name"]), dict(value["arguments"]), _string(value["call_id"]))
+        return ToolCall(_string(value["name"]), _mapping(value["arguments"]), _string(value["call_id"]))
     if kind == "tool_result":
         result = value["value"]
-        given = result if isinstance(result, str) else dict(result)
+        given = result if isinstance(result, str) else _mapping(result)
         return ToolResult(_string(value["name"]), given, _string(value["call_id"]))
     source: Path | bytes
     if "media" in value:
         source = path(_string(value["media"]))
     elif "path" in value:
         source = Path(_string(value["path"]))
+        if "\0" in value["path"]:
+            raise ValueError("no path has this character")
     else:
         source = base64.b64decode(_string(value["bytes"]), validate=True)
     if kind == "image":
         detail = value.get("soft_tokens")
-        return Image(source, None if detail is None else int(detail))
+        return Image(source, None if detail is None else int(_number(detail, _COUNT_AT_MOST)))
     if kind == "audio":
         return Audio(source)
     if kind == "video":
         return Video(source)
     raise ValueError(f"a part of the kind {kind!r} is not known")
+
+
+def _mapping(value: object) -> Json:
+    if not isinstance(value, dict):
+        raise ValueError("an object was expected")
+    return dict(value)
 
 
 def _string(value: object) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from app.conversation import Conversation, Message, MessageStatus, Page
 from app.store.media import MediaFiles
-from app.store.parts import Json, decode_parts, decode_stats, encode_parts, encode_stats
-from inference.messages import Part, Text, Thought, ToolCall
+from app.store.parts import Json, decode_parts, decode_stats, encode_parts, encode_stats, seconds_of
+from inference.messages import FinishReason, Part, Role, Text, Thought, ToolCall
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -22,14 +23,22 @@ _MESSAGE = (
     "id, role, status, parts, parent_id, created, finish_reason, thought_seconds, stats, error, model, conversation_id"
 )
 _UPWARDS = """
-WITH RECURSIVE path (id, step) AS (
-    SELECT :start, 0
+WITH RECURSIVE path (id, parent_id, number, home, step) AS (
+    SELECT id, parent_id, number, conversation_id, 0 FROM messages WHERE id = :start
     UNION ALL
-    SELECT messages.parent_id, step + 1 FROM path JOIN messages ON messages.id = path.id
-    WHERE messages.parent_id IS NOT NULL AND step + 1 < :limit
+    SELECT up.id, up.parent_id, up.number, path.home, step + 1 FROM path JOIN messages AS up ON up.id = path.parent_id
+    WHERE up.number < path.number AND up.conversation_id = path.home AND step + 1 < :limit
 )
 """
-"""The way from a message to the root, at most ``:limit`` messages."""
+"""The way from a message to the root, at most ``:limit`` messages.
+
+A parent was always there before its child, so its number is smaller: where a damaged database says otherwise, the way
+ends, instead of going round for ever.
+"""
+
+_NONSENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+_DAMAGED = "This message is damaged in the file with the conversations; what could be read of it is shown."
+_Value = TypeVar("_Value")
 
 Growth = tuple[Text | Thought | ToolCall, ...]
 
@@ -39,9 +48,19 @@ def microseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
-def time_of(stored: int) -> datetime:
-    """Return a stored time, in UTC."""
-    return _EPOCH + stored * _MICROSECOND
+def time_of(stored: object) -> datetime:
+    """Return a stored time, in UTC; 1970 for what is none."""
+    try:
+        return _EPOCH + int(stored) * _MICROSECOND if isinstance(stored, int | float) else _EPOCH
+    except (OverflowError, ValueError):
+        return _EPOCH
+
+
+def words_in(stored: object) -> str:
+    """Return a stored text; a damaged database may have something else in its place."""
+    if isinstance(stored, bytes):
+        return stored.decode("utf-8", "replace")
+    return stored if isinstance(stored, str) else "" if stored is None else str(stored)
 
 
 class Rows:
@@ -78,7 +97,21 @@ class Rows:
         ).fetchone()
         if row is None:
             raise KeyError(conversation_id)
-        return Conversation(row[0], row[1], row[2], row[3], time_of(row[4]))
+        leaf = self._leaf(connection, conversation_id, row[3])
+        return Conversation(words_in(row[0]), words_in(row[1]), words_in(row[2]), leaf, time_of(row[4]))
+
+    @staticmethod
+    def _leaf(connection: sqlite3.Connection, conversation_id: str, leaf_id: object) -> str | None:
+        """Return the leaf of a conversation; its newest message where what is stored is none of its messages."""
+        if leaf_id is None:
+            return None
+        home = connection.execute("SELECT conversation_id FROM messages WHERE id = ?", (leaf_id,)).fetchone()
+        if home is not None and home[0] == conversation_id:
+            return words_in(leaf_id)
+        newest = connection.execute(
+            "SELECT id FROM messages WHERE conversation_id = ? ORDER BY number DESC LIMIT 1", (conversation_id,)
+        ).fetchone()
+        return None if newest is None else words_in(newest[0])
 
     # --- messages: writing ---
 
@@ -124,11 +157,13 @@ class Rows:
     def settle(self, connection: sqlite3.Connection, message_id: str, kept: dict[Path | bytes, Path]) -> None:
         """Let a message refer to our copies of its media."""
         row = connection.execute("SELECT parts FROM messages WHERE id = ?", (message_id,)).fetchone()
-        if row is None:
+        if row is None:  # its conversation was removed while they were copied
+            copies = [(path.parent.name,) for path in kept.values()]
+            connection.executemany("INSERT OR IGNORE INTO doomed_media (digest) VALUES (?)", copies)
             return
         parts = [
             replace(part, source=kept.get(part.source, part.source)) if hasattr(part, "source") else part  # type: ignore[arg-type]
-            for part in decode_parts(json.loads(row[0]), self._media.path)
+            for part in self._parts(row[0])[0]
         ]
         encoded = encode_parts(parts, self._media.reference)
         connection.execute(
@@ -156,7 +191,13 @@ class Rows:
         rows = connection.execute(
             f"SELECT {_MESSAGE} FROM messages WHERE conversation_id = ? ORDER BY number", (conversation_id,)
         ).fetchall()
-        return tuple(self._message(connection, row) for row in rows)
+        messages: dict[str, Message] = {}
+        for row in rows:
+            message = self._message(connection, row)
+            if message.parent_id is not None and message.parent_id not in messages:
+                message = replace(message, parent_id=None)  # damaged: what is seen of it should be whole
+            messages[message.id] = message
+        return tuple(messages.values())
 
     def upwards(self, connection: sqlite3.Connection, start: str | None, limit: int = 1 << 40) -> tuple[Message, ...]:
         """Return the path that ends at ``start``, at most ``limit`` messages of it, oldest first."""
@@ -167,18 +208,31 @@ class Rows:
             " FROM path JOIN messages ON messages.id = path.id ORDER BY step DESC",
             {"start": start, "limit": limit},
         ).fetchall()
-        return tuple(self._message(connection, row) for row in rows)
+        messages = [self._message(connection, row) for row in rows]
+        if messages and messages[0].parent_id is not None and self._parent(connection, messages[0].id) is None:
+            messages[0] = replace(messages[0], parent_id=None)
+        return tuple(messages)
+
+    @staticmethod
+    def _parent(connection: sqlite3.Connection, message_id: str) -> str | None:
+        """Return the message before one, if it can be."""
+        row = connection.execute(
+            "SELECT up.id FROM messages AS m JOIN messages AS up ON up.id = m.parent_id"
+            " WHERE m.id = ? AND up.number < m.number AND up.conversation_id = m.conversation_id",
+            (message_id,),
+        ).fetchone()
+        return None if row is None else words_in(row[0])
 
     def page(self, connection: sqlite3.Connection, conversation_id: str, before: str | None, limit: int) -> Page:
         """Return the last messages of the path, or those before ``before``."""
         end = self.conversation(connection, conversation_id).leaf_id
         if before is not None:
             row = connection.execute(
-                "SELECT parent_id FROM messages WHERE id = ? AND conversation_id = ?", (before, conversation_id)
+                "SELECT 1 FROM messages WHERE id = ? AND conversation_id = ?", (before, conversation_id)
             ).fetchone()
             if row is None:
                 raise KeyError(before)
-            end = row[0]
+            end = self._parent(connection, before)
         messages = self.upwards(connection, end, limit)
         earlier = bool(messages) and messages[0].parent_id is not None
         return Page(messages, MappingProxyType(self._siblings(connection, conversation_id, messages)), earlier)
@@ -197,13 +251,16 @@ class Rows:
         """Return the leaf that is reached by the newest child of each message."""
         row = connection.execute(
             """
-            WITH RECURSIVE down (id, step) AS (
-                SELECT id, 0 FROM messages WHERE id = ?
+            WITH RECURSIVE down (id, number, home, step) AS (
+                SELECT id, number, conversation_id, 0 FROM messages WHERE id = ?
                 UNION ALL
-                SELECT (SELECT id FROM messages WHERE parent_id = down.id ORDER BY number DESC LIMIT 1), step + 1
-                FROM down WHERE down.id IS NOT NULL
+                SELECT below.id, below.number, down.home, step + 1 FROM down JOIN messages AS below ON below.number = (
+                    SELECT number FROM messages
+                    WHERE parent_id = down.id AND number > down.number AND conversation_id = down.home
+                    ORDER BY number DESC LIMIT 1
+                )
             )
-            SELECT id FROM down WHERE id IS NOT NULL ORDER BY step DESC LIMIT 1
+            SELECT id FROM down ORDER BY step DESC LIMIT 1
             """,
             (message_id,),
         ).fetchone()
@@ -251,22 +308,23 @@ class Rows:
         return {
             message.id: tuple(families[message.parent_id])
             for message in messages
-            if len(families[message.parent_id]) > 1
+            if len(families.get(message.parent_id, ())) > 1 and message.id in families[message.parent_id]
         }
 
     def _message(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> Message:
+        parts, whole = self._parts(row[3])
         message = Message(
-            role=row[1],
-            parts=decode_parts(json.loads(row[3]), self._media.path),
-            parent_id=row[4],
-            id=row[0],
+            role=row[1] if row[1] in get_args(Role) else "assistant",
+            parts=parts,
+            parent_id=None if row[4] is None else words_in(row[4]),
+            id=words_in(row[0]),
             created=time_of(row[5]),
-            status=MessageStatus(row[2]),
-            finish_reason=row[6],
-            thought_seconds=row[7],
-            stats=decode_stats(json.loads(row[8])) if row[8] else None,
-            error=row[9],
-            model=row[10],
+            status=_or(MessageStatus, row[2], MessageStatus.STOPPED) if whole else MessageStatus.FAILED,
+            finish_reason=row[6] if row[6] in get_args(FinishReason) else None,
+            thought_seconds=_or(seconds_of, row[7], None),
+            stats=_or(lambda stored: decode_stats(json.loads(stored)), row[8], None) if row[8] else None,
+            error=words_in(row[9]) if whole else _DAMAGED,
+            model=words_in(row[10]),
         )
         if message.status is not MessageStatus.STREAMING:
             return message
@@ -274,10 +332,24 @@ class Rows:
         for (pieces,) in connection.execute(
             "SELECT pieces FROM stream WHERE message_id = ? ORDER BY number", (message.id,)
         ):
-            grown.extend(decode_parts(json.loads(pieces), self._media.path))
+            grown.extend(part for part in self._parts(pieces)[0] if isinstance(part, Text | Thought | ToolCall))
         if message.id not in self._live:
             message = replace(message, status=MessageStatus.STOPPED, finish_reason="cancelled")
         return message.extended(*grown)  # type: ignore[arg-type]
+
+    def _parts(self, stored: object) -> tuple[tuple[Part, ...], bool]:
+        """Return stored parts, and whether all of them could be read: a damaged database may hold anything."""
+        try:
+            values = json.loads(stored)  # type: ignore[arg-type]
+            if not isinstance(values, list):
+                return (), False
+        except (ValueError, TypeError, RecursionError):
+            return (), False
+        parts: list[Part] = []
+        for value in values:
+            with contextlib.suppress(*_NONSENSE):
+                parts.extend(decode_parts([value], self._media.path))
+        return tuple(parts), len(parts) == len(values)
 
     def _values(self, message: Message) -> dict[str, Any]:
         encoded = encode_parts(message.parts, self._media.reference)
@@ -304,6 +376,13 @@ class Rows:
         connection.executemany(
             "INSERT OR IGNORE INTO media (message_id, digest) VALUES (?, ?)", [(message_id, one) for one in digests]
         )
+
+
+def _or(read: Callable[[Any], _Value], stored: object, otherwise: _Value) -> _Value:
+    try:
+        return read(stored)
+    except _NONSENSE:
+        return otherwise
 
 
 def growth(before: Message, after: Message) -> Growth | None:

@@ -101,5 +101,44 @@ INSERT INTO message_search (message_search) VALUES ('rebuild');
 INSERT INTO title_search (title_search) VALUES ('rebuild');
 """
 
-STEPS: tuple[Step, ...] = (Step(_CONVERSATIONS), Step(_SEARCH))
-"""Version 1: conversations and messages. Version 2: the search index."""
+_WORDS = """
+DROP TRIGGER message_added;
+DROP TRIGGER message_removed;
+DROP TRIGGER message_changed;
+DROP TRIGGER title_added;
+DROP TRIGGER title_removed;
+DROP TRIGGER title_changed;
+DROP TABLE message_search;
+DROP TABLE title_search;
+CREATE VIRTUAL TABLE message_search USING fts5 (words, tokenize = 'ascii', prefix = '2 3');
+CREATE VIRTUAL TABLE title_search USING fts5 (words, tokenize = 'ascii', prefix = '2 3');
+CREATE TABLE unindexed (below INTEGER NOT NULL);  -- messages of smaller numbers are still to be indexed
+INSERT INTO unindexed SELECT max(number) + 1 FROM messages HAVING count(*) > 0;
+INSERT INTO title_search (rowid, words) SELECT number, search_words(title) FROM conversations;
+CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
+    INSERT INTO message_search (rowid, words) VALUES (new.number, search_words(new.text));
+END;
+CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
+    DELETE FROM message_search WHERE rowid = old.number;
+END;
+CREATE TRIGGER message_changed AFTER UPDATE OF text ON messages WHEN old.text <> new.text BEGIN
+    UPDATE message_search SET words = search_words(new.text) WHERE rowid = new.number;
+END;
+CREATE TRIGGER title_added AFTER INSERT ON conversations BEGIN
+    INSERT INTO title_search (rowid, words) VALUES (new.number, search_words(new.title));
+END;
+CREATE TRIGGER title_removed AFTER DELETE ON conversations BEGIN
+    DELETE FROM title_search WHERE rowid = old.number;
+END;
+CREATE TRIGGER title_changed AFTER UPDATE OF title ON conversations WHEN old.title <> new.title BEGIN
+    UPDATE title_search SET words = search_words(new.title) WHERE rowid = new.number;
+END;
+CREATE TABLE doomed_media (digest TEXT PRIMARY KEY) WITHOUT ROWID;  -- no message needs these files any more, perhaps
+CREATE TRIGGER medium_removed AFTER DELETE ON media BEGIN
+    INSERT OR IGNORE INTO doomed_media (digest) VALUES (old.digest);
+END;
+"""
+
+STEPS: tuple[Step, ...] = (Step(_CONVERSATIONS), Step(_SEARCH), Step(_WORDS))
+"""Version 1: conversations and messages. Version 2: a search index. Version 3: one for all scripts, with a function of
+ours (:func:`app.store.search_index.register`), and media that are to be removed."""

@@ -22,12 +22,14 @@ from app.conversation import PAGE, Conversation, Message, Page
 from app.error_report import describe
 from app.history_store import HITS, Entry, Hit, Place, WholeConversation
 from app.store import lists
-from app.store.errors import StoreError, is_passing, readable
+from app.store.errors import StoreError, is_about_writing, is_passing, readable
 from app.store.media import CopyCancelledError, MediaFiles
-from app.store.opening import open_database
+from app.store.opening import forget_in_backups, open_database, open_substitute
 from app.store.rows import Rows, growth, microseconds
 from app.store.schema import STEPS, Step
-from app.store.store_thread import StoreThread
+from app.store.search_index import index_more, optimize_search
+from app.store.store_thread import StoreThread, empty_log
+from inference.errors import LarimarError
 from inference.messages import Part
 
 log = logging.getLogger(__name__)
@@ -57,9 +59,14 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="larimar-media")
         self._closing = threading.Event()
+        self._unkept: LarimarError | None = None
+        """Why everything is in memory only; on the store's thread."""
+        self._indexed: Future[None] = Future()
+        """Ends when all messages are in the search index, or it cannot be made for now."""
         self._thread = StoreThread(self._open)
         self._thread.start()
-        self._ready = self._thread.read(lambda connection: None)
+        self._ready = self._thread.read(lambda connection: self._say_unkept())
+        self._ready.add_done_callback(lambda _: self._index_on())
 
     # --- ConversationStore ---
 
@@ -127,9 +134,14 @@ class SqliteStore:
         return self._thread.read(lambda connection: self._rows.leaf_below(connection, message_id))
 
     def close(self) -> None:
-        """Finish what is under way and end both threads."""
+        """Finish what is under way, remove for good what is deleted, and end both threads."""
+        closed_before = self._closing.is_set()
+        if not closed_before:
+            self._thread.write(self._purge, again=False, erases=True)
         self._closing.set()
         self._copier.shutdown(wait=True, cancel_futures=True)
+        if not closed_before:
+            self._tidy_now()
         self._thread.close()
 
     # --- HistoryStore ---
@@ -143,8 +155,15 @@ class SqliteStore:
         return self._thread.read(lists.entries)
 
     def search(self, words: str, limit: int = HITS) -> Future[tuple[Hit, ...]]:
-        """Search titles and messages."""
-        return self._thread.read(lambda connection: lists.search(connection, words, limit))
+        """Search titles and messages; waits for the index while it is made."""
+        result: Future[tuple[Hit, ...]] = Future()
+
+        def now(_: Future[None]) -> None:
+            read = self._thread.read(lambda connection: lists.search(connection, words, limit))
+            read.add_done_callback(lambda done: _pass_on(done, result))
+
+        self._indexed.add_done_callback(now)
+        return result
 
     def place(self, message_id: str) -> Future[Place]:
         """Return where a message is."""
@@ -180,7 +199,7 @@ class SqliteStore:
 
     def purge(self) -> Future[None]:
         """Remove deleted conversations for good."""
-        purged = self._thread.write(_purge)
+        purged = self._thread.write(self._purge, erases=True)
         purged.add_done_callback(lambda done: self._tidy() if done.exception() is None and done.result() else None)
         return _without_result(purged)
 
@@ -222,12 +241,17 @@ class SqliteStore:
     # --- on the store's thread ---
 
     def _open(self) -> sqlite3.Connection:
-        connection = open_database(self._file, self._steps)
-        removed, loose = 0, []
+        try:
+            connection = open_database(self._file, self._steps)
+        except LarimarError as error:
+            log.warning("The conversations are kept in memory only: %s", _kind_of(error))
+            self._unkept = error
+            connection = open_substitute(self._file, self._steps, copied=is_about_writing(error))
+        loose = []
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._rows.stop_interrupted(connection)
-            removed = _purge(connection)
+            self._purge(connection)
             loose = [
                 self._rows.message(connection, row[0])
                 for row in connection.execute("SELECT id FROM messages WHERE loose = 1").fetchall()
@@ -240,11 +264,39 @@ class SqliteStore:
                 connection.close()
                 raise readable(error) from error
             log.warning("The last run could not be tidied up after: %s", describe(error))  # it can still be read
+        empty_log(connection)
         for message in loose:
             self._copy_media(message)
-        if removed or loose:
-            self._tidy()
+        self._tidy()
         return connection
+
+    def _index_on(self) -> None:
+        """Index some messages, then let others have their turn, until all are indexed. Called on the store's thread."""
+
+        def then(done: Future[bool]) -> None:
+            if done.exception() is None and done.result() is False:
+                self._index_on()
+            else:
+                self._indexed.set_result(None)
+
+        batch = self._thread.write(index_more, durable=False, again=False)
+        batch.add_done_callback(then)
+
+    def _say_unkept(self) -> None:
+        if self._unkept is not None:
+            raise self._unkept
+
+    def _purge(self, connection: sqlite3.Connection) -> int:
+        """Remove the conversations that are deleted; return how many there were."""
+        ids = [row[0] for row in connection.execute("SELECT id FROM conversations WHERE deleted IS NOT NULL")]
+        if not ids:
+            return 0
+        if self._unkept is None:
+            forget_in_backups(self._file, ids)  # first: when the program is killed now, the next start does it again
+        connection.execute("DELETE FROM conversations WHERE deleted IS NOT NULL")
+        optimize_search(connection)
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        return len(ids)
 
     def _grow(self, growing: _Growing, connection: sqlite3.Connection) -> None:
         with self._lock:
@@ -325,6 +377,9 @@ class SqliteStore:
     def _copy_media(self, message: Message) -> Future[None]:
         """Copy what a message in the database refers to, then let it refer to the copies."""
         result: Future[None] = Future()
+        if self._unkept is not None:  # it refers to the user's file as long as the program runs
+            result.set_result(None)
+            return result
 
         def copy() -> None:
             kept: dict[Path | bytes, Path] = {}
@@ -351,35 +406,44 @@ class SqliteStore:
 
     def _tidy(self) -> None:
         """Remove the media that no message has any more."""
+        if self._unkept is not None:  # what is in memory says nothing of what is on the disk
+            return
+        with contextlib.suppress(RuntimeError):  # closing, which does it too
+            self._copier.submit(self._tidy_now)
 
-        def tidy() -> None:
+    def _tidy_now(self) -> None:
+        """Do it on this thread, which is not the store's."""
+        try:
+            if self._is_substitute():
+                return
             self._media.remove_unfinished()
-            here = list(self._media.digests())
-            needed = self._thread.read(
-                lambda connection: {row[0] for row in connection.execute("SELECT DISTINCT digest FROM media")}
-            ).result()
-            for digest in here:
-                if digest not in needed:
-                    self._media.remove(digest)
+            unneeded = self._thread.read(_unneeded).result()
+            for digest in unneeded:
+                self._media.remove(digest)
+            if unneeded:
+                self._thread.write(lambda connection: _removed(connection, unneeded), again=False, durable=False)
+        except Exception as error:  # the next start does it
+            log.warning("Media that are not needed any more could not be removed: %s", describe(error))
 
-        def safely() -> None:
-            try:
-                tidy()
-            except Exception as error:
-                log.warning("Media that are not needed any more could not be removed: %s", describe(error))
-
-        with contextlib.suppress(RuntimeError):  # closing: the next start does it
-            self._copier.submit(safely)
+    def _is_substitute(self) -> bool:
+        """Whether everything is in memory only, which says nothing of what is on the disk."""
+        return self._thread.read(lambda connection: self._unkept is not None).result()
 
 
-def _purge(connection: sqlite3.Connection) -> int:
-    removed = connection.execute("DELETE FROM conversations WHERE deleted IS NOT NULL").rowcount
-    if removed:
-        # Deleted words otherwise stay in the index until it is reorganised by itself.
-        connection.execute("INSERT INTO message_search (message_search) VALUES ('optimize')")
-        connection.execute("INSERT INTO title_search (title_search) VALUES ('optimize')")
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
-    return removed
+def _unneeded(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute("SELECT digest FROM doomed_media WHERE digest NOT IN (SELECT digest FROM media)")
+    return [row[0] for row in found]
+
+
+def _removed(connection: sqlite3.Connection, digests: Sequence[str]) -> None:
+    connection.executemany("DELETE FROM doomed_media WHERE digest = ?", [(digest,) for digest in digests])
+    connection.execute("DELETE FROM doomed_media WHERE digest IN (SELECT digest FROM media)")
+
+
+def _kind_of(error: BaseException) -> str:
+    """Return the classes of an error and its causes."""
+    cause = f" from {_kind_of(error.__cause__)}" if error.__cause__ is not None else ""
+    return f"{type(error).__name__}{cause}"
 
 
 def _media_sources(parts: Sequence[Part]) -> list[Path | bytes]:
@@ -423,6 +487,14 @@ def _after_all(waiting: Sequence[Future[Any]], result: Future[Any], value: objec
         finish()
     for future in waiting:
         future.add_done_callback(ended)
+
+
+def _pass_on(done: Future[Any], result: Future[Any]) -> None:
+    error = done.exception()
+    if error is not None:
+        result.set_exception(error)
+    else:
+        result.set_result(done.result())
 
 
 def _without_result(future: Future[Any]) -> Future[None]:

@@ -35,6 +35,8 @@ class _Job:
     again: bool
     """Whether to try again later when there is no room now."""
     committed: Callable[[], None] = lambda: None
+    erases: bool = False
+    """Whether what it removed must be gone from all files before its future ends."""
     future: Future[Any] = field(default_factory=Future)
 
 
@@ -49,6 +51,8 @@ class StoreThread:
         self._durable: bool | None = None
         self._closed = False
         self._ended = False
+        self._to_empty = False
+        """Whether the log of changes may hold what was deleted: somebody read at the wrong moment."""
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
     def start(self) -> None:
@@ -66,13 +70,15 @@ class StoreThread:
         durable: bool = True,
         again: bool = True,
         committed: Callable[[], None] = lambda: None,
+        erases: bool = False,
     ) -> Future[_Value]:
         """Call ``work`` within a transaction, then ``committed`` when that is over.
 
         ``work`` may be called more than once, until a transaction succeeds: what it changes besides the database
-        belongs into ``committed``.
+        belongs into ``committed``. One that ``erases`` also empties the log of changes, which else keeps what it
+        removed.
         """
-        return self._add(_Job(work, writes=True, durable=durable, again=again, committed=committed))
+        return self._add(_Job(work, writes=True, durable=durable, again=again, committed=committed, erases=erases))
 
     def close(self) -> None:
         """Do what waits and end. Blocks."""
@@ -94,7 +100,7 @@ class StoreThread:
         try:
             connection = self._open()
         except Exception as error:
-            log.error("The conversations could not be opened: %s", describe(error))
+            log.error("The conversations could not be opened: %s", describe(error))  # not even in memory
             self._refuse(error)
             return
         try:
@@ -185,6 +191,8 @@ class StoreThread:
             raise
         for job in jobs:
             job.committed()
+        if self._to_empty or any(job.erases for job in jobs):
+            self._to_empty = not empty_log(connection)
         return values
 
     def _put_off(self, job: _Job, error: BaseException) -> None:
@@ -205,6 +213,15 @@ class StoreThread:
                     job.future.set_result(None)
                 else:
                     job.future.set_exception(error)
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Move the log of changes into the database and cut it to nothing; return whether that was possible now."""
+    try:
+        return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        log.warning("The log of changes could not be emptied: %s", describe(error))
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,26 +23,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import Any
 
-from app.conversation import Conversation, Message, MessageStatus
+from app.conversation import Message, MessageStatus
 from app.history_store import WholeConversation
-from app.store.media import MediaFiles, name_for, safe_name
-from app.store.parts import decode_parts, decode_stats, encode_parts, encode_stats
+from app.store.media import name_for, safe_name
+from app.store.parts import encode_parts, encode_stats
+from app.transfer.archive_reading import FORMAT, INDEX, VERSION, import_archive
 from app.transfer.course import Course
-from app.transfer.documents import TransferError, write_whole
-from inference.messages import FinishReason, Role
+from app.transfer.documents import write_whole
 from inference.version import __version__
 
-FORMAT = "larimar-conversations"
-VERSION = 1
-INDEX = "conversations.json"
-_INDEX_AT_MOST = 1 << 30
+__all__ = ["FORMAT", "INDEX", "VERSION", "export_archive", "import_archive"]
+
 _CHUNK = 1 << 20
 
 Json = dict[str, Any]
@@ -56,33 +53,6 @@ def export_archive(wholes: Sequence[WholeConversation], target: Path, course: Co
         DiskSpaceError, TransferError: it cannot be written, or an attachment cannot be read.
     """
     write_whole(target, lambda unfinished: _write(wholes, unfinished, course or Course()))
-
-
-def import_archive(source: Path, folder: Path) -> list[WholeConversation]:
-    """Read an archive; its media are put into ``folder``, from where a store can take them.
-
-    Raises:
-        TransferError: it is no archive of ours, of a newer version, damaged, or there is no room.
-    """
-    try:
-        if zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
-                return _read_zip(archive, source, folder)
-        wholes = _conversations(json.loads(source.read_text(encoding="utf-8")), MediaFiles(folder), source)
-        if any(message.media for whole in wholes for message in whole.messages):
-            raise TransferError(f"“{source.name}” lacks its attachments; import the ZIP file. Nothing was imported.")
-        return wholes
-    except (zipfile.BadZipFile, EOFError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise TransferError(f"“{source.name}” is damaged, or no archive of Larimar. Nothing was imported.") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise TransferError(
-            f"“{source.name}” is not what Larimar writes, so it cannot be read. Nothing was imported."
-        ) from error
-    except OSError as error:
-        raise TransferError(f"“{source.name}” could not be read: {error.strerror}. Nothing was imported.") from error
-
-
-# --- writing ---
 
 
 def _write(wholes: Sequence[WholeConversation], file: Path, course: Course) -> None:
@@ -152,111 +122,3 @@ def _message(message: Message, reference: Any) -> Json:
         "stats": encode_stats(message.stats),
         "parts": encode_parts(message.parts, reference),
     }
-
-
-# --- reading ---
-
-
-def _read_zip(archive: zipfile.ZipFile, source: Path, folder: Path) -> list[WholeConversation]:
-    names = {info.filename: info for info in archive.infolist()}
-    if INDEX not in names or names[INDEX].file_size > _INDEX_AT_MOST:
-        raise ValueError("no index")
-    media = MediaFiles(folder)
-    wholes = _conversations(json.loads(archive.read(INDEX).decode("utf-8")), media, source)
-    wanted = {part.source for whole in wholes for message in whole.messages for part in message.media}
-    needed = {path: f"media/{media.reference(path)}" for path in wanted if isinstance(path, Path)}
-    if missing := [name for name in needed.values() if name not in names]:
-        raise TransferError(f"“{source.name}” lacks {len(missing)} of its attachments. Nothing was imported.")
-    folder.mkdir(parents=True, exist_ok=True)
-    size = sum(names[name].file_size for name in needed.values())
-    if size > shutil.disk_usage(folder).free:
-        raise TransferError(f"There is too little room for what is in “{source.name}”. Nothing was imported.")
-    for path, name in needed.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(name) as packed:
-            digest = _unpack(packed, path, names[name].file_size)
-        if digest != path.parent.name:
-            raise TransferError(f"“{path.name}” in “{source.name}” is damaged. Nothing was imported.")
-    return wholes
-
-
-def _unpack(packed: IO[bytes], path: Path, size: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("wb") as out:
-        while chunk := packed.read(_CHUNK):
-            size -= len(chunk)
-            if size < 0:
-                raise ValueError("more than was announced")
-            digest.update(chunk)
-            out.write(chunk)
-    return digest.hexdigest()
-
-
-def _conversations(index: Mapping[str, Any], media: MediaFiles, source: Path) -> list[WholeConversation]:
-    if index["format"] != FORMAT:
-        raise ValueError("another format")
-    if index["version"] > VERSION:
-        raise TransferError(f"“{source.name}” was written by a newer Larimar. Update this one to import it.")
-    return [_whole(value, media) for value in index["conversations"]]
-
-
-def _whole(value: Mapping[str, Any], media: MediaFiles) -> WholeConversation:
-    messages: dict[str, Message] = {}
-    for one in value["messages"]:
-        message = _read_message(one, media)
-        if message.id in messages or (message.parent_id is not None and message.parent_id not in messages):
-            raise ValueError("these messages are no tree")
-        messages[message.id] = message
-    leaf = value["leaf"]
-    if leaf is not None and leaf not in messages:
-        raise ValueError("the path ends nowhere")
-    conversation = Conversation(
-        id=_id(value["id"]),
-        title=_text(value["title"]),
-        system_prompt=_text(value["system_prompt"]),
-        leaf_id=leaf,
-        created=_time(value["created"]),
-    )
-    return WholeConversation(conversation, tuple(messages.values()), bool(value["pinned"]))
-
-
-def _read_message(value: Mapping[str, Any], media: MediaFiles) -> Message:
-    for part in value["parts"]:
-        if "path" in part or "bytes" in part:  # files of the reader's machine are not the archive's business
-            raise ValueError("a medium outside of the archive")
-    role, reason = value["role"], value["finish_reason"]
-    if role not in get_args(Role) or (reason is not None and reason not in get_args(FinishReason)):
-        raise ValueError("an unknown role or reason")
-    status = MessageStatus(value["status"])
-    seconds = value["thought_seconds"]
-    return Message(
-        role=role,
-        parts=decode_parts(value["parts"], media.path),
-        parent_id=None if value["parent"] is None else _id(value["parent"]),
-        id=_id(value["id"]),
-        created=_time(value["created"]),
-        status=MessageStatus.STOPPED if status is MessageStatus.STREAMING else status,
-        finish_reason=reason,
-        thought_seconds=None if seconds is None else float(seconds),
-        stats=decode_stats(value["stats"]),
-        error=_text(value["error"]),
-        model=_text(value["model"]),
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text was expected")
-    return value
-
-
-def _id(value: object) -> str:
-    text = _text(value)
-    if not 0 < len(text) <= 100:
-        raise ValueError("an id of this length is none")
-    return text
-
-
-def _time(value: object) -> datetime:
-    time = datetime.fromisoformat(_text(value))
-    return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
 
 from app.conversation import Message, MessageStatus, path_to
 from app.history_store import WholeConversation
+from app.json_words import json_words
 from app.store.media import safe_name
-from inference.errors import DiskSpaceError, LarimarError
+from inference.errors import LarimarError, OutputFileError
 from inference.messages import ToolCall, ToolResult
+from inference.output_files import write_file
 
 translate = QCoreApplication.translate  # the name that lupdate looks for
 
@@ -69,10 +68,10 @@ def tool_words(part: ToolCall | ToolResult) -> tuple[str, str]:
     """Return a title and the JSON or text of a tool's call or result."""
     if isinstance(part, ToolCall):
         value: object = dict(part.arguments)
-        return translate("Export", "Tool called: {name}").format(name=part.name), _json(value)
+        return translate("Export", "Tool called: {name}").format(name=part.name), json_words(value)
     value = part.value if isinstance(part.value, str) else dict(part.value)
     title = translate("Export", "Result of {name}").format(name=part.name)
-    return title, value if isinstance(value, str) else _json(value)
+    return title, value if isinstance(value, str) else json_words(value)
 
 
 def file_name(title: str) -> str:
@@ -90,6 +89,29 @@ def unused(path: Path, taken: set[Path]) -> Path:
     return free
 
 
+def free_folder(folder: Path) -> Path:
+    """Return ``folder``, or one like it that does not exist: what lies in another is not ours to replace."""
+    number, free = 2, folder
+    while os.path.lexists(free):
+        free = folder.with_name(f"{folder.name} {number}")
+        number += 1
+    return free
+
+
+def unused_in(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Return where files of these names can be in ``folder``: no two in one place, and none where something is."""
+    taken = {name.casefold() for name in os.listdir(folder)} if folder.is_dir() else set()
+    places: list[Path] = []
+    for name in names:
+        number, free = 2, Path(name)
+        while free.name.casefold() in taken:
+            free = Path(name).with_stem(f"{Path(name).stem} {number}")
+            number += 1
+        taken.add(free.name.casefold())
+        places.append(folder / free)
+    return places
+
+
 def write_whole(target: Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` make a file, which takes its place only when it is complete.
 
@@ -97,18 +119,7 @@ def write_whole(target: Path, write: Callable[[Path], None]) -> None:
         DiskSpaceError: there is no room; nothing is left behind.
         TransferError: it cannot be written there.
     """
-    unfinished = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        write(unfinished)
-        os.replace(unfinished, target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            sentence = f"There is too little room for “{target.name}”; nothing was written. Choose another disk."
-            raise DiskSpaceError(sentence) from error
-        raise TransferError(f"“{target}” could not be written: {error.strerror}.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+        write_file(target, write)
+    except OutputFileError as error:
+        raise TransferError(f"“{target}” could not be written: {error.reason}.") from error

@@ -6,7 +6,6 @@ The file loads nothing, from nowhere, and runs no script; a policy in its head t
 from __future__ import annotations
 
 import base64
-import mimetypes
 from html import escape
 from pathlib import Path
 from typing import TextIO
@@ -24,13 +23,17 @@ from app.transfer.documents import (
     thought_title,
     title_words,
     tool_words,
+    translate,
     write_whole,
 )
+from app.transfer.media_kinds import image_address, media_kind, pieces
 from app.widgets.markdown import Block, BlockKind, blocks
+from inference.errors import LarimarError
 from inference.messages import Audio, Image, Part, Text, Thought, ToolCall, ToolResult, Video
 
-_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
-_CHUNK = 3 << 18  # a multiple of three, so that pieces of Base64 can follow one another
+_POLICY = (
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
 _CODE = ("code_keyword", "code_name", "code_string", "code_number", "code_comment", "danger", "good")
 _STYLE = """
 body { margin: 0 auto; max-width: 46rem; padding: 2rem 1rem 4rem; font: 1rem/1.55 system-ui, sans-serif;
@@ -58,7 +61,7 @@ def export_html(whole: WholeConversation, target: Path, course: Course | None = 
     """
 
     def write(unfinished: Path) -> None:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as out:
+        with unfinished.open("w", encoding="utf-8", errors="replace", newline="\n") as out:
             _page(whole, out, course or Course())
 
     write_whole(target, write)
@@ -68,6 +71,7 @@ def _page(whole: WholeConversation, out: TextIO, course: Course) -> None:
     title = escape(title_words(whole))
     out.write('<!doctype html>\n<html>\n<head>\n<meta charset="utf-8">\n')
     out.write(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n')
+    out.write('<meta name="referrer" content="no-referrer">\n')
     out.write('<meta name="viewport" content="width=device-width, initial-scale=1">\n')
     out.write(f"<title>{title}</title>\n<style>\n:root {{ color-scheme: light dark; {_variables(LIGHT)} }}\n")
     out.write(f"@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}\n{_STYLE}")
@@ -106,19 +110,24 @@ def _part(part: Part, message: Message, out: TextIO) -> None:
 
 
 def _media(part: Image | Audio | Video, out: TextIO) -> None:
-    name = part.source.name if isinstance(part.source, Path) else ""
-    kinds = {Image: ("image/png", "img"), Audio: ("audio/wav", "audio"), Video: ("video/mp4", "video")}
-    usual, tag = kinds[type(part)]
-    kind = mimetypes.guess_type(name)[0] or usual
-    label = f'alt="{escape(name)}"' if tag == "img" else f'controls title="{escape(name)}"'
-    out.write(f'<p><{tag} {label} src="data:{kind};base64,')
-    if isinstance(part.source, bytes):
-        out.write(base64.b64encode(part.source).decode("ascii"))
-    else:
-        with part.source.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                out.write(base64.b64encode(chunk).decode("ascii"))
-    out.write('"></p>\n' if tag == "img" else f'"></{tag}></p>\n')
+    name = escape(part.source.name if isinstance(part.source, Path) else "", quote=True)
+    try:
+        if isinstance(part, Image):
+            out.write(f'<p><img alt="{name}" src="{image_address(part.source)}"></p>\n')
+            return
+        content = pieces(part.source)
+        first = next(content, b"")
+    except (LarimarError, FileNotFoundError, PermissionError):
+        words = escape(translate("Export", "This attachment cannot be shown."))
+        out.write(f'<p class="note">{name} – {words}</p>\n' if name else f'<p class="note">{words}</p>\n')
+        return
+    video = isinstance(part, Video)
+    tag = "video" if video else "audio"
+    out.write(f'<p><{tag} controls title="{name}" src="data:{media_kind(first[:16], video=video)};base64,')
+    out.write(base64.b64encode(first).decode("ascii"))
+    for piece in content:
+        out.write(base64.b64encode(piece).decode("ascii"))
+    out.write(f'"></{tag}></p>\n')
 
 
 def _block(block: Block) -> str:
@@ -132,12 +141,13 @@ def _block(block: Block) -> str:
 def coloured(block: Block) -> str:
     """Return code as HTML, its pieces in classes named after our colours."""
     code = block.code.encode("utf-16-le")  # the unit in which pieces are counted
-    done, html = 0, ""
+    html: list[str] = []
+    done = 0
     for start, length, name in highlight(block.language, block.code) if block.language else ():
-        html += escape(code[2 * done : 2 * start].decode("utf-16-le"))
+        html.append(escape(code[2 * done : 2 * start].decode("utf-16-le")))
         done = start + length
-        html += f'<span class="{name}">{escape(code[2 * start : 2 * done].decode("utf-16-le"))}</span>'
-    return html + escape(code[2 * done :].decode("utf-16-le"))
+        html.append(f'<span class="{name}">{escape(code[2 * start : 2 * done].decode("utf-16-le"))}</span>')
+    return "".join(html) + escape(code[2 * done :].decode("utf-16-le"))
 
 
 def _variables(colours: Colours) -> str:

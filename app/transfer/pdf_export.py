@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 from PySide6.QtCore import QMarginsF, QSize, Qt, QUrl
 from PySide6.QtGui import QFont, QFontDatabase, QImage, QPageLayout, QPageSize, QPdfWriter, QTextDocument
 
+from app.chat.long_messages import affordable, more_words
 from app.colours import LIGHT
 from app.conversation import Message
 from app.history_store import WholeConversation
+from app.pictures import qimage_of
 from app.transfer.course import Course
 from app.transfer.documents import (
     TransferError,
@@ -26,12 +31,17 @@ from app.transfer.documents import (
 from app.transfer.html_export import coloured
 from app.widgets.markdown import Block, BlockKind, blocks
 from inference.errors import LarimarError
-from inference.media.image import open_image
+from inference.isolation import CallCancelled
+from inference.media.isolated import open_picture
 from inference.messages import Image, Part, Text, Thought, ToolCall, ToolResult
 from inference.version import __version__
 
 _WIDEST = QSize(600, 680)  # of a picture, in dots
 _SHARPNESS = 2
+_SHOWN_AT_MOST: Final = 400_000
+"""Cost of one text or block of code, see :mod:`app.chat.long_messages`; the rest of a longer one is left out."""
+_LONG_RUN: Final = re.compile(r"(<[^>]*>)|([^<>\s&;\u200b]{80})(?=[^<>\s&;\u200b])")
+_BREAK: Final = "\u200b"
 
 
 def export_pdf(whole: WholeConversation, target: Path, course: Course | None = None) -> None:
@@ -63,7 +73,7 @@ def _write(whole: WholeConversation, file: Path, course: Course) -> None:
     for address, image in pictures.items():
         document.addResource(QTextDocument.ResourceType.ImageResource, QUrl(address), image)
     course.check()
-    document.setHtml(html)
+    document.setHtml(_breakable(html))
     course.check()
     document.print_(writer)
     if not file.exists() or file.stat().st_size == 0:
@@ -88,12 +98,13 @@ def _part(part: Part, message: Message, pictures: dict[str, QImage]) -> str:
     if isinstance(part, Text):
         if message.role == "user":
             return _box(LIGHT.bubble, _lines(part.text))
-        return "".join(_block(block) for block in blocks(part.text))
+        return "".join(_block(block) for block in blocks(part.text[:_SHOWN_AT_MOST])) + _rest(part.text, _SHOWN_AT_MOST)
     if isinstance(part, Thought):
         return f'<p class="muted"><b>{escape(thought_title(message))}</b><br/>{_lines(part.text.strip())}</p>'
     if isinstance(part, ToolCall | ToolResult):
         title, words = tool_words(part)
-        return f"<p><b>{escape(title)}</b></p>{_code(escape(words))}"
+        length = affordable(words, _SHOWN_AT_MOST)
+        return f"<p><b>{escape(title)}</b></p>{_code(escape(words[:length]))}{_rest(words, length)}"
     name = part.source.name if isinstance(part.source, Path) else ""
     if isinstance(part, Image) and (image := _picture(part)) is not None:
         address = f"picture:{len(pictures)}"
@@ -105,21 +116,20 @@ def _part(part: Part, message: Message, pictures: dict[str, QImage]) -> str:
 
 def _picture(part: Image) -> QImage | None:
     try:
-        picture = open_image(part.source)
-    except LarimarError:
+        within = (_SHARPNESS * _WIDEST.width(), _SHARPNESS * _WIDEST.height())
+        picture, _ = open_picture(part.source, within=within)
+    except (LarimarError, CallCancelled):
         return None
-    picture.thumbnail((_SHARPNESS * _WIDEST.width(), _SHARPNESS * _WIDEST.height()))
-    picture = picture.convert("RGB")
-    data = picture.tobytes()
-    return QImage(data, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888).copy()
+    return qimage_of(np.asarray(picture)).copy()
 
 
 def _block(block: Block) -> str:
     if block.kind is BlockKind.CODE:
-        html = coloured(block)
+        length = affordable(block.code, _SHOWN_AT_MOST)
+        html = coloured(block) if length == len(block.code) else escape(block.code[:length])
         for name in ("code_keyword", "code_name", "code_string", "code_number", "code_comment", "danger", "good"):
             html = html.replace(f'<span class="{name}">', f'<span style="color:{getattr(LIGHT, name)}">')
-        return _code(html)
+        return _code(html) + _rest(block.code, length)
     if block.kind is BlockKind.RULE:
         return "<hr/>"
     if block.kind is BlockKind.QUOTE:
@@ -136,7 +146,18 @@ def _box(colour: str, html: str) -> str:
 
 
 def _lines(text: str) -> str:
-    return escape(text).replace("\n", "<br/>")
+    length = affordable(text, _SHOWN_AT_MOST)
+    return escape(text[:length]).replace("\n", "<br/>") + _rest(text, length)
+
+
+def _rest(text: str, length: int) -> str:
+    """Return a sign in place of what follows the first ``length`` characters; empty when nothing does."""
+    return f"<p><i>{escape(more_words(len(text) - length))}</i></p>" if length < len(text) else ""
+
+
+def _breakable(html: str) -> str:
+    """Let long words be broken: Qt looks through all of a word for each of its lines, and makes tables as wide."""
+    return _LONG_RUN.sub(lambda found: found[1] or f"{found[2]}{_BREAK}", html)
 
 
 def _style(fixed: str) -> str:

@@ -19,6 +19,10 @@ _NO_END: Final = re.compile(
     r"bzw|ca|usw|vgl|Abb|Fig)\.$"
 )
 """An abbreviation, an initial or a number, after whose full stop the sentence goes on."""
+_ABBREVIATION_AT_MOST: Final = 40
+"""Letters that are looked at before a full stop."""
+_READ_AT_A_TIME: Final = 12_000
+"""Cost of what is parsed of a complete reply at a time; the voice takes minutes for it."""
 _LONGEST: Final = 400
 """Letters after which a sentence that does not end is cut at a comma or a space."""
 
@@ -46,7 +50,8 @@ def sentences(text: str, *, complete: bool = True) -> tuple[list[str], int]:
     found: list[str] = []
     begin = 0
     for end in _END.finditer(text):
-        if end.group().endswith(".") and _NO_END.search(text[begin : end.end()]):
+        near = max(begin, end.end() - _ABBREVIATION_AT_MOST)
+        if end.group().endswith(".") and _NO_END.search(text[near : end.end()]):
             continue
         if sentence := text[begin : end.end()].strip():
             found.append(sentence)
@@ -72,13 +77,21 @@ class SentenceStream:
         self._said = 0
         """How many letters of its words are."""
 
+    @property
+    def left(self) -> bool:
+        """Whether there is more in what was given; the next update with the same text goes on with it."""
+        return self._blocks.unread > 0
+
     def update(self, markdown: str, *, complete: bool = False) -> list[str]:
-        """Return the sentences that are new in ``markdown``, all that there is so far; ``complete`` at its end."""
+        """Return the sentences that are new in ``markdown``, all that there is so far; ``complete`` at its end.
+
+        Of a complete text that is long, those with which it goes on; see :attr:`left`.
+        """
         found: list[str] = []
-        all_blocks = self._blocks.update(markdown)
+        all_blocks = self._blocks.update(markdown, self._blocks.cost + _READ_AT_A_TIME if complete else None)
         while self._block < len(all_blocks):
             block = all_blocks[self._block]
-            last = self._block == len(all_blocks) - 1
+            last = self._block == len(all_blocks) - 1 and not self.left
             whole = complete or not last
             words = block_words(block)
             if block.kind in (BlockKind.CODE, BlockKind.TABLE):

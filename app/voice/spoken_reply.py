@@ -21,6 +21,7 @@ class SpokenReply(QObject):
         self._speaker = speaker
         self._stream = SentenceStream()
         self._id = ""
+        self._markdown = ""
         self._complete = False
         self._silenced = False
         self._speaking = False
@@ -47,8 +48,8 @@ class SpokenReply(QObject):
             self._broken_off = []
         if self._complete:
             return
-        self._complete = complete
-        new = self._stream.update(markdown, complete=complete)
+        self._complete, self._markdown = complete, markdown
+        new = self._read()
         if self._silenced:
             self._broken_off += new
         else:
@@ -56,6 +57,13 @@ class SpokenReply(QObject):
                 self._say(sentence)
             if complete and not self.speaking:
                 self.ended.emit()
+
+    def _read(self) -> list[str]:
+        """Return the sentences with which the reply goes on; of a long one that is complete not all at once."""
+        new = self._stream.update(self._markdown, complete=self._complete)
+        while not new and self._stream.left:
+            new = self._stream.update(self._markdown, complete=self._complete)
+        return new
 
     def stop(self) -> None:
         """Be silent, and stay so for the rest of this reply; :meth:`resume` goes on."""
@@ -68,6 +76,8 @@ class SpokenReply(QObject):
     def resume(self) -> bool:
         """Go on with the sentence at which it was stopped; return whether there is anything to say."""
         rest, self._broken_off = self._broken_off, []
+        if not rest and self._stream.left:
+            rest = self._read()
         self._silenced = False
         for sentence in rest:
             self._say(sentence)
@@ -87,6 +97,8 @@ class SpokenReply(QObject):
         if not self._waiting:
             return
         self._waiting.pop(0)
+        if not self._waiting and self._stream.left:
+            self._waiting = self._read()
         if self._waiting:
             self._speaker.say(self._waiting[0])
             return

@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import QSize, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QFont, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.background import Background
 from app.devices.frame_source import Frame
 from app.live_senses import LiveSenses
+from app.paths import home_folder
 from app.picture_talk import PictureTalk
 from app.session import Session, SessionState
 from app.theme import GRID, Theme
@@ -35,9 +35,11 @@ from app.widgets.leading import leading
 from app.widgets.middle_column import middle_column
 from app.widgets.notice import Notice
 from app.widgets.question_bar import QuestionBar
+from app.widgets.save_dialog import ask_where_to_save
 from inference.media.clip import clip_of
 from inference.media.image_encoding import jpeg_of
 from inference.messages import Image, Video
+from inference.output_files import write_file
 
 _COLUMN_AT_MOST = 980
 _ANSWERS_AT_MOST = 0.42
@@ -381,7 +383,7 @@ class WebcamPane(QWidget):
         if path is None:
             return
         self._background.run(
-            lambda: path.write_bytes(jpeg_of(pixels)),
+            lambda: write_file(path, jpeg_of(pixels)),
             lambda _: self._say(self.tr("Saved as {name}.").format(name=path.name)),
             lambda _: self._say(
                 self.tr("{name} could not be written. Choose another folder.").format(name=path.name), alarming=True
@@ -390,9 +392,9 @@ class WebcamPane(QWidget):
 
     def _ask_for_file(self, name: str) -> Path | None:
         pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-        start = str(Path(pictures or Path.home()) / name)
-        chosen, _ = QFileDialog.getSaveFileName(self, self.tr("Save picture"), start, self.tr("Pictures") + " (*.jpg)")
-        return Path(chosen) if chosen else None
+        start = str(Path(pictures or home_folder()) / name)
+        kinds = {self.tr("Pictures") + " (*.jpg)": ".jpg"}
+        return ask_where_to_save(self, self.tr("Save picture"), Path(start), kinds)
 
     # --- how it looks ---
 

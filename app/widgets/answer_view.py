@@ -6,15 +6,19 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
-from PySide6.QtCore import QSize, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QResizeEvent, QTextBlockFormat, QTextCharFormat, QTextCursor
+from PySide6.QtCore import QCoreApplication, QSize, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QResizeEvent, QTextBlockFormat, QTextCharFormat, QTextCursor, QTextOption
 from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
 
 from app.picture_talk import Exchange
 from app.theme import GRID, Theme
-from app.widgets.documents import LINE_HEIGHT, DocumentMaker
+from app.widgets.documents import LINE_HEIGHT, DocumentMaker, wrap_mode
 from app.widgets.markdown import Block, BlockKind, MarkdownBlocks, is_safe_link
 
+translate = QCoreApplication.translate  # the name that lupdate looks for
+
+_CODE_AT_MOST = 20_000
+"""Characters of one block of code that are shown; all of it is copied with the answer."""
 _BORDER = 3
 _BETWEEN_BLOCKS = 10
 _BETWEEN_EXCHANGES = 20
@@ -99,6 +103,8 @@ class AnswerView(QTextBrowser):
             same += 1
         if same == len(self._shown) == len(pieces):
             return
+        if self.wordWrapMode() is not QTextOption.WrapMode.WrapAnywhere:
+            self.setWordWrapMode(wrap_mode("\n".join(pieces[same:])))
         cursor = QTextCursor(self.document())
         cursor.beginEditBlock()
         if same < len(self._shown):
@@ -156,7 +162,10 @@ class AnswerView(QTextBrowser):
 
 def _block_html(block: Block) -> str:
     if block.kind is BlockKind.CODE:
-        code = escape(block.code)
+        code = escape(block.code[:_CODE_AT_MOST])
+        if len(block.code) > _CODE_AT_MOST:
+            words = translate("AnswerView", "… {count} more characters")
+            code += "\n" + escape(words.format(count=f"{len(block.code) - _CODE_AT_MOST:,}"))
         return f'<table class="code" width="100%" cellpadding="8"><tr><td><pre>{code}</pre></td></tr></table>'
     if block.kind is BlockKind.RULE:
         return "<hr/>"

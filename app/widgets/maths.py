@@ -6,6 +6,7 @@ gets its bar, matrices are written in rows. What is not understood stays as it w
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
@@ -36,12 +37,18 @@ _FENCES: Final = {
     "pmatrix": ("(", ")"), "bmatrix": ("[", "]"), "vmatrix": ("|", "|"), "Bmatrix": ("{", "}"), "cases": ("{", ""),
 }  # fmt: skip
 _FRACTIONS: Final = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
+_READ_AT_MOST: Final = 4000
+"""Characters of a formula that is read; a longer one stays as it was written."""
+_NESTED_AT_MOST: Final = 60
+_of_thread = threading.local()
 
 
 @lru_cache(maxsize=512)
 def maths_html(latex: str) -> str:
     """Return ``latex`` as safe HTML. Never raises."""
     try:
+        if len(latex) > _READ_AT_MOST or _depth(latex) > _NESTED_AT_MOST:
+            raise ValueError("nobody wrote this by hand")
         from pylatexenc.latexwalker import LatexWalker
 
         nodes, _, _ = LatexWalker(latex.strip(), tolerant_parsing=True).get_latex_nodes()
@@ -152,14 +159,34 @@ def _character(character: str) -> str:
     return f"<i>{character}</i>" if character.isalpha() else escape(character)
 
 
-def _unicode(node: Any) -> str:
+def _depth(latex: str) -> int:
+    """Return how deeply groups and environments may be nested, from above."""
+    depth = deepest = 0
+    for number, character in enumerate(latex):
+        if character == "{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character == "}":
+            depth = max(0, depth - 1)
+        elif character == "\\" and latex.startswith(("\\left", "\\begin", "\\sqrt", "\\("), number):
+            deepest += 1
+    return deepest
+
+
+def _converter(*, strict: bool) -> Any:
+    """Return what turns LaTeX into plain text. Making one costs more than a formula; each thread has its own."""
     from pylatexenc.latex2text import LatexNodes2Text
 
-    return str(LatexNodes2Text().nodelist_to_text([node]))
+    name = f"strict_{strict}"
+    if not hasattr(_of_thread, name):
+        setattr(_of_thread, name, LatexNodes2Text(strict_latex_spaces=strict))
+    return getattr(_of_thread, name)
+
+
+def _unicode(node: Any) -> str:
+    return str(_converter(strict=False).nodelist_to_text([node]))
 
 
 def _plain(node: Any) -> str:
-    from pylatexenc.latex2text import LatexNodes2Text
-
     inner = node.nodelist if type(node).__name__ == "LatexGroupNode" else [node]
-    return str(LatexNodes2Text(strict_latex_spaces=True).nodelist_to_text(inner))
+    return str(_converter(strict=True).nodelist_to_text(inner))

@@ -14,7 +14,6 @@ from inference.graphs.onnx_bytes import (
     GRAPH_INPUT,
     GRAPH_NODE,
     GRAPH_OUTPUT,
-    MODEL_GRAPH,
     NODE_ATTRIBUTE,
     NODE_INPUT,
     NODE_OP_TYPE,
@@ -23,8 +22,10 @@ from inference.graphs.onnx_bytes import (
     VALUE_NAME,
     Node,
     fields_of,
+    graph_of,
     read_float_shape,
     read_node,
+    replace_graph,
     spans_of,
     strings_of,
     tensor_is_empty,
@@ -95,27 +96,11 @@ def replace_attention(
         node, and for what is no such file.
     """
     try:
-        graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
-        reader = _Reader.of(graphs)
-        parts: list[bytes] = []
-        replaced = 0
-        for number, part, start, stop in spans_of(memoryview(content)):
-            if number == MODEL_GRAPH and isinstance(part, memoryview):
-                rewritten, count = _rewritten(part, reader, write)
-                parts.append(write_field(MODEL_GRAPH, rewritten))
-                replaced += count
-            else:
-                parts.append(content[start:stop])
-    except (
-        UnknownFormError,
-        LookupError,
-        ValueError,
-        TypeError,
-        ArithmeticError,
-        RecursionError,
-    ):  # damaged: its opening will tell
-        return None
-    return b"".join([*parts, end()]) if replaced else None
+        graph = graph_of(content)
+        rewritten, replaced = _rewritten(graph, _Reader.of(graph), write)
+        return replace_graph(content, rewritten, end()) if replaced else None
+    except (UnknownFormError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError):
+        return None  # damaged: its opening will tell
 
 
 def without_unread_presents(content: bytes) -> bytes | None:
@@ -131,26 +116,17 @@ def without_unread_presents(content: bytes) -> bytes | None:
         is no such file.
     """
     try:
-        graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
-        reader = _Reader.of(graphs)
+        graph = graph_of(content)
+        reader = _Reader.of(graph)
         unread = {
             name
-            for graph in graphs
             for number, part in fields_of(graph)
             if number == GRAPH_NODE and strings_of(part, NODE_OP_TYPE) == [_ATTENTION]
             for name in reader.unread_presents(read_node(part))
         }
-        if not unread:
-            return None
-        parts = []
-        for number, part, start, stop in spans_of(memoryview(content)):
-            if number == MODEL_GRAPH and isinstance(part, memoryview):
-                parts.append(write_field(MODEL_GRAPH, _without_outputs(part, unread)))
-            else:
-                parts.append(content[start:stop])
+        return replace_graph(content, _without_outputs(graph, unread), b"") if unread else None
     except (LookupError, ValueError, TypeError, RecursionError):  # damaged: its opening will tell
         return None
-    return b"".join(parts)
 
 
 def _without_outputs(graph: memoryview, names: set[str]) -> bytes:
@@ -210,20 +186,17 @@ class _Reader:
     """What anything in the graph reads."""
 
     @classmethod
-    def of(cls, graphs: Sequence[memoryview]) -> _Reader:
+    def of(cls, graph: memoryview) -> _Reader:
         sizes: dict[str, int] = {}
         empty: set[str] = set()
-        names: set[str] = set()
-        for graph in graphs:
-            names.update(_names_read(graph))
-            for number, part in fields_of(graph):
-                if number == GRAPH_INPUT:
-                    shape = read_float_shape(part)
-                    if len(shape) == 4 and shape[3] is not None:
-                        sizes[strings_of(part, VALUE_NAME)[0]] = shape[3]
-                elif number == GRAPH_INITIALIZER and tensor_is_empty(part):
-                    empty.update(strings_of(part, TENSOR_NAME))
-        return cls(sizes, frozenset(empty), frozenset(names))
+        for number, part in fields_of(graph):
+            if number == GRAPH_INPUT:
+                shape = read_float_shape(part)
+                if len(shape) == 4 and shape[3] is not None:
+                    sizes[strings_of(part, VALUE_NAME)[0]] = shape[3]
+            elif number == GRAPH_INITIALIZER and tensor_is_empty(part):
+                empty.update(strings_of(part, TENSOR_NAME))
+        return cls(sizes, frozenset(empty), frozenset(_names_read(graph)))
 
     def unread_presents(self, node: Node) -> list[str]:
         """Return the presents of a layer without keys of its own; none where something reads one of them."""

@@ -14,6 +14,7 @@ from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
 from inference.graphs.attention_nodes import without_unread_presents
 from inference.graphs.folded_attention import with_folded_attention
+from inference.graphs.graph_file import check_graph_file
 from inference.graphs.half_cache import with_half_cache
 from inference.graphs.loading import MappedWeights
 from inference.graphs.native_attention import with_native_attention
@@ -87,6 +88,7 @@ class Drafter:
         threads: int | None = None,
     ) -> None:
         path = folder.graph(GRAPH)
+        check_graph_file(path)
         halved = any(spec.dtype == np.float16 for spec in cache.specs.values())
         content = with_half_cache(path.read_bytes()) if halved else None
         self._binds_parts = False

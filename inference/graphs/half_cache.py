@@ -28,12 +28,21 @@ def with_half_cache(content: bytes) -> bytes | None:
     """Return the content of a decoder or drafter graph with keys and values in float16.
 
     ``None`` where that cannot be: graphs whose pictures see both ways compute with keys and values themselves, and so
-    do those that are made of standard operators alone.
+    do those that are made of standard operators alone; and for what is no such file.
     """
     if _READS_CACHE_ITSELF in content or _MIXES_TYPES not in content:
         return None
     changed = bytearray(content)
-    for number, graph in fields_of(memoryview(changed)):
+    try:
+        _halve(memoryview(changed))
+    except (LookupError, ValueError):  # damaged: its opening will tell
+        return None
+    return bytes(changed)
+
+
+def _halve(model: memoryview) -> None:
+    """Change, in place, the element type of keys and values."""
+    for number, graph in fields_of(model):
         if number != MODEL_GRAPH:
             continue
         for kind, value in fields_of(graph):
@@ -46,4 +55,3 @@ def with_half_cache(content: bytes) -> bytes | None:
             tensor = dict(fields_of(fields[VALUE_TYPE]))[TYPE_TENSOR]
             if tensor[0] == _ELEMENT_TYPE and tensor[1] == _FLOAT:
                 tensor[1] = _FLOAT16
-    return bytes(changed)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from inference.errors import ModelFolderError
+from inference.graphs.graph_file import check_graph_file
 from inference.graphs.onnx_bytes import (
     GRAPH_NODE,
     GRAPH_OUTPUT,
@@ -57,6 +58,7 @@ def hidden_state_name(path: Path) -> str:
 
 def _look(path: Path) -> tuple[bytes, str]:
     damaged = ModelFolderError(f"{path} is not a decoder graph that can be read. Convert or download the model again.")
+    check_graph_file(path)
     try:
         content = path.read_bytes()
         graph = next(part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH)

@@ -8,24 +8,30 @@ always packs. The graph's file stays as it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 
+from inference.graphs.attention_nodes import MICROSOFT
 from inference.graphs.native_operators import DOMAIN
 from inference.graphs.onnx_bytes import (
     ATTRIBUTE_GRAPH,
     GRAPH_INITIALIZER,
     GRAPH_NODE,
-    MODEL_GRAPH,
     MODEL_OPSET,
+    MOST_NESTED,
     NODE_ATTRIBUTE,
     NODE_OP_TYPE,
     TENSOR_NAME,
     Attribute,
     Node,
-    fields_of,
+    constants_of,
+    count_uses,
+    graph_of,
     read_node,
     read_tensor_form,
+    replace_graph,
     spans_of,
     strings_of,
     write_field,
@@ -39,7 +45,6 @@ _FORM = {"block_size": 32, "accuracy_level": 4}
 """Attributes of the products that the operators make; the last one allows rows to be rounded to 8 bits."""
 _SIZES = frozenset({"K", "N"})
 
-_Forms = Mapping[str, tuple[int, Sequence[int]]]
 _Ways = Mapping[int, Mapping[str, int]]
 """By bits of the weights that are wanted, further attributes of their operator."""
 
@@ -58,70 +63,105 @@ def with_native_products(content: bytes, *, pack: bool, eight_bits: bool = False
         is no such file.
     """
     try:
-        graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
-        forms: dict[str, tuple[int, Sequence[int]]] = {}
-        for graph in graphs:
-            forms |= _forms_of(graph)
-        ways = {4: {"pack": int(pack)}, 8: {}} if eight_bits else {4: {"pack": int(pack)}}
-        parts: list[bytes] = []
-        replaced = 0
-        for number, part, start, end in spans_of(memoryview(content)):
-            if number == MODEL_GRAPH and isinstance(part, memoryview):
-                rewritten, count = _rewritten(part, forms, ways)
-                parts.append(write_field(MODEL_GRAPH, rewritten))
-                replaced += count
-            else:
-                parts.append(content[start:end])
+        graph = graph_of(content)
+        ways: _Ways = {4: {"pack": int(pack)}, 8: {}} if eight_bits else {4: {"pack": int(pack)}}
+        rewriter = _Rewriter(graph, constants_of(graph), ways)
+        rewritten = rewriter.rewritten()
     except (LookupError, ValueError):  # damaged: its opening will tell
         return None
-    return b"".join([*parts, write_field(MODEL_OPSET, write_opset(DOMAIN, 1))]) if replaced else None
+    if not rewriter.replaced:
+        return None
+    return replace_graph(content, rewritten, write_field(MODEL_OPSET, write_opset(DOMAIN, 1)))
 
 
-def _rewritten(graph: memoryview, forms: _Forms, ways: _Ways) -> tuple[bytes, int]:
-    parts: list[bytes] = []
-    count = 0
-    for number, part, start, end in spans_of(graph):
-        written, replaced = bytes(graph[start:end]), 0
-        if number == GRAPH_NODE and isinstance(part, memoryview):
-            kinds = strings_of(part, NODE_OP_TYPE)
-            if kinds == [_PRODUCT] and (bits := _known_bits(node := read_node(part), forms)) in ways:
-                attributes: dict[str, Attribute] = {"K": node.attributes["K"], **ways[bits]}
-                native = Node(f"Int{bits}MatMul", node.inputs[:3], node.outputs, attributes, DOMAIN)
-                written, replaced = write_field(GRAPH_NODE, write_node(native)), 1
-            elif kinds == ["If"]:  # experts that are computed where they are chosen
-                content, replaced = _branches(part, forms, ways)
-                written = write_field(GRAPH_NODE, content)
-        parts.append(written)
-        count += replaced
-    return b"".join(parts), count
+@dataclass(slots=True)
+class _Rewriter:
+    """Replaces products with matrices of which it is certain that they never change.
+
+    The operators prepare matrices once that the runtime says are constant. Of a node in a branch it does not say so of
+    the matrices around the branch: those of which there is no other use move into it.
+    """
+
+    graph: memoryview
+    constants: Mapping[str, memoryview]
+    ways: _Ways
+    replaced: int = 0
+    moved: set[str] = field(default_factory=set)
+    _uses: Counter[str] | None = None
+
+    def rewritten(self) -> bytes:
+        """Return the graph with its products replaced, those in branches, too."""
+        parts: list[bytes] = []
+        initializers: list[tuple[int, str]] = []
+        for number, part, start, end in spans_of(self.graph):
+            if number == GRAPH_NODE and isinstance(part, memoryview):
+                parts.append(self._node(part, self.constants, None, 0))
+            else:
+                if number == GRAPH_INITIALIZER and isinstance(part, memoryview):
+                    initializers.append((len(parts), strings_of(part, TENSOR_NAME)[0]))
+                parts.append(bytes(self.graph[start:end]))
+        for place, name in initializers:
+            if name in self.moved:
+                parts[place] = b""
+        return b"".join(parts)
+
+    def _node(self, node: memoryview, own: Mapping[str, memoryview], branch: list[bytes] | None, nested: int) -> bytes:
+        """Return the field of a node of a graph with constants of its own; what moves there is added to the branch."""
+        if nested > MOST_NESTED:
+            raise ValueError("graphs within graphs")
+        kinds = strings_of(node, NODE_OP_TYPE)
+        if kinds == ["If"]:  # experts that are computed where they are chosen
+            return write_field(GRAPH_NODE, self._branches(node, nested))
+        if kinds == [_PRODUCT]:
+            read = read_node(node)
+            moving = [] if branch is None else [name for name in read.inputs[1:3] if self._may_move(name, own)]
+            known = {name: own.get(name, self.constants[name] if name in moving else None) for name in read.inputs[1:3]}
+            forms = {name: read_tensor_form(part) for name, part in known.items() if part is not None}
+            bits = _known_bits(read, forms) if read.domain == MICROSOFT else 0
+            if bits in self.ways:
+                attributes: dict[str, Attribute] = {"K": read.attributes["K"], **self.ways[bits]}
+                native = Node(f"Int{bits}MatMul", read.inputs[:3], read.outputs, attributes, DOMAIN)
+                self.replaced += 1
+                self.moved.update(moving)
+                if branch is not None:
+                    branch += [write_field(GRAPH_INITIALIZER, bytes(self.constants[name])) for name in moving]
+                return write_field(GRAPH_NODE, write_node(native))
+        return write_field(GRAPH_NODE, bytes(node))
+
+    def _may_move(self, name: str, own: Mapping[str, memoryview]) -> bool:
+        if self._uses is None:
+            self._uses = count_uses(self.graph)
+        return name not in own and name in self.constants and self._uses[name] == 1
+
+    def _branches(self, node: memoryview, nested: int) -> bytes:
+        """Return an If with the products in its branches replaced."""
+        parts: list[bytes] = []
+        for number, attribute, start, end in spans_of(node):
+            written = bytes(node[start:end])
+            if number == NODE_ATTRIBUTE and isinstance(attribute, memoryview):
+                within: list[bytes] = []
+                for which, part, first, last in spans_of(attribute):
+                    if which == ATTRIBUTE_GRAPH and isinstance(part, memoryview):
+                        within.append(write_field(ATTRIBUTE_GRAPH, self._branch(part, nested + 1)))
+                    else:
+                        within.append(bytes(attribute[first:last]))
+                written = write_field(NODE_ATTRIBUTE, b"".join(within))
+            parts.append(written)
+        return b"".join(parts)
+
+    def _branch(self, graph: memoryview, nested: int) -> bytes:
+        own = constants_of(graph)
+        parts: list[bytes] = []
+        added: list[bytes] = []
+        for number, part, start, end in spans_of(graph):
+            if number == GRAPH_NODE and isinstance(part, memoryview):
+                parts.append(self._node(part, own, added, nested))
+            else:
+                parts.append(bytes(graph[start:end]))
+        return b"".join([*parts, *added])
 
 
-def _branches(node: memoryview, forms: _Forms, ways: _Ways) -> tuple[bytes, int]:
-    """Return an If with the products in its branches replaced; these may be of matrices of the graph around it."""
-    parts: list[bytes] = []
-    count = 0
-    for number, attribute, start, end in spans_of(node):
-        written = bytes(node[start:end])
-        if number == NODE_ATTRIBUTE and isinstance(attribute, memoryview):
-            within: list[bytes] = []
-            for which, part, first, last in spans_of(attribute):
-                if which == ATTRIBUTE_GRAPH and isinstance(part, memoryview):
-                    content, replaced = _rewritten(part, {**forms, **_forms_of(part)}, ways)
-                    within.append(write_field(ATTRIBUTE_GRAPH, content))
-                    count += replaced
-                else:
-                    within.append(bytes(attribute[first:last]))
-            written = write_field(NODE_ATTRIBUTE, b"".join(within))
-        parts.append(written)
-    return b"".join(parts), count
-
-
-def _forms_of(graph: memoryview) -> _Forms:
-    initializers = (part for number, part in fields_of(graph) if number == GRAPH_INITIALIZER)
-    return {strings_of(part, TENSOR_NAME)[0]: read_tensor_form(part) for part in initializers}
-
-
-def _known_bits(node: Node, forms: _Forms) -> int:
+def _known_bits(node: Node, forms: Mapping[str, tuple[int, Sequence[int]]]) -> int:
     """Return the bits of the weights of a product of the known form, 4 or 8; 0 for any other."""
     others = {name: value for name, value in node.attributes.items() if name not in _SIZES and value not in (0, 0.0)}
     bits = others.pop("bits", 0)

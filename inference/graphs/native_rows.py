@@ -14,29 +14,26 @@ The graph's file stays as it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
 
-import numpy as np
-
+from inference.graphs.attention_nodes import MICROSOFT
 from inference.graphs.native_operators import DOMAIN
 from inference.graphs.onnx_bytes import (
-    ATTRIBUTE_GRAPH,
     GRAPH_INITIALIZER,
     GRAPH_NODE,
-    GRAPH_OUTPUT,
-    MODEL_GRAPH,
     MODEL_OPSET,
-    NODE_ATTRIBUTE,
-    NODE_INPUT,
     TENSOR_NAME,
-    VALUE_NAME,
     Attribute,
     Node,
+    count_uses,
     fields_of,
+    graph_of,
     read_integers,
     read_node,
     read_tensor_form,
+    replace_graph,
     spans_of,
     strings_of,
     write_field,
@@ -45,7 +42,9 @@ from inference.graphs.onnx_bytes import (
 )
 
 _NORM, _ROTARY = "SimplifiedLayerNormalization", "RotaryEmbedding"
-_PRODUCTS = frozenset({"MatMulNBits", "MatMul", "Int4MatMul"})
+_PRODUCTS = frozenset({"MatMulNBits", "MatMul"})
+_MICROSOFTS = frozenset({_ROTARY, "MatMulNBits"})
+_STANDARD = frozenset({"", "ai.onnx"})
 _FLOAT32 = 1  # as in onnx.proto
 _LANES = 8
 """Numbers of a register: widths are multiples of it."""
@@ -64,19 +63,13 @@ def with_native_rows(content: bytes) -> bytes | None:
         no such file.
     """
     try:
-        parts: list[bytes] = []
-        joined = 0
-        for number, part, start, end in spans_of(memoryview(content)):
-            if number == MODEL_GRAPH and isinstance(part, memoryview):
-                joiner = _Joiner.of(part)
-                joiner.join()
-                joined += len(joiner.written)
-                parts.append(write_field(MODEL_GRAPH, joiner.graph()))
-            else:
-                parts.append(content[start:end])
+        joiner = _Joiner.of(graph_of(content))
+        joiner.join()
+        if not joiner.written:
+            return None
+        return replace_graph(content, joiner.graph(), write_field(MODEL_OPSET, write_opset(DOMAIN, 1)))
     except (LookupError, ValueError, TypeError):  # damaged: its opening will tell
         return None
-    return b"".join([*parts, write_field(MODEL_OPSET, write_opset(DOMAIN, 1))]) if joined else None
 
 
 @dataclass(slots=True)
@@ -100,25 +93,24 @@ class _Joiner:
     @classmethod
     def of(cls, graph: memoryview) -> _Joiner:
         nodes: list[Node] = []
-        uses: Counter[str] = Counter()
+        uses = count_uses(graph)
         users: dict[str, list[int]] = {}
         forms: dict[str, tuple[int, tuple[int, ...]]] = {}
         shapes: dict[str, tuple[int, ...]] = {}
         for number, part in fields_of(graph):
             if number == GRAPH_NODE:
-                node = read_node(part)
+                node = _known(read_node(part))
                 for name in node.inputs:
                     users.setdefault(name, []).append(len(nodes))
-                uses.update(_names_used(part))
                 nodes.append(node)
-            elif number == GRAPH_OUTPUT:
-                uses.update(strings_of(part, VALUE_NAME))
             elif number == GRAPH_INITIALIZER:
                 name = strings_of(part, TENSOR_NAME)[0]
                 forms[name] = read_tensor_form(part)
                 if (values := read_integers(part)) is not None:
                     shapes[name] = values
         makers = {name: place for place, node in enumerate(nodes) for name in node.outputs if name}
+        if len(makers) != sum(1 for node in nodes for name in node.outputs if name):
+            raise ValueError("a value is made twice")
         return cls(graph, nodes, makers, uses, users, forms, shapes)
 
     def join(self) -> None:
@@ -232,7 +224,7 @@ class _Joiner:
             return None
         other = next((each for each in node.inputs if each != name), "")
         kind, shape = self.forms.get(other, (0, ()))
-        return (place, other) if kind == _FLOAT32 and len(shape) <= 1 and np.prod(shape) == 1 else None
+        return (place, other) if kind == _FLOAT32 and len(shape) <= 1 and prod(shape) == 1 else None
 
     def _norm_after(self, name: str, epsilon: Attribute) -> int | None:
         for place in self.users.get(name, ()):
@@ -271,16 +263,9 @@ class _Joiner:
         self.gone.add(place)
 
 
-def _names_used(node: memoryview) -> Iterator[str]:
-    """Yield the names of the values that a node and the nodes in its branches use."""
-    for number, part in fields_of(node):
-        if number == NODE_INPUT:
-            yield bytes(part).decode()
-        elif number == NODE_ATTRIBUTE:
-            for which, graph in fields_of(part):
-                if which == ATTRIBUTE_GRAPH:
-                    for kind, inner in fields_of(graph):
-                        if kind == GRAPH_NODE:
-                            yield from _names_used(inner)
-                        elif kind == GRAPH_OUTPUT:
-                            yield from strings_of(inner, VALUE_NAME)
+def _known(node: Node) -> Node:
+    """Return a node under a name that tells it from those of the same type in another domain."""
+    microsofts = node.op_type in _MICROSOFTS
+    if node.domain == MICROSOFT if microsofts else node.domain in _STANDARD:
+        return node
+    return replace(node, op_type=f"{node.domain}::{node.op_type}")

@@ -1,6 +1,7 @@
 """Reads and writes the few parts of an ONNX file that we look at, so that no library for graphs is needed at run time.
 
-An ONNX file is a message in the format of protocol buffers: fields one after the other, each with a number, a kind and
+Files come from strangers: what is read here is bounded, and ends in a value or in one of the errors that are named. An
+ONNX file is a message in the format of protocol buffers: fields one after the other, each with a number, a kind and
 a content. In it a message that is followed by a second one of the same type is the two merged, lists one after the
 other. The field numbers are those of onnx.proto.
 """
@@ -8,19 +9,21 @@ other. The field numbers are those of onnx.proto.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-MODEL_GRAPH: Final = 7
-MODEL_OPSET: Final = 8
+MODEL_GRAPH, MODEL_OPSET, MODEL_FUNCTION = 7, 8, 25
+FUNCTION_NODE, FUNCTION_OPSET, FUNCTION_DOMAIN = 7, 9, 10
+OPSET_DOMAIN: Final = 1
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 5, 11, 12, 13
 VALUE_NAME, VALUE_TYPE, TYPE_TENSOR = 1, 2, 1
 NODE_INPUT, NODE_OUTPUT, NODE_OP_TYPE, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
-ATTRIBUTE_GRAPH: Final = 6
+ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS = 6, 11
 TENSOR_DIMS, TENSOR_NAME = 1, 8
 _TYPE_ELEMENT, _TYPE_SHAPE = 1, 2
 _NODE_NAME, _TENSOR_TYPE, _TENSOR_RAW = 3, 2, 9
@@ -28,6 +31,14 @@ _ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_TEXT, _ATTRIBUTE_I
 _KIND_FLOAT, _KIND_INT, _KIND_TEXT, _KIND_INTS = 1, 2, 3, 7
 _ELEMENT_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_LONGEST_VARINT = 10
+"""Bytes of a number of 64 bits, as protocol buffers allow."""
+_MOST_FIELDS = 1 << 18
+"""Of a message: nodes, initializers and values of a graph together. The largest graphs that we write have a tenth."""
+_MOST_NAMES = 1 << 21
+"""That nodes use, those in branches, too."""
+MOST_NESTED: Final = 32
+"""Graphs within graphs. The runtime's reader takes a hundred messages within messages, three for each graph."""
 
 Attribute = int | float | str | Sequence[int]
 
@@ -57,13 +68,18 @@ def spans_of(message: memoryview) -> Iterator[tuple[int, memoryview | int, int, 
 
     Raises:
         IndexError: the message ends early.
-        ValueError: it is no message.
+        ValueError: it is no message, or has more fields than any graph.
     """
-    at = 0
+    at = count = 0
     while at < len(message):
+        count += 1
+        if count > _MOST_FIELDS:
+            raise ValueError("too many fields")
         start = at
         key, at = _varint(message, at)
         kind = key & 7
+        if not 0 < key >> 3 < 1 << 29:
+            raise ValueError(f"field number {key >> 3}")
         content: memoryview | int
         if kind == _BYTES:
             size, at = _varint(message, at)
@@ -78,6 +94,74 @@ def spans_of(message: memoryview) -> Iterator[tuple[int, memoryview | int, int, 
         if at > len(message):
             raise IndexError
         yield key >> 3, content, start, at
+
+
+def graph_of(content: bytes) -> memoryview:
+    """Return the graph of a model: where it is given in several messages, these merged.
+
+    Raises:
+        IndexError: the content ends early.
+        ValueError: it is no model.
+    """
+    graphs = [part for number, part in fields_of(memoryview(content)) if number == MODEL_GRAPH]
+    if not graphs:
+        raise ValueError("no graph")
+    return graphs[0] if len(graphs) == 1 else memoryview(b"".join(graphs))
+
+
+def replace_graph(content: bytes, graph: bytes, end: bytes) -> bytes:
+    """Return a model with another graph, and further fields behind it."""
+    fields = spans_of(memoryview(content))
+    others = [content[start:stop] for number, _, start, stop in fields if number != MODEL_GRAPH]
+    return b"".join([*others, write_field(MODEL_GRAPH, graph), end])
+
+
+def count_uses(graph: memoryview) -> Counter[str]:
+    """Return how often each value of a graph is used: by nodes, within their branches, and as an output.
+
+    Raises:
+        IndexError: the message ends early.
+        ValueError: it is no message, graphs lie within graphs too often, or there are more names than in any graph.
+    """
+    uses: Counter[str] = Counter()
+    for count, name in enumerate(_names_used_in(graph, 0)):
+        if count == _MOST_NAMES:
+            raise ValueError("too many names")
+        uses[name] += 1
+    return uses
+
+
+def _names_used_in(graph: memoryview, nested: int) -> Iterator[str]:
+    if nested > MOST_NESTED:
+        raise ValueError("graphs within graphs")
+    for number, part in fields_of(graph):
+        if number == GRAPH_OUTPUT:
+            yield from strings_of(part, VALUE_NAME)
+        elif number == GRAPH_NODE:
+            for which, content in fields_of(part):
+                if which == NODE_INPUT:
+                    yield bytes(content).decode()
+                elif which == NODE_ATTRIBUTE:
+                    for kind, inner in fields_of(content):
+                        if kind in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
+                            yield from _names_used_in(inner, nested + 1)
+
+
+def constants_of(graph: memoryview) -> Mapping[str, memoryview]:
+    """Return, by name, the initializers of a graph that are none of its inputs, which could replace them.
+
+    Raises:
+        LookupError: the message ends early, or an initializer has no name.
+        ValueError: it is no message.
+    """
+    found: dict[str, memoryview] = {}
+    inputs: set[str] = set()
+    for number, part in fields_of(graph):
+        if number == GRAPH_INITIALIZER:
+            found[strings_of(part, TENSOR_NAME)[0]] = part
+        elif number == GRAPH_INPUT:
+            inputs.update(strings_of(part, VALUE_NAME))
+    return {name: part for name, part in found.items() if name not in inputs}
 
 
 def strings_of(message: memoryview, wanted: int) -> list[str]:
@@ -130,10 +214,7 @@ def read_float_shape(message: memoryview) -> tuple[int | None, ...]:
 
 def tensor_is_empty(message: memoryview) -> bool:
     """Return whether an initializer has no elements."""
-    for number, content, _, _ in spans_of(message):
-        if number == TENSOR_DIMS and 0 in ([content] if isinstance(content, int) else _packed(content)):
-            return True
-    return False
+    return any(number == TENSOR_DIMS and 0 in _packed(content) for number, content, _, _ in spans_of(message))
 
 
 def read_tensor_form(message: memoryview) -> tuple[int, tuple[int, ...]]:
@@ -146,7 +227,7 @@ def read_tensor_form(message: memoryview) -> tuple[int, tuple[int, ...]]:
     kind, shape = 0, []
     for number, content, _, _ in spans_of(message):
         if number == TENSOR_DIMS:
-            shape += [content] if isinstance(content, int) else _packed(content)
+            shape += _packed(content)
         elif number == _TENSOR_TYPE and isinstance(content, int):
             kind = content
     return kind, tuple(shape)
@@ -211,11 +292,11 @@ def _read_attribute(message: memoryview) -> tuple[str, Attribute | None]:
         elif number == _ATTRIBUTE_KIND and isinstance(content, int):
             kind = content
         elif number == _ATTRIBUTE_INTS:
-            integers += [content] if isinstance(content, int) else _packed(content)
+            integers += _packed(content)
         elif isinstance(content, int):
             found[number] = content
     if kind == _KIND_FLOAT:
-        value = struct.unpack("<f", found.get(_ATTRIBUTE_FLOAT, 0).to_bytes(4, "little"))[0]
+        value = struct.unpack("<f", (found.get(_ATTRIBUTE_FLOAT, 0) & 0xFFFFFFFF).to_bytes(4, "little"))[0]
     elif kind == _KIND_INT:
         value = _signed(found.get(_ATTRIBUTE_INT, 0))
     elif kind == _KIND_TEXT:
@@ -240,7 +321,9 @@ def _write_attribute(name: str, value: Attribute) -> bytes:
     return message + content + _write_varint(_ATTRIBUTE_KIND << 3 | _VARINT) + _write_varint(kind)
 
 
-def _packed(content: memoryview) -> list[int]:
+def _packed(content: memoryview | int) -> list[int]:
+    if isinstance(content, int):
+        return [content]
     values, at = [], 0
     while at < len(content):
         value, at = _varint(content, at)
@@ -253,14 +336,13 @@ def _signed(value: int) -> int:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
+    value = 0
+    for place in range(_LONGEST_VARINT):
+        byte = message[at + place]
+        value |= (byte & 127) << 7 * place
         if byte < 128:
-            return value, at
+            return value & (1 << 64) - 1, at + place + 1
+    raise ValueError("a number without an end")
 
 
 def _write_varint(value: int) -> bytes:

@@ -13,6 +13,7 @@ from inference import processor
 from inference.cancellation import CancelToken
 from inference.errors import LoadCancelledError, ModelFolderError, OutOfMemoryError, RuntimeSetupError
 from inference.graphs import native_operators
+from inference.graphs.graph_file import check_graph_file
 from inference.graphs.loading import weight_files
 from inference.graphs.native_products import with_native_products
 from inference.graphs.providers import (
@@ -65,13 +66,14 @@ def open_session(
         The session; :func:`provider_name` tells what it really runs on.
 
     Raises:
-        ModelFolderError: the file or its external data is missing or damaged.
+        ModelFolderError: the file or its external data is missing or damaged, or names our own operators.
         RuntimeSetupError: the runtime is missing, or cannot use the provider that was asked for.
         OutOfMemoryError: the model does not fit into memory.
         LoadCancelledError: ``cancel`` was set.
     """
     runtime = import_onnxruntime()
     cancel = cancel or CancelToken()
+    check_graph_file(path)
     wanted = wanted_providers(provider)
     session = None
     if CUDA in wanted and provider == "auto":

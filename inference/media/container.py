@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,10 @@ _MAX_FRAME_PIXELS: Final = 8192 * 8192
 """Video frames beyond are refused by the decoder, before it takes memory for them."""
 _BAD_PACKETS: Final = 200
 """So many undecodable packets in a row end the reading."""
+_NOT_MEDIA: Final = frozenset(
+    {"tty", "sbg", "concat", "hls", "dash", "imf", "ffmetadata", "lrc", "bin", "xbin", "adf", "idf"}
+)
+"""Demuxers that make sound or pictures out of plain text, or read other files than the one that was opened."""
 
 
 @contextmanager
@@ -39,6 +43,8 @@ def opened_container(source: Source, kind: str) -> Iterator[InputContainer]:
                 options={"protocol_whitelist": "none", "max_pixels": str(_MAX_FRAME_PIXELS)},
                 io_open=_refuse,
             ) as container:
+                if container.format.name in _NOT_MEDIA:
+                    raise unreadable(source, kind)
                 yield container
         except MediaError:
             raise
@@ -50,12 +56,19 @@ def opened_container(source: Source, kind: str) -> Iterator[InputContainer]:
 
 def decoded_frames(container: InputContainer, stream: Any) -> Iterator[Any]:
     """Yield the decoded frames of a stream, passing over damaged packets; ends early where the file is cut off."""
+    for _, frame in frames_of_streams(container, [stream]):
+        yield frame
+
+
+def frames_of_streams(container: InputContainer, streams: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Yield the decoded frames of several streams as they lie in the file, each with the index of its stream."""
     import av
 
-    if stream.type == "video":
-        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(_MAX_FRAME_PIXELS)}
+    for stream in streams:
+        if stream.type == "video":
+            stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(_MAX_FRAME_PIXELS)}
     bad = 0
-    packets = container.demux(stream)
+    packets = container.demux(list(streams))
     while bad < _BAD_PACKETS:
         try:
             packet = next(packets)
@@ -67,7 +80,8 @@ def decoded_frames(container: InputContainer, stream: Any) -> Iterator[Any]:
             bad += 1
             continue
         bad = 0 if frames else bad
-        yield from frames
+        for frame in frames:
+            yield packet.stream.index, frame
 
 
 def subject_of(source: Source, kind: str) -> str:

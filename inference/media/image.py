@@ -22,10 +22,12 @@ __all__ = [
     "ImageFeatures",
     "Layout",
     "aspect_preserving_size",
+    "cut_patches",
     "image_features",
     "image_soft_tokens",
     "load_image",
     "open_image",
+    "patch_features",
     "resize",
 ]
 
@@ -116,6 +118,17 @@ def image_features(
     Raises:
         ValueError: the picture or the budget is of another kind.
     """
+    return patch_features(cut_patches(picture, budget, layout), budget, layout, pad=pad)
+
+
+def cut_patches(
+    picture: NDArray[np.uint8] | Image.Image, budget: int = DEFAULT_BUDGET, layout: Layout = "tower"
+) -> NDArray[np.uint8]:
+    """Scale a picture into its budget and cut it: the first half of :func:`image_features`, a quarter of its size.
+
+    Returns:
+        uint8 [rows, columns, side, side, 3], where side is 16, or 48 for the unified layout.
+    """
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"expected uint8 [height, width, 3], not {picture.dtype} {list(picture.shape)}")
@@ -124,15 +137,35 @@ def image_features(
         if picture.mode != "RGB":
             raise ValueError(f"expected an RGB picture, not {picture.mode}")
         height, width = aspect_preserving_size(picture.height, picture.width, budget)
-    side, most = (_PATCH, budget * _POOLING**2) if layout == "tower" else (_SIDE, budget)
-    rows, columns = height // side, width // side
-    count = rows * columns
-    length = most if pad else count
+    side, _ = _patch_limits(budget, layout)
+    return resize(picture, height, width).reshape(height // side, side, width // side, side, 3).swapaxes(1, 2)
 
+
+def patch_features(
+    patches: NDArray[np.uint8], budget: int = DEFAULT_BUDGET, layout: Layout = "tower", *, pad: bool = True
+) -> ImageFeatures:
+    """Make of patches what the encoder takes: the second half of :func:`image_features`.
+
+    Raises:
+        ValueError: no picture could be cut into these patches.
+    """
+    side, most = _patch_limits(budget, layout)
+    rows, columns = patches.shape[:2]
+    count = rows * columns
+    if patches.dtype != np.uint8 or patches.shape != (rows, columns, side, side, 3):
+        raise ValueError(f"expected uint8 [rows, columns, {side}, {side}, 3], not {list(patches.shape)}")
+    whole = _SIDE // side
+    if not 0 < count <= most or rows % whole or columns % whole:
+        raise ValueError(f"{rows} × {columns} patches are none of a budget of {budget}")
+    length = most if pad else count
     values = np.zeros((length, side * side * 3), np.float32)
-    grid = resize(picture, height, width).reshape(rows, side, columns, side, 3).swapaxes(1, 2)
-    np.divide(grid, np.float32(255), out=values[:count].reshape(grid.shape))
+    np.divide(patches, np.float32(255), out=values[:count].reshape(patches.shape))
     positions = np.full((length, 2), -1, np.int64)
     positions[:count, 0] = np.tile(np.arange(columns), rows)
     positions[:count, 1] = np.repeat(np.arange(rows), columns)
-    return ImageFeatures(values, positions, height * width // _SIDE**2)
+    return ImageFeatures(values, positions, count // whole**2)
+
+
+def _patch_limits(budget: int, layout: Layout) -> tuple[int, int]:
+    """Return the pixels of a patch's side, and how many patches a picture has at most."""
+    return (_PATCH, budget * _POOLING**2) if layout == "tower" else (_SIDE, budget)

@@ -6,17 +6,20 @@ the model hears, heard.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from inference.cancellation import CancelToken
 from inference.errors import MediaError
-from inference.media.audio import AudioClip, AudioFeatures, audio_features, audio_prefixes, load_clips
+from inference.isolation import CallCancelled
+from inference.media import isolated
+from inference.media.audio import AudioClip, AudioFeatures, audio_features, audio_prefixes
 from inference.media.cache import ByteBoundedCache, content_key
-from inference.media.image import DEFAULT_BUDGET, ImageFeatures, Layout, image_features, open_image
+from inference.media.image import DEFAULT_BUDGET, ImageFeatures, Layout
 from inference.media.prompt import AudioItem, ImageItem, MediaItem, VideoItem
 from inference.media.source import Source, name_of
-from inference.media.video import FRAME_BUDGET, probe_video, sampled_frames
+from inference.media.video import FRAME_BUDGET
 from inference.messages import Audio, Image, Video
 
 MAX_SOUND_SECONDS: Final = 1800.0
@@ -96,40 +99,46 @@ class MediaPreparation:
         prepared = self._cache.get(key)
         if prepared is not None:
             return prepared
-        if isinstance(part, Image):
-            features = image_features(open_image(part.source), budget, self._layout, pad=self._pad)
-            prepared = PreparedMedia((ImageItem(features.soft_tokens, key),), (features,))
-        elif isinstance(part, Audio):
-            prepared = self._sound(part.source, cancel)
-        else:
-            prepared = self._video(part.source, key, cancel)
+        try:
+            prepared = self._prepared(part, key, budget, cancel)
+        except CallCancelled:
+            if not cancel.cancelled:  # the program ends
+                cancel.cancel()
+            return None
         if cancel.cancelled:
             return None
         self._cache.put(key, prepared)
         return prepared
 
+    def _prepared(self, part: Image | Audio | Video, key: str, budget: int, cancel: CancelToken) -> PreparedMedia:
+        if isinstance(part, Image):
+            features = isolated.picture_features(part.source, budget, self._layout, pad=self._pad, cancel=cancel)
+            return PreparedMedia((ImageItem(features.soft_tokens, key),), (features,))
+        if isinstance(part, Audio):
+            return self._sound(part.source, cancel)
+        return self._video(part.source, key, cancel)
+
     def _sound(self, source: Source, cancel: CancelToken) -> PreparedMedia:
         features: list[AudioFeatures] = []
         items: list[AudioItem] = []
-        for clip in load_clips(source):
-            if cancel.cancelled:
-                break
-            check_length(clip, source)
-            features.append(audio_features(clip.samples, self._layout))
-            items.append(audio_item(clip, self._layout, self._hears_ahead))
+        with closing(isolated.load_clips(source, cancel=cancel)) as clips:
+            for clip in clips:
+                check_length(clip, source)
+                features.append(audio_features(clip.samples, self._layout))
+                items.append(audio_item(clip, self._layout, self._hears_ahead))
         return PreparedMedia(tuple(items), tuple(features))
 
     def _video(self, source: Source, key: str, cancel: CancelToken) -> PreparedMedia:
         frames: list[ImageFeatures] = []
         times: list[float] = []
-        for frame in sampled_frames(source):
-            if cancel.cancelled:
-                break
-            frames.append(image_features(frame.pixels, FRAME_BUDGET, self._layout, pad=self._pad))
-            times.append(frame.time)
+        found = isolated.frames_features(source, FRAME_BUDGET, self._layout, pad=self._pad, cancel=cancel)
+        with closing(found):
+            for features, time in found:
+                frames.append(features)
+                times.append(time)
         item = VideoItem([frame.soft_tokens for frame in frames], times, key)
         seen = PreparedMedia((item,), tuple(frames))
-        if cancel.cancelled or not self._hears or not probe_video(source).has_sound:
+        if not self._hears or not isolated.probe_video(source, cancel=cancel).has_sound:
             return seen
         heard = self._sound(source, cancel)
         return PreparedMedia(seen.items + heard.items, seen.features + heard.features)

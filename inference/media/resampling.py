@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from inference.errors import MediaError
 from inference.media.log_mel import SAMPLE_RATE
+from inference.media.mixing import MonoMixer
 
 LOWEST_RATE: Final = 2_000
 HIGHEST_RATE: Final = 768_000
 
 
 class MonoResampler:
-    """Mixes channels evenly and resamples (soxr, high quality); push blocks of any size, then finish.
+    """Mixes channels (:mod:`inference.media.mixing`) and resamples (soxr, high quality); push blocks, then finish.
 
     The output lags by the filter's delay, some milliseconds; :meth:`finish` returns what is left.
     """
@@ -31,6 +32,7 @@ class MonoResampler:
             raise MediaError(
                 f"{subject} has {rate:,} samples a second, which no recorder makes. Convert it to WAV first."
             )
+        self._mixer = MonoMixer(rate)
         self._stream: Any = None
         if rate != SAMPLE_RATE:
             import soxr
@@ -43,16 +45,15 @@ class MonoResampler:
         Raises:
             MediaError: the block holds NaN or infinity.
         """
-        mono = block if block.ndim == 1 else block.mean(axis=1, dtype=np.float32)
-        if not np.isfinite(mono).all():
+        if not np.isfinite(block).all():
             raise MediaError(
                 f"{self._subject} holds values that are no numbers: it is damaged. Record or export it again."
             )
-        return self._resample(mono, last=False)
+        return self._resample(self._mixer.push(block), last=False)
 
     def finish(self) -> NDArray[np.float32]:
         """Return the rest; the resampler is then used up."""
-        return self._resample(np.zeros(0, np.float32), last=True)
+        return self._resample(self._mixer.finish(), last=True)
 
     def _resample(self, mono: NDArray[np.float32], *, last: bool) -> NDArray[np.float32]:
         if self._stream is None:

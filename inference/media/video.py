@@ -16,6 +16,7 @@ from inference.errors import MediaError
 from inference.media.container import decoded_frames, opened_container, subject_of
 from inference.media.image import ImageFeatures, Layout, image_features
 from inference.media.source import Source
+from inference.media.timeline import beginning, length
 
 FRAME_BUDGET: Final = 70
 """Soft tokens a frame."""
@@ -26,6 +27,8 @@ SPARSE_FRAMES: Final = 32
 
 _KIND: Final = "video"
 _FALLBACK_RATE: Final = 24.0
+_ROUNDING: Final = 0.005
+"""Seconds by which the times of two streams differ because they are counted in different units."""
 _BLIND_SEEK: Final = 10.0
 """Seconds from which jumping ahead is tried where the file has no index of its key frames."""
 
@@ -106,14 +109,14 @@ def sampled_frames(source: Source) -> Iterator[VideoFrame]:
         info = _probe(container, stream)
         times = sample_indices(max(info.frames, 1), info.rate) / info.rate
         reader = _Reader(container, stream, info.rate)
+        late = _lateness(container, stream)
         shown = None
         for time in times:
             frame = reader.at(float(time))
             if frame is None or (reader.ended and frame is shown):
                 break
             shown = frame
-            pixels = frame.to_ndarray(format="rgb24")
-            yield VideoFrame(upright(pixels, frame.rotation), float(time))
+            yield VideoFrame(upright(frame), late + float(time))
         if shown is None:
             raise MediaError(f"{subject_of(source, _KIND)} holds no frame that can be decoded. Choose another {_KIND}.")
 
@@ -137,11 +140,31 @@ def video_features(
     return frames_features(sampled_frames(source), budget, layout, pad=pad)
 
 
-def upright(pixels: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
-    """Turn a frame counterclockwise by the angle that its file states (a multiple of 90; others are ignored)."""
-    if degrees % 360 == 0 or degrees % 90:
+def upright(frame: Any) -> NDArray[np.uint8]:
+    """Return a decoded frame as players show it: uint8 [height, width, 3], RGB, turned and mirrored as its file says.
+
+    The display matrix (a, b, u, c, d, v, x, y, w) puts the pixel at (p, q) to (a·p + c·q, b·p + d·q); only turns by
+    multiples of 90° and mirrorings are followed, other angles are ignored.
+    """
+    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    values = np.frombuffer(b"" if matrix is None else bytes(matrix), np.int32)
+    return placed(pixels, values) if values.size == 9 else pixels
+
+
+def placed(pixels: NDArray[np.uint8], matrix: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Turn and mirror uint8 [height, width, 3] by a display matrix, int32 [9]; see :func:`upright`."""
+    a, b, c, d = (int(matrix[place]) for place in (0, 1, 3, 4))
+    along, across = min(abs(a), abs(d)), min(abs(b), abs(c))
+    if max(along, across) <= 100 * min(max(abs(a), abs(d)), max(abs(b), abs(c))):
         return pixels
-    return np.ascontiguousarray(np.rot90(pixels, degrees // 90))
+    if across > along:
+        pixels, a, d = pixels.transpose(1, 0, 2), c, b
+    if a < 0:
+        pixels = pixels[:, ::-1]
+    if d < 0:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 class _Reader:
@@ -224,6 +247,14 @@ def _picture(container: Any, source: Source) -> Any:
     if stream is None or stream.disposition & Disposition.attached_pic:
         raise MediaError(f"{subject_of(source, _KIND)} has no moving picture. Choose a {_KIND}.")
     return stream
+
+
+def _lateness(container: Any, stream: Any) -> float:
+    """Return how much later than the file's first stream, its sound for instance, the pictures begin, in seconds."""
+    if stream.start_time is None:
+        return 0.0
+    late = float(stream.start_time * stream.time_base) - beginning(container)
+    return late if _ROUNDING < late <= (length(container) or 0.0) else 0.0
 
 
 def _probe(container: Any, stream: Any) -> VideoInfo:

@@ -8,6 +8,7 @@
 // SharedAttention. Inputs: query; keys and values as they are in the cache; position. Output: the first.
 // Attributes: num_heads, kv_num_heads, window (0: none), scale.
 #include <cstring>
+#include <limits>
 
 #include "attention.hpp"
 #include "kernels.hpp"
@@ -15,76 +16,70 @@
 namespace larimar {
 namespace {
 
+constexpr std::int64_t kMostHeads = 1 << 16;
+constexpr std::int64_t kMostPositions = std::numeric_limits<std::int32_t>::max();  // as the kernels count them
+constexpr std::int64_t kLanes = 8;  // numbers of a register: sizes of heads are multiples of it
+
 class AttentionKernel {
  public:
-  AttentionKernel(const abi::Api* api, const abi::KernelInfo* info, bool owns) : api(api), owns_(owns) {
-    form_.heads = number(info, "num_heads");
-    form_.kv_heads = number(info, "kv_num_heads");
-    form_.window = number(info, "window");
-    check(abi::float_attribute(api, info, "scale", &form_.scale));
-    if (form_.heads == 0 || form_.kv_heads == 0 || form_.heads % form_.kv_heads) refuse(api, kNoFit);
+  AttentionKernel(const Attributes& attributes, bool owns) : owns_(owns) {
+    form_.heads = static_cast<std::size_t>(attributes.integer("num_heads", 1, kMostHeads));
+    form_.kv_heads = static_cast<std::size_t>(attributes.integer("kv_num_heads", 1, kMostHeads));
+    form_.window = static_cast<std::size_t>(attributes.integer("window", 0, kMostPositions));
+    form_.scale = attributes.number("scale");
+    if (form_.heads % form_.kv_heads) attributes.refuse("num_heads is no multiple of kv_num_heads");
   }
 
-  void compute(abi::Context* context) {
+  void compute(const Call& call) const {
     const std::size_t past = owns_ ? 3 : 1;
-    const abi::Value *query = input(api, context, 0), *keys = input(api, context, past);
-    const abi::Value *values = input(api, context, past + 1), *last = input(api, context, past + 2);
-    const Shape shape = shape_of(api, query), cache = shape_of(api, keys);
+    const auto query = call.input<float>(0, "query"), keys = call.input<float>(past, "keys");
+    const auto values = call.input<float>(past + 1, "values");
+    const auto last = call.input<std::int32_t>(past + 2, "position");
+    const Dims &rows = query.dims, &cache = keys.dims;
     AttentionForm form = form_;
-    if (shape.size() != 3 || cache.size() != 4 || shape[0] != 1 || cache[0] != 1 || shape_of(api, values) != cache ||
-        cache[1] != static_cast<std::int64_t>(form.kv_heads) || cache[3] % 8 || cache[3] == 0 ||
-        shape[2] != cache[3] * static_cast<std::int64_t>(form.heads) || elements(shape_of(api, last)) != 1) {
-      refuse(api, kNoFit);
+    if (rows.rank() != 3 || cache.rank() != 4 || rows[0] != 1 || cache[0] != 1 || values.dims != cache ||
+        !is_product(cache[1], {form.kv_heads}) || cache[3] == 0 || cache[3] % kLanes ||
+        !is_product(rows[2], {form.heads, static_cast<std::size_t>(cache[3])}) || last.count != 1) {
+      call.refuse_shapes(query, keys, values, last, "num_heads " + std::to_string(form.heads),
+                         "kv_num_heads " + std::to_string(form.kv_heads));
     }
     form.size = static_cast<std::size_t>(cache[3]);
-    const std::int64_t rows = shape[1], end = std::int64_t{*data_of<const std::int32_t>(api, last)} + 1;
-    if (end < rows || end > cache[2]) refuse(api, kNoFit);
-    abi::Value* result = output(api, context, 0, shape);
-    CachedStates states{data_of<const float>(api, keys), data_of<const float>(api, values),
-                        static_cast<std::size_t>(cache[2])};
-    const auto start = static_cast<std::size_t>(end - rows), count = static_cast<std::size_t>(rows);
-    if (owns_) {
-      states.keys = append(context, 1, cache, states.keys, count, start);
-      states.values = append(context, 2, cache, states.values, count, start);
+    const std::int64_t end = std::int64_t{*last.data} + 1;
+    if (end < rows[1] || end > cache[2] || end > kMostPositions) {
+      call.refuse_shapes(query, keys, "position " + std::to_string(*last.data));
     }
-    if (count == 0) return;
-    attend(form, data_of<const float>(api, query), count, start, states, data_of<float>(api, result),
-           threads_of(api, context));
+    const auto count = static_cast<std::size_t>(rows[1]), start = static_cast<std::size_t>(end) - count;
+    CachedStates states{keys.data, values.data, static_cast<std::size_t>(cache[2])};
+    float* output = call.output(0, "output", rows);
+    if (owns_) {
+      const auto key = call.input<float>(1, "key"), value = call.input<float>(2, "value");
+      const Dims added{1, rows[1], cache[1] * cache[3]};  // their product is no overflow: H · D is none
+      if (key.dims != added || value.dims != added) call.refuse_shapes(query, key, value, keys);
+      states.keys = append(call.output(1, "present key", cache), keys, key, count, start);
+      states.values = append(call.output(2, "present value", cache), values, value, count, start);
+    }
+    if (count != 0) attend(form, query.data, count, start, states, output, call.threads());
   }
-
-  const abi::Api* api;
 
  private:
-  static constexpr const char* kNoFit = "Attention: the shapes do not fit together";
-
-  std::size_t number(const abi::KernelInfo* info, const char* name) const {
-    std::int64_t value = 0;
-    check(abi::integer_attribute(api, info, name, &value));
-    if (value < 0) refuse(api, "Attention: an attribute is negative");
-    return static_cast<std::size_t>(value);
-  }
-
-  // Writes new rows, the input of the output's number, behind the past.
-  const float* append(abi::Context* context, std::size_t place, const Shape& cache, const float* past, std::size_t rows,
-                      std::size_t start) const {
-    const abi::Value* added = input(api, context, place);
-    const std::size_t heads = form_.kv_heads, size = static_cast<std::size_t>(cache[3]),
-                      capacity = static_cast<std::size_t>(cache[2]);
-    if (elements(shape_of(api, added)) != static_cast<std::int64_t>(rows * heads * size)) refuse(api, kNoFit);
-    const float* from = data_of<const float>(api, added);
-    auto* present = data_of<float>(api, output(api, context, place, cache));
-    if (present != past) std::memcpy(present, past, heads * capacity * size * sizeof(float));
+  // Writes new rows behind the past, which may be the present's own buffer.
+  static const float* append(float* present, const Tensor<float>& past, const Tensor<float>& added, std::size_t rows,
+                             std::size_t start) {
+    const Dims& cache = past.dims;
+    const auto heads = static_cast<std::size_t>(cache[1]), capacity = static_cast<std::size_t>(cache[2]),
+               size = static_cast<std::size_t>(cache[3]);
+    if (present != past.data && past.count != 0) std::memmove(present, past.data, past.count * sizeof(float));
     for (std::size_t row = 0; row < rows; ++row) {
       for (std::size_t head = 0; head < heads; ++head) {
-        std::memcpy(present + (head * capacity + start + row) * size, from + (row * heads + head) * size,
-                    size * sizeof(float));
+        std::memmove(present + (head * capacity + start + row) * size, added.data + (row * heads + head) * size,
+                     size * sizeof(float));
       }
     }
     return present;
   }
 
   AttentionForm form_{};
-  bool owns_;
+  const bool owns_;
 };
 
 class OwningKernel : public AttentionKernel {
@@ -93,7 +88,7 @@ class OwningKernel : public AttentionKernel {
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kFloat32, abi::kFloat32,
                                                  abi::kFloat32, abi::kFloat32, abi::kInt32};
   static constexpr std::size_t kRequiredInputs = 6, kOutputs = 3, kRequiredOutputs = 3;
-  OwningKernel(const abi::Api* api, const abi::KernelInfo* info) : AttentionKernel(api, info, true) {}
+  explicit OwningKernel(const Attributes& attributes) : AttentionKernel(attributes, true) {}
 };
 
 class SharingKernel : public AttentionKernel {
@@ -101,7 +96,7 @@ class SharingKernel : public AttentionKernel {
   static constexpr const char* kName = "SharedAttention";
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kFloat32, abi::kFloat32, abi::kInt32};
   static constexpr std::size_t kRequiredInputs = 4, kOutputs = 1, kRequiredOutputs = 1;
-  SharingKernel(const abi::Api* api, const abi::KernelInfo* info) : AttentionKernel(api, info, false) {}
+  explicit SharingKernel(const Attributes& attributes) : AttentionKernel(attributes, false) {}
 };
 
 }  // namespace

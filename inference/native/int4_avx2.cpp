@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <limits>
 
 #include "int4_matmul.hpp"
 #include "large_memory.hpp"
@@ -48,15 +49,20 @@ WIDE void round_row(const float* row, std::size_t k, Block* rounded) {
     const float* from = row + block * kBlock;
     if (k - block * kBlock < kBlock) from = std::copy_n(from, k - block * kBlock, last) - (k - block * kBlock);
     __m256 values[4];
-    __m256 largest = _mm256_setzero_ps();
+    __m256i largest = _mm256_setzero_si256();  // amounts order as their bits do, what is no number above all
     for (std::size_t each = 0; each < 4; ++each) {
       values[each] = _mm256_loadu_ps(from + 8 * each);
-      largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, values[each]));
+      largest = _mm256_max_epi32(largest, _mm256_castps_si256(_mm256_andnot_ps(sign, values[each])));
     }
-    __m128 four = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps(largest, 1));
-    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
-    const float most = _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
-    const __m256 inverse = _mm256_set1_ps(most > 0 ? 127.0f / most : 0.0f);
+    __m128i four = _mm_max_epi32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+    four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+    const float most = _mm_cvtss_f32(_mm_castsi128_ps(four));
+    if (!(most >= kSmallest && most <= kLargest)) {
+      rounded[block] = {{}, {}, 0, most < kSmallest ? 0.0f : std::numeric_limits<float>::quiet_NaN()};
+      continue;
+    }
+    const __m256 inverse = _mm256_set1_ps(127.0f / most);
     __m256i whole[4];
     for (std::size_t each = 0; each < 4; ++each) whole[each] = _mm256_cvtps_epi32(_mm256_mul_ps(values[each], inverse));
     const __m256i all = _mm256_add_epi32(_mm256_add_epi32(whole[0], whole[1]), _mm256_add_epi32(whole[2], whole[3]));

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <type_traits>
 
 #include "int4_matmul.hpp"
@@ -65,11 +66,18 @@ WIDE void round_row(const float* row, std::size_t k, Group* groups) {
     Group& group = groups[block / kGroup];
     const std::size_t place = block % kGroup;
     const __m512 low = _mm512_loadu_ps(from), high = _mm512_loadu_ps(from + 16);
-    const float most = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high)));
-    const float scale = most / 127.0f;
-    const __m512 inverse = _mm512_set1_ps(most > 0 ? 127.0f / most : 0.0f);
-    const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
-    const __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
+    // amounts order as their bits do, what is no number above all
+    const __m512i amounts =
+        _mm512_max_epi32(_mm512_castps_si512(_mm512_abs_ps(low)), _mm512_castps_si512(_mm512_abs_ps(high)));
+    const std::int32_t bits = _mm512_reduce_max_epi32(amounts);
+    float most;
+    std::memcpy(&most, &bits, 4);
+    const bool whole = most >= kSmallest && most <= kLargest;
+    const float scale = whole ? most / 127.0f : most < kSmallest ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+    const __m512 inverse = _mm512_set1_ps(whole ? 127.0f / most : 0.0f);
+    const __mmask16 kept = whole ? 0xffff : 0;
+    const __m512i a = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(low, inverse));
+    const __m512i b = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(high, inverse));
     const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
     _mm_store_si128(reinterpret_cast<__m128i*>(group.even + 16 * place),

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 #include "memory.hpp"
@@ -10,6 +11,11 @@
 namespace larimar {
 
 constexpr std::size_t kBlock = 32;
+
+// Bounds of the largest amount in a block of a row. Below, the block counts as zeros: its scale would have no inverse.
+// Above, which is infinity and what is no number, it makes what it is multiplied with no number either.
+constexpr float kSmallest = 0x1p-119f;
+constexpr float kLargest = std::numeric_limits<float>::max();
 
 // A matrix of n × k weights w = (q − 8) · scale, one scale for each block of 32 weights of a row; the last may be short.
 struct Int4Matrix {
@@ -33,7 +39,7 @@ class Int4Product {
   // called before anything is multiplied. Throws std::bad_alloc.
   virtual void pack(const ParallelFor& /* parallel */) {}
 
-  // Writes rows · matrixᵀ, [m][n], for rows [m][k], which are rounded to 8 bits in blocks of 32. An element of the
+  // Writes rows · matrixᵀ, [m][n], for rows [m][k], which are rounded to 8 bits in blocks of 32 (see kSmallest). An element of the
   // product has the same bits whatever m is, as long as it is at most kFewRows. Throws std::bad_alloc.
   virtual void multiply(const float* rows, std::size_t m, float* product, const ParallelFor& parallel) const = 0;
 };

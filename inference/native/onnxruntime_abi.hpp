@@ -28,7 +28,8 @@ struct ApiBase {
 enum ErrorCode : int { kFail = 1, kInvalidArgument = 2 };
 enum ElementType : int { kFloat32 = 1, kUint8 = 2, kInt32 = 6, kInt64 = 7 };
 
-// Entries of the table that an Api is: the place, and the function there.
+// Entries of the table that an Api is: the place, and the function there. Inputs and outputs that a node leaves out are
+// null.
 template <std::size_t kPlace, typename Result, typename... Arguments>
 struct Entry {
   Result operator()(const Api* api, Arguments... arguments) const {
@@ -41,13 +42,16 @@ inline constexpr Entry<0, Status*, ErrorCode, const char*> create_status;
 inline constexpr Entry<26, Status*, const char*, Domain**> create_domain;
 inline constexpr Entry<27, Status*, Domain*, const struct CustomOperator*> add_to_domain;
 inline constexpr Entry<28, Status*, SessionOptions*, Domain*> add_domain;
+inline constexpr Entry<50, Status*, const Value*, int*> is_tensor;
 inline constexpr Entry<51, Status*, Value*, void**> tensor_data;
+inline constexpr Entry<60, Status*, const Info*, ElementType*> element_type;
 inline constexpr Entry<61, Status*, const Info*, std::size_t*> rank;
 inline constexpr Entry<62, Status*, const Info*, std::int64_t*, std::size_t> dimensions;
 inline constexpr Entry<65, Status*, const Value*, Info**> tensor_info;
 inline constexpr Entry<85, Status*, const KernelInfo*, const char*, float*> float_attribute;
 inline constexpr Entry<86, Status*, const KernelInfo*, const char*, std::int64_t*> integer_attribute;
 inline constexpr Entry<88, Status*, const Context*, std::size_t*> input_count;
+inline constexpr Entry<89, Status*, const Context*, std::size_t*> output_count;
 inline constexpr Entry<90, Status*, const Context*, std::size_t, const Value**> input;
 inline constexpr Entry<91, Status*, Context*, std::size_t, const std::int64_t*, std::size_t, Value**> output;
 inline constexpr Entry<99, void, Info*> release_info;

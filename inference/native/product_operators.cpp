@@ -4,9 +4,11 @@
 //             Output: float32 [..., N]. Attributes: K; pack, 1 to copy the weights into the order in which they are used.
 // Int8MatMul. The same with weights of 8 bits, uint8 [N, blocks, 32], which it packs in any case.
 //
-// Weights and scales stay the same. What has to be there before a first run is made by the node's creation, or, in the
-// branch of an If, by that run. Weights are packed by the first run, which has the threads for it; those of experts that
-// are never chosen never are.
+// Weights and scales that are initializers which nothing can replace are prepared once: by the node's creation, and packed
+// by the first run, which has the threads for it; those of experts that are never chosen never are. Any others may change
+// from run to run in shape, address and content, and are prepared by each run for itself.
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <type_traits>
@@ -18,7 +20,7 @@
 namespace larimar {
 namespace {
 
-constexpr const char* kNoFit = "products with 4-bit and 8-bit weights: the shapes do not fit together";
+constexpr std::int64_t kMostDepth = 1 << 30;  // of K: places of blocks are 32-bit numbers in the kernels
 
 template <std::size_t kBits>
 class ProductKernel {
@@ -27,82 +29,94 @@ class ProductKernel {
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kUint8, abi::kFloat32};
   static constexpr std::size_t kRequiredInputs = 3, kOutputs = 1, kRequiredOutputs = 1;
 
-  ProductKernel(const abi::Api* api, const abi::KernelInfo* info) : api(api) {
-    check(abi::integer_attribute(api, info, "K", &depth_));
-    if constexpr (kBits == 4) check(abi::integer_attribute(api, info, "pack", &pack_));
-    const abi::Value *weights = constant(info, 1), *scales = constant(info, 2);
-    if (weights != nullptr && scales != nullptr) look_at(weights, scales);
+  explicit ProductKernel(const Attributes& attributes)
+      : depth_(static_cast<std::size_t>(attributes.integer("K", 1, kMostDepth))),
+        pack_(kBits == 4 && attributes.integer("pack", 0, 1) != 0) {
+    const auto weights = attributes.constant<std::uint8_t>(1, "weights");
+    auto scales = attributes.constant<float>(2, "scales");
+    if (!weights.present || !scales.present) return;
+    if (!fits(weights, scales)) attributes.refuse(misfit(weights, scales));
+    constant_ = matrix_of(weights, scales);
+    is_constant_ = true;
+    scales_ = std::move(scales.copy);
+    if constexpr (kBits == 4) product_ = Int4Product::make(constant_);
   }
 
-  void compute(abi::Context* context) {
-    const abi::Value* rows = input(api, context, 0);
-    const ParallelFor threads = threads_of(api, context);
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      look_at(input(api, context, 1), input(api, context, 2));
-      if (!packed_) pack(input(api, context, 2), threads);
-      packed_ = true;
+  void compute(const Call& call) {
+    const Tensor<float> rows = call.input<float>(0, "rows");
+    if (rows.dims.rank() == 0 || !is_product(rows.dims.back(), {depth_})) {
+      call.refuse_shapes(rows, "K " + std::to_string(depth_));
     }
-    Shape shape = shape_of(api, rows);
-    if (shape.empty() || shape.back() != depth_) refuse(api, kNoFit);
-    shape.back() = 1;
-    const std::int64_t count = elements(shape);
-    shape.back() = columns_;
-    abi::Value* product = output(api, context, 0, shape);
-    if (count == 0 || columns_ == 0) return;
-    product_->multiply(data_of<const float>(api, rows), static_cast<std::size_t>(count), data_of<float>(api, product),
-                       threads);
+    Matrix matrix = constant_;
+    Tensor<float> scales("scales");  // it may hold a copy, which has to last
+    if (!is_constant_) {
+      const auto weights = call.input<std::uint8_t>(1, "weights");
+      scales = call.input<float>(2, "scales");
+      if (!fits(weights, scales)) call.refuse_shapes(weights, scales, "K " + std::to_string(depth_));
+      matrix = matrix_of(weights, scales);
+    }
+    Dims dims = rows.dims;
+    dims.back() = static_cast<std::int64_t>(matrix.n);
+    float* product = call.output(0, "product", dims);
+    const std::size_t count = rows.count / depth_;
+    if (count == 0 || matrix.n == 0) return;
+    const ParallelFor threads = call.threads();
+    if (is_constant_) {
+      packed(threads).multiply(rows.data, count, product, threads);
+    } else {
+      made(matrix, threads)->multiply(rows.data, count, product, threads);
+    }
   }
-
-  const abi::Api* api;
 
  private:
   using Product = std::conditional_t<kBits == 4, Int4Product, Int8Product>;
+  using Matrix = std::conditional_t<kBits == 4, Int4Matrix, Int8Matrix>;
 
-  // Null where the input is none that is known by now.
-  const abi::Value* constant(const abi::KernelInfo* info, std::size_t place) const {
-    int is_constant = 0;
-    const abi::Value* value = nullptr;
-    check(abi::constant_input(api, info, place, &is_constant, &value));
-    return is_constant ? value : nullptr;
+  std::size_t blocks() const { return (depth_ + kBlock - 1) / kBlock; }
+
+  bool fits(const Tensor<std::uint8_t>& weights, const Tensor<float>& scales) const {
+    const Dims& dims = weights.dims;
+    std::size_t count = 0;
+    return dims.rank() == 3 && is_product(dims[1], {blocks()}) && is_product(dims[2], {kBlock * kBits / 8}) &&
+           multiply_sizes({static_cast<std::size_t>(dims[0]), blocks()}, &count) && scales.count == count;
   }
 
-  void look_at(const abi::Value* weights, const abi::Value* scales) {
-    const auto* data = data_of<const std::uint8_t>(api, weights);
-    if (data == weights_ && data != nullptr) return;
-    const Shape shape = shape_of(api, weights);
-    const std::int64_t block = kBlock;
-    if (depth_ <= 0 || shape.size() != 3 || shape[1] != (depth_ + block - 1) / block ||
-        shape[2] != block * static_cast<std::int64_t>(kBits) / 8 ||
-        elements(shape_of(api, scales)) != shape[0] * shape[1]) {
-      refuse(api, kNoFit);
-    }
-    columns_ = shape[0];
-    if constexpr (kBits == 4) {
-      product_ = Int4Product::make({data, data_of<const float>(api, scales), static_cast<std::size_t>(columns_),
-                                    static_cast<std::size_t>(depth_)});
-    }
-    weights_ = data;
-    packed_ = false;
+  std::string misfit(const Tensor<std::uint8_t>& weights, const Tensor<float>& scales) const {
+    return "the shapes do not fit together: " + weights.text() + ", " + scales.text() + ", K " + std::to_string(depth_);
   }
 
-  void pack(const abi::Value* scales, const ParallelFor& threads) {
-    if constexpr (kBits == 4) {
-      if (pack_) product_->pack(threads);
-    } else {
-      const Int8Matrix matrix{weights_, data_of<const float>(api, scales), static_cast<std::size_t>(columns_),
-                              static_cast<std::size_t>(depth_)};
-      product_ = std::make_unique<Int8Product>(matrix, threads);
-    }
+  Matrix matrix_of(const Tensor<std::uint8_t>& weights, const Tensor<float>& scales) const {
+    return {weights.data, scales.data, static_cast<std::size_t>(weights.dims[0]), depth_};
   }
 
+  static std::unique_ptr<Product> made(const Matrix& matrix, [[maybe_unused]] const ParallelFor& threads) {
+    if constexpr (kBits == 4) return Int4Product::make(matrix);
+    else return std::make_unique<Int8Product>(matrix, threads);
+  }
+
+  // The product of the constant matrix, ready for use. Other threads wait for the one that comes first.
+  const Product& packed(const ParallelFor& threads) {
+    if (!is_packed_.load(std::memory_order_acquire)) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!is_packed_.load(std::memory_order_relaxed)) {
+        if (!product_) product_ = made(constant_, threads);
+        if constexpr (kBits == 4) {
+          if (pack_) product_->pack(threads);
+        }
+        is_packed_.store(true, std::memory_order_release);
+      }
+    }
+    return *product_;
+  }
+
+  const std::size_t depth_;
+  const bool pack_;
+  bool is_constant_ = false;
+  Matrix constant_{};
+  Aligned<float> scales_;  // the constant matrix's, where they had to be copied
   std::mutex mutex_;
-  std::int64_t pack_ = 0;
-  bool packed_ = false;
-  std::int64_t columns_ = 0;
-  std::int64_t depth_ = 0;
-  const std::uint8_t* weights_ = nullptr;
-  std::unique_ptr<Product> product_;
+  std::atomic<bool> is_packed_{false};
+  std::unique_ptr<Product> product_;  // of the constant matrix; never changes once it is packed
 };
 
 }  // namespace

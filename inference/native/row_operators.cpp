@@ -15,16 +15,19 @@
 namespace larimar {
 namespace {
 
-constexpr const char* kNoFit = "the shapes of norms, gates or rotary embedding do not fit together";
+constexpr std::size_t kLanes = 8;  // numbers of a register: widths are multiples of it
+constexpr std::int64_t kMostHeads = 1 << 16;
 
-std::size_t count_of(const abi::Api* api, const abi::Value* value) {
-  return value == nullptr ? 0 : static_cast<std::size_t>(elements(shape_of(api, value)));
+// Added to a mean of squares: never negative, so that there is no root of less than nothing.
+float epsilon_of(const Attributes& attributes) {
+  const float epsilon = attributes.number("epsilon");
+  if (epsilon < 0) attributes.refuse("epsilon is negative");
+  return epsilon;
 }
 
-float epsilon_of(const abi::Api* api, const abi::KernelInfo* info) {
-  float epsilon = 0;
-  check(abi::float_attribute(api, info, "epsilon", &epsilon));
-  return epsilon;
+// Whether a tensor is the weight of a norm, [W].
+bool is_weight(const Tensor<float>& weight) {
+  return weight.dims.rank() == 1 && weight.count != 0 && weight.count % kLanes == 0;
 }
 
 class GatedGelu {
@@ -32,18 +35,13 @@ class GatedGelu {
   static constexpr const char* kName = "GatedGelu";
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kFloat32};
   static constexpr std::size_t kRequiredInputs = 2, kOutputs = 1, kRequiredOutputs = 1;
-  GatedGelu(const abi::Api* api, const abi::KernelInfo*) : api(api) {}
+  explicit GatedGelu(const Attributes&) {}
 
-  void compute(abi::Context* context) const {
-    const abi::Value *gates = input(api, context, 0), *others = input(api, context, 1);
-    const Shape shape = shape_of(api, gates);
-    const std::size_t count = count_of(api, gates);
-    if (shape_of(api, others) != shape || count % 8) refuse(api, kNoFit);
-    gate_rows(data_of<const float>(api, gates), data_of<const float>(api, others), count,
-              data_of<float>(api, output(api, context, 0, shape)), threads_of(api, context));
+  void compute(const Call& call) const {
+    const auto gates = call.input<float>(0, "gates"), others = call.input<float>(1, "others");
+    if (others.dims != gates.dims || gates.count % kLanes) call.refuse_shapes(gates, others);
+    gate_rows(gates.data, others.data, gates.count, call.output(0, "gated", gates.dims), call.threads());
   }
-
-  const abi::Api* api;
 };
 
 class AddNorm {
@@ -52,74 +50,71 @@ class AddNorm {
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kFloat32, abi::kFloat32, abi::kFloat32,
                                                  abi::kFloat32};
   static constexpr std::size_t kRequiredInputs = 3, kOutputs = 2, kRequiredOutputs = 1;
-  AddNorm(const abi::Api* api, const abi::KernelInfo* info) : api(api), epsilon_(epsilon_of(api, info)) {}
+  explicit AddNorm(const Attributes& attributes) : epsilon_(epsilon_of(attributes)) {}
 
-  void compute(abi::Context* context) const {
-    const abi::Value *rows = input(api, context, 0), *weight = input(api, context, 1);
-    const abi::Value *residual = input(api, context, 2), *factor = optional_input(api, context, 3);
-    const abi::Value* after = optional_input(api, context, 4);
-    const Shape shape = shape_of(api, rows);
-    const std::size_t count = count_of(api, rows), width = count_of(api, weight);
-    if (shape.empty() || width == 0 || width % 8 || shape.back() != static_cast<std::int64_t>(width) ||
-        shape_of(api, residual) != shape || (factor && count_of(api, factor) != 1) ||
-        (after && count_of(api, after) != width)) {
-      refuse(api, kNoFit);
+  void compute(const Call& call) const {
+    const auto rows = call.input<float>(0, "rows"), weight = call.input<float>(1, "weight");
+    const auto residual = call.input<float>(2, "residual"), factor = call.optional_input<float>(3, "factor");
+    const auto after = call.optional_input<float>(4, "second weight");
+    if (!is_weight(weight) || rows.dims.rank() == 0 || !is_product(rows.dims.back(), {weight.count}) ||
+        residual.dims != rows.dims || (factor.present && factor.count != 1) ||
+        (after.present && after.dims != weight.dims)) {
+      call.refuse_shapes(rows, weight, residual, factor, after);
     }
-    const Sum what{data_of<const float>(api, weight), data_of<const float>(api, residual),
-                   factor ? *data_of<const float>(api, factor) : 1.0f,
-                   after ? data_of<const float>(api, after) : nullptr, epsilon_};
-    auto* sum = data_of<float>(api, output(api, context, 0, shape));
-    auto* normed = after ? data_of<float>(api, output(api, context, 1, shape)) : nullptr;
-    add_norm(data_of<const float>(api, rows), count / width, width, what, sum, normed, threads_of(api, context));
+    const std::size_t width = weight.count;
+    const Sum what{weight.data, residual.data, factor.present ? *factor.data : 1.0f, after.data, epsilon_};
+    float* sum = call.output(0, "sum", rows.dims);
+    float* normed = nullptr;
+    if (after.present) {
+      normed = call.output(1, "normed", rows.dims);
+    } else if (call.has_output(1, rows.dims)) {
+      throw Refusal("AddNorm: there is a second output, but no second weight");
+    }
+    add_norm(rows.data, rows.count / width, width, what, sum, normed, call.threads());
   }
 
-  const abi::Api* api;
-
  private:
-  float epsilon_;
+  const float epsilon_;
 };
 
 class HeadKernel {
  public:
   static constexpr std::size_t kOutputs = 1, kRequiredOutputs = 1;
-  HeadKernel(const abi::Api* api, const abi::KernelInfo* info) : api(api), epsilon_(epsilon_of(api, info)) {
-    check(abi::integer_attribute(api, info, "num_heads", &heads_));
-    if (heads_ < 1) refuse(api, kNoFit);
-  }
+  explicit HeadKernel(const Attributes& attributes)
+      : epsilon_(epsilon_of(attributes)),
+        heads_(static_cast<std::size_t>(attributes.integer("num_heads", 1, kMostHeads))) {}
 
-  void compute_heads(abi::Context* context, bool turns) const {
-    const abi::Value *states = input(api, context, 0), *weight = input(api, context, 1);
-    const Shape shape = shape_of(api, states);
-    const std::size_t size = count_of(api, weight), heads = static_cast<std::size_t>(heads_);
-    if (shape.empty() || size == 0 || size % 8 || shape.back() != static_cast<std::int64_t>(heads * size)) {
-      refuse(api, kNoFit);
+  void compute_heads(const Call& call, bool turns) const {
+    const auto states = call.input<float>(0, "states"), weight = call.input<float>(1, "weight");
+    if (!is_weight(weight) || states.dims.rank() == 0 || !is_product(states.dims.back(), {heads_, weight.count})) {
+      call.refuse_shapes(states, weight, "num_heads " + std::to_string(heads_));
     }
-    const std::size_t rows = count_of(api, states) / (heads * size);
-    Turn turn{heads, nullptr, nullptr, nullptr, 0};
+    const std::size_t size = weight.count, rows = states.count / (heads_ * size);
+    Turn turn{heads_, nullptr, nullptr, nullptr, 0};
+    Tensor<std::int64_t> positions("positions");  // these may hold copies, which have to last
+    Tensor<float> cosines("cosines"), sines("sines");
     if (turns) {
-      const abi::Value *positions = input(api, context, 2), *cosines = input(api, context, 3);
-      const abi::Value* sines = input(api, context, 4);
-      const Shape angles = shape_of(api, cosines);
-      turn = {heads, data_of<const std::int64_t>(api, positions), data_of<const float>(api, cosines),
-              data_of<const float>(api, sines), 0};
-      if (angles.size() != 2 || shape_of(api, sines) != angles ||
-          2 * angles[1] > static_cast<std::int64_t>(size) || count_of(api, positions) != rows) {
-        refuse(api, kNoFit);
+      positions = call.input<std::int64_t>(2, "positions");
+      cosines = call.input<float>(3, "cosines");
+      sines = call.input<float>(4, "sines");
+      if (cosines.dims.rank() != 2 || sines.dims != cosines.dims ||
+          static_cast<std::size_t>(cosines.dims[1]) > size / 2 || positions.count != rows) {
+        call.refuse_shapes(states, weight, positions, cosines, sines);
       }
-      turn.angles = static_cast<std::size_t>(angles[1]);
       for (std::size_t row = 0; row < rows; ++row) {
-        if (turn.positions[row] < 0 || turn.positions[row] >= angles[0]) refuse(api, kNoFit);
+        if (positions.data[row] < 0 || positions.data[row] >= cosines.dims[0]) {
+          call.refuse_shapes("position " + std::to_string(positions.data[row]), cosines);
+        }
       }
+      turn = {heads_, positions.data, cosines.data, sines.data, static_cast<std::size_t>(cosines.dims[1])};
     }
-    norm_heads(data_of<const float>(api, states), rows, size, data_of<const float>(api, weight), epsilon_, turn,
-               data_of<float>(api, output(api, context, 0, shape)), threads_of(api, context));
+    float* normed = call.output(0, "normed", states.dims);
+    norm_heads(states.data, rows, size, weight.data, epsilon_, turn, normed, call.threads());
   }
-
-  const abi::Api* api;
 
  private:
-  float epsilon_;
-  std::int64_t heads_ = 0;
+  const float epsilon_;
+  const std::size_t heads_;
 };
 
 class NormedHeads : public HeadKernel {
@@ -128,7 +123,7 @@ class NormedHeads : public HeadKernel {
   static constexpr abi::ElementType kInputs[] = {abi::kFloat32, abi::kFloat32};
   static constexpr std::size_t kRequiredInputs = 2;
   using HeadKernel::HeadKernel;
-  void compute(abi::Context* context) const { compute_heads(context, false); }
+  void compute(const Call& call) const { compute_heads(call, false); }
 };
 
 class NormedRotary : public HeadKernel {
@@ -138,7 +133,7 @@ class NormedRotary : public HeadKernel {
                                                  abi::kFloat32};
   static constexpr std::size_t kRequiredInputs = 5;
   using HeadKernel::HeadKernel;
-  void compute(abi::Context* context) const { compute_heads(context, true); }
+  void compute(const Call& call) const { compute_heads(call, true); }
 };
 
 }  // namespace

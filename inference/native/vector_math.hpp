@@ -5,9 +5,9 @@
 
 namespace larimar {
 
-// e to the power of x ≤ 0, to two units in the last place; 0 below −87. The polynomial is that of Cephes' expf.
+// e to the power of x ≤ 0, to two units in the last place; 0 below −87, and what is no number stays none. The polynomial is that of Cephes' expf.
 __attribute__((target("avx2,fma"), always_inline)) inline __m256 exponential(__m256 x) {
-  const __m256 known = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_GE_OQ);
+  const __m256 known = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_NLT_UQ);
   x = _mm256_and_ps(x, known);
   constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   const __m256 whole = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), kNearest);

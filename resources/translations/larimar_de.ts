@@ -42,6 +42,10 @@
         <source>Answers</source>
         <translation>Antworten</translation>
     </message>
+    <message>
+        <source>… {count} more characters</source>
+        <translation>… {count} weitere Zeichen</translation>
+    </message>
 </context>
 <context>
     <name>AppMenu</name>
@@ -501,6 +505,10 @@
     <message>
         <source>“{name}” is no longer there, or cannot be read.</source>
         <translation>„{name}“ ist nicht mehr da oder lässt sich nicht lesen.</translation>
+    </message>
+    <message>
+        <source>This address leads to {host}.</source>
+        <translation>Diese Adresse führt zu {host}.</translation>
     </message>
     <message>
         <source>Open this address in your browser?</source>
@@ -1033,6 +1041,10 @@
         <source>Result of {name}</source>
         <translation>Ergebnis von {name}</translation>
     </message>
+    <message>
+        <source>This attachment cannot be shown.</source>
+        <translation>Dieser Anhang kann nicht gezeigt werden.</translation>
+    </message>
 </context>
 <context>
     <name>ExportFormats</name>
@@ -1531,6 +1543,10 @@
         <translation>Anhang öffnen</translation>
     </message>
     <message>
+        <source>Show more</source>
+        <translation>Mehr zeigen</translation>
+    </message>
+    <message>
         <source>Copy code</source>
         <translation>Code kopieren</translation>
     </message>
@@ -1569,6 +1585,10 @@
     <message>
         <source>Result of {name}</source>
         <translation>Ergebnis von {name}</translation>
+    </message>
+    <message>
+        <source>… {count} more characters</source>
+        <translation>… {count} weitere Zeichen</translation>
     </message>
 </context>
 <context>
@@ -1743,6 +1763,13 @@
     <message>
         <source>Settings</source>
         <translation>Einstellungen</translation>
+    </message>
+</context>
+<context>
+    <name>Markdown</name>
+    <message>
+        <source>… {count} more columns</source>
+        <translation>… {count} weitere Spalten</translation>
     </message>
 </context>
 <context>
@@ -2275,8 +2302,16 @@
         <translation>Spiegel des Hugging Face Hub</translation>
     </message>
     <message>
-        <source>Address that is asked in its place, and gets the token too. Empty: the Hub itself.</source>
-        <translation>Adresse, die an seiner Stelle gefragt wird und auch das Token bekommt. Leer: der Hub selbst.</translation>
+        <source>This address is asked instead. Leave it empty for the Hub itself.</source>
+        <translation>Diese Adresse wird stattdessen gefragt. Leer lassen für den Hub selbst.</translation>
+    </message>
+    <message>
+        <source>Send the token to the mirror</source>
+        <translation>Token an den Spiegel senden</translation>
+    </message>
+    <message>
+        <source>Only for a mirror that you trust as you trust the Hub. Its address must begin with https://.</source>
+        <translation>Nur für einen Spiegel, dem Sie vertrauen wie dem Hub. Seine Adresse muss mit https:// beginnen.</translation>
     </message>
     <message>
         <source>Choose…</source>
@@ -2540,6 +2575,72 @@
     </message>
 </context>
 <context>
+    <name>Storage</name>
+    <message>
+        <source>Nothing from this session will be saved. {reason}</source>
+        <translation>Aus dieser Sitzung wird nichts gespeichert. {reason}</translation>
+    </message>
+    <message>
+        <source>Conversations will not be saved. {reason}</source>
+        <translation>Gespräche werden nicht gespeichert. {reason}</translation>
+    </message>
+    <message>
+        <source>Changes to the settings will not be saved. {reason}</source>
+        <translation>Geänderte Einstellungen werden nicht gespeichert. {reason}</translation>
+    </message>
+    <message>
+        <source>You have no home folder. Set the variable HOME, then restart Larimar.</source>
+        <translation>Sie haben keinen persönlichen Ordner. Setzen Sie die Variable HOME und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>“{path}” is a broken link. Fix or delete it, then restart Larimar.</source>
+        <translation>„{path}“ ist eine Verknüpfung, deren Ziel fehlt. Berichtigen oder löschen Sie sie und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>“{path}” is not a folder. Move it away, then restart Larimar.</source>
+        <translation>„{path}“ ist kein Ordner. Verschieben Sie diese Datei und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>The disk that holds “{path}” is full. Free some space, then restart Larimar.</source>
+        <translation>Der Datenträger mit „{path}“ ist voll. Schaffen Sie Platz und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>The disk that holds “{path}” is read-only.</source>
+        <translation>Der Datenträger mit „{path}“ ist schreibgeschützt.</translation>
+    </message>
+    <message>
+        <source>Larimar may not write to “{path}”. Change its permissions, then restart Larimar.</source>
+        <translation>Larimar darf nicht in „{path}“ schreiben. Ändern Sie die Zugriffsrechte und starten Sie Larimar neu.</translation>
+    </message>
+    <message>
+        <source>“{path}” cannot be written: {problem}.</source>
+        <translation>In „{path}“ kann nicht geschrieben werden: {problem}.</translation>
+    </message>
+    <message>
+        <source>Your settings could not be read and were reset to their defaults.</source>
+        <translation>Ihre Einstellungen waren nicht lesbar und wurden zurückgesetzt.</translation>
+    </message>
+    <message>
+        <source>Some settings were invalid and were reset to their defaults.</source>
+        <translation>Einige Einstellungen waren ungültig und wurden zurückgesetzt.</translation>
+    </message>
+    <message>
+        <source>The old file is now “{path}”.</source>
+        <translation>Die alte Datei heißt jetzt „{path}“.</translation>
+    </message>
+    <message>
+        <source>A copy of the old file is “{path}”.</source>
+        <translation>Eine Kopie der alten Datei ist „{path}“.</translation>
+    </message>
+</context>
+<context>
+    <name>StorageNotice</name>
+    <message>
+        <source>Dismiss</source>
+        <translation>Ausblenden</translation>
+    </message>
+</context>
+<context>
     <name>SystemPromptDialog</name>
     <message>
         <source>System prompt</source>
@@ -2651,6 +2752,13 @@
     <message>
         <source>The program that had copied something before did not answer; the clipboard could not be put back.</source>
         <translation>Das Programm, das vorher etwas kopiert hatte, antwortete nicht; die Zwischenablage ließ sich nicht zurücksetzen.</translation>
+    </message>
+</context>
+<context>
+    <name>Tools</name>
+    <message>
+        <source>(nested too deeply to be shown)</source>
+        <translation>(zu tief verschachtelt, um gezeigt zu werden)</translation>
     </message>
 </context>
 <context>

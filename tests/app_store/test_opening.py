@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.conversation import Conversation, MessageStatus
+from app.conversation import Conversation, Message, MessageStatus
 from app.store.errors import StoreError
 from app.store.opening import backup_of, open_database
 from app.store.schema import STEPS, Step
@@ -30,19 +31,23 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def refused(folder: Path) -> str:
-    """Return the sentence with which a store refuses ``folder``, having altered nothing."""
+    """Return the sentence with which a store refuses ``folder``, having altered nothing; what is said is not kept."""
     before = contents(folder)
-    store = SqliteStore(folder)
-    try:
-        with pytest.raises(StoreError) as refusal:
-            store.ready().result()
-        with pytest.raises(StoreError):
-            store.create(Conversation()).result()
-        with pytest.raises(StoreError):
-            store.entries().result()
-        assert store.update(said("assistant", "words")).result() is None
-    finally:
-        store.close()
+    for _ in range(2):
+        store = SqliteStore(folder)
+        try:
+            with pytest.raises(StoreError) as refusal:
+                store.ready().result()
+            assert store.entries().result() == ()
+            conversation, question = Conversation(title="For now"), said("user", "Q")
+            store.create(conversation)
+            store.append(conversation.id, question).result()
+            assert store.path(conversation.id).result() == (question,)
+            assert len(store.search("now").result()) == 1
+            store.delete(conversation.id)
+            store.purge().result()
+        finally:
+            store.close()
     assert contents(folder) == before
     return str(refusal.value)
 
@@ -89,10 +94,10 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         open_database(folder / DATABASE, steps)
     connection = open_database(folder / DATABASE)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
     assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'three'").fetchone() is None
     connection.close()
-    assert backup_of(folder / DATABASE, 2).exists()
+    assert backup_of(folder / DATABASE, len(STEPS)).exists()
 
 
 def test_a_step_may_fill_what_it_made(tmp_path: Path) -> None:
@@ -172,7 +177,7 @@ def test_two_programs_do_not_share_a_database(tmp_path: Path, monkeypatch: pytes
     assert holder.stdout.readline() == "ready\n"
     monkeypatch.setattr("app.store.opening._LOCK_SECONDS", 0.1)
     store = SqliteStore(tmp_path)
-    with pytest.raises(StoreError, match="Another Larimar"):
+    with pytest.raises(StoreError, match="another Larimar"):
         store.ready().result()
     store.close()
     holder.communicate()
@@ -199,3 +204,83 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be opened"):
         store.ready().result()
     store.close()
+
+
+def stands_in_the_way(folder: Path, kind: str) -> None:
+    """Let ``folder`` be one that takes no database, for the superuser, too."""
+    if kind == "file":
+        folder.write_bytes(b"")
+    elif kind == "link to nowhere":
+        folder.symlink_to(folder.with_name("nowhere") / "at all")
+    elif kind == "link to itself":
+        folder.symlink_to(folder)
+    elif kind == "pipe":
+        folder.mkdir()
+        os.mkfifo(folder / DATABASE)
+    elif kind == "folder":
+        (folder / DATABASE).mkdir(parents=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes links and pipes")
+@pytest.mark.parametrize("kind", ["file", "link to nowhere", "link to itself", "pipe", "folder"])
+def test_what_stands_in_the_way_is_said_and_the_chat_goes_on(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "store"
+    stands_in_the_way(folder, kind)
+    store = SqliteStore(folder)
+    try:
+        with pytest.raises(StoreError, match="cannot be opened"):
+            store.ready().result()
+        picture = tmp_path / "a.png"
+        picture.write_bytes(b"\x89PNG")
+        conversation, question = Conversation(title="T"), Message("user", (Image(picture), Text("Q")))
+        store.create(conversation)
+        store.append(conversation.id, question).result()
+        assert store.path(conversation.id).result() == (question,)
+    finally:
+        store.close()
+    assert picture.exists()
+
+
+def test_conversations_on_a_disk_that_takes_nothing_can_be_read(
+    open_store: Callable[..., SqliteStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    conversation, messages = begun(store, "T", "a remarkable question", "A")
+    store.close()
+    before = contents(tmp_path / "store")
+
+    def read_only(folder: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
+
+    monkeypatch.setattr("app.store.opening.make_private_folder", read_only)
+    store = open_store()
+    with pytest.raises(StoreError, match="Read-only"):
+        store.ready().result()
+    assert store.path(conversation.id).result() == tuple(messages)
+    assert [hit.message_id for hit in store.search("remark").result()] == [messages[0].id]
+    store.append(conversation.id, said("user", "forgotten", messages[-1])).result()
+    store.delete(conversation.id)
+    store.purge().result()
+    store.close()
+    assert contents(tmp_path / "store") == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_files_are_for_their_owner_alone_also_those_that_exist(tmp_path: Path) -> None:
+    folder = version_1(tmp_path / "old")
+    folder.chmod(0o755)
+    (folder / DATABASE).chmod(0o644)
+    before = os.umask(0)
+    try:
+        store = SqliteStore(folder)
+        conversation, _ = begun(store, "T", "Q")
+        picture = tmp_path / "a.png"
+        picture.write_bytes(b"\x89PNG")
+        store.append(conversation.id, Message("user", (Image(picture),))).result()
+        modes = {path: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+        names = {path.name for path in modes}
+        store.close()
+    finally:
+        os.umask(before)
+    assert {DATABASE, f"{DATABASE}-wal", backup_of(folder / DATABASE, 1).name, "a.png"} <= names
+    assert {path.name: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}

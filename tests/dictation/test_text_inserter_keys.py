@@ -14,7 +14,7 @@ import pytest
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QGuiApplication
 
-from app.devices import text_inserter_keys
+from app.devices import paste_keys, text_inserter_keys
 from app.devices.paste_keys import PasteKeys, ProgramKeys, SeveralKeys, Stroke, make_paste_keys
 from app.devices.text_inserter import TextInserter, make_text_inserter
 from app.devices.text_inserter_keys import ClipboardTextInserter, WaylandClipboard
@@ -22,6 +22,13 @@ from dictation.conftest import Wait
 
 MIXED = "naïve café — ÄÖÜ 日本語 👩‍👩‍👧"
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in may take its time to start on a busy machine; no test here is about a program that hangs."""
+    for module in (paste_keys, text_inserter_keys):
+        monkeypatch.setattr(module, "_PROGRAM_SECONDS", 120.0)
 
 
 class FakeKeys(PasteKeys):

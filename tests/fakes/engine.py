@@ -119,6 +119,9 @@ class FakeEngine:
         self.ended += 1
         yield Done(reason, ReplyStats(12, 0, said, 0.25, said / 40, context_length=self.context_length))
 
+    def schema_notes(self, options: ReplyOptions) -> tuple[str, ...]:
+        return ()
+
     def prepare(
         self,
         turns: Sequence[Turn],

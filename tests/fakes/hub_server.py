@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +32,12 @@ class HubServer(ThreadingHTTPServer):
         """Path and range of every file that was asked for."""
         self.token: str | None = None
         """What must come with every request, if anything."""
+        self.tokens: list[str | None] = []
+        """What came as authorization with every request."""
+        self.listing: bytes | None = None
+        """What is said about the repository in place of the truth."""
+        self.instead: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
+        """By the path of a request, what answers it in place of the server."""
 
     @property
     def endpoint(self) -> str:
@@ -46,6 +52,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = unquote(self.path.partition("?")[0])
+        self.server.tokens.append(self.headers.get("Authorization"))
+        if answer := self.server.instead.get(path):
+            answer(self)
+            return
         wanted = self.server.token
         if wanted is not None and self.headers.get("Authorization") != f"Bearer {wanted}":
             self.send_error(401)
@@ -58,6 +68,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def _list(self) -> None:
+        if self.server.listing is not None:
+            self._send(200, self.server.listing)
+            return
         siblings = []
         for name, content in self.server.files.items():
             sibling = {"rfilename": name, "size": len(content), "blobId": git_blob(content)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fakes.engine import FakeEngine, missing, words
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt
 from pytestqt.qtbot import QtBot
 
 from app.application import Larimar, Options
@@ -19,7 +20,7 @@ from app.colours import DARK, LIGHT
 from app.conversation import MessageStatus
 from app.engine_opening import open_engine
 from app.engine_worker import THREAD_NAME
-from app.qt_application import APP_ID
+from app.qt_application import APP_ID, QuitOnInterrupt
 from app.session import SessionState
 from app.settings import Settings, SettingsStore
 from inference.errors import ModelFolderError
@@ -287,6 +288,22 @@ def test_ctrl_c_in_the_terminal_ends_the_program_in_order(tmp_path: Path) -> Non
     )
     assert done.stdout.strip() == "0 []", done.stderr
     assert (tmp_path / "logs" / "larimar.log").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals as only POSIX can")
+def test_ctrl_c_waits_for_its_turn(qtbot: QtBot) -> None:
+    """Whatever runs when it comes may hold a lock that the end of the program needs, such as the log's."""
+    asked: list[bool] = []
+
+    class App(QObject):
+        def quit(self) -> None:
+            asked.append(True)
+
+    with QuitOnInterrupt(App()):  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGINT)
+        assert sum(range(1000)) == 499_500  # time enough for Python to run its handler
+        assert not asked
+        qtbot.waitUntil(lambda: bool(asked))
 
 
 def test_keys_that_follow_at_once_go_to_the_page_that_the_first_ones_chose(qtbot: QtBot, make_app: MakeApp) -> None:

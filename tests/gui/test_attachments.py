@@ -105,13 +105,14 @@ def test_enter_waits_for_what_is_still_looked_at(qtbot: QtBot, chat: ChatPane, t
         (lambda folder: sample_media.huge(folder / "huge.pdf"), "“huge.pdf” is too large for a PDF file"),
         (lambda folder: sample_media.huge(folder / "huge.wav"), "“huge.wav” cannot be read"),
         (lambda folder: _written(folder / "empty.wav", b""), "“empty.wav” is empty: it has no bytes."),
-        (lambda folder: _written(folder / "false.mp4", b"no film" * 99), "“false.mp4” cannot be read"),
+        (lambda folder: _written(folder / "false.mp4", b"no film" * 99), "“false.mp4” cannot be attached."),
+        (lambda folder: _written(folder / "cut.mp4", bytes(999)), "“cut.mp4” cannot be read"),
         (lambda folder: _written(folder / "letter.docx", b"PK\x03\x04"), "“letter.docx” cannot be attached."),
         (lambda folder: _written(folder / "cut.pdf", b"%PDF-1.7 and no more"), "“cut.pdf” cannot be read"),
         (lambda folder: folder / "gone.png", "There is no file “gone.png”"),
         (lambda folder: folder, "is a folder"),
     ],
-    ids=["broken", "huge", "huge pdf", "huge wav", "empty", "false", "unknown", "cut", "gone", "folder"],
+    ids=["broken", "huge", "huge pdf", "huge wav", "empty", "false", "cut video", "unknown", "cut", "gone", "folder"],
 )
 def test_what_cannot_be_used_is_refused_with_a_sentence(
     qtbot: QtBot, chat: ChatPane, tmp_path: Path, make: Callable[[Path], Path], says: str
@@ -326,6 +327,8 @@ def test_kinds_are_told_by_content_and_name(tmp_path: Path) -> None:
     assert kind_of(_written(tmp_path / "a.HEIC", b"x")) == "image"
     assert kind_of(_written(tmp_path / "a.opus", b"x")) == "audio"
     assert kind_of(_written(tmp_path / "a.webm", b"x")) == "video"
+    assert kind_of(sample_media.recording(tmp_path / "sound.wav", 1).rename(tmp_path / "film.mp4")) == "audio"
+    assert kind_of(sample_media.video(tmp_path / "film.mp4", 1).rename(tmp_path / "phone.3gp")) == "video"
     assert kind_of(_written(tmp_path / "nameless", b"\x89PNG\r\n\x1a\n" + b"\0" * 30)) == "image"
     with pytest.raises(MediaError, match="cannot be attached"):
         kind_of(_written(tmp_path / "a.py", b"print()"))

@@ -271,6 +271,12 @@ def test_links_are_opened_only_after_the_address_was_shown(qtbot: QtBot, make_ap
     for address in ("file:///etc/passwd", "javascript:alert(1)", "smb://host"):
         chat.view.link_activated.emit(address)
     assert len(questions) == 2
+    answers += [False, False]
+    chat.view.link_activated.emit("https://bank.example@evil.example/login")
+    assert questions[2].endswith("\nThis address leads to evil.example.")
+    chat.view.link_activated.emit(f"https://example.org/{'a' * 100_000}z")
+    assert len(questions[3]) < 700
+    assert questions[3].endswith("az")
 
 
 def test_copying(qtbot: QtBot, make_app: MakeApp) -> None:

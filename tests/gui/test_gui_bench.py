@@ -20,7 +20,7 @@ def test_the_figures_come_one_after_the_other(
     monkeypatch.setattr(gui_bench, "TOKENS", 260)
     monkeypatch.setattr(gui_bench, "TOKENS_PER_SECOND", 5000.0)
     figures = list(measure_gui(1))
-    assert len(figures) == 8
+    assert len(figures) == 9
     assert all(figure.milliseconds > 0 for figure in figures)
 
 

@@ -80,8 +80,10 @@ def test_what_protects_nothing_is_not_used(module: str, chained: bool) -> None:
 def test_downloads_bring_the_token_and_say_when_it_is_wanted(server: HubServer, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="put your token into the settings"):
         download(Hub(server.endpoint), "test/model", "_q4", tmp_path, "small")
-    path = download(Hub(server.endpoint, lambda: TOKEN), "test/model", "_q4", tmp_path, "small")
-    assert path.is_dir()
+    with pytest.raises(DownloadError, match="A mirror gets the token only where the settings say so"):
+        download(Hub(server.endpoint, lambda: TOKEN), "test/model", "_q4", tmp_path, "small")
+    hub = Hub(server.endpoint, lambda: TOKEN, token_mirror=server.endpoint)
+    assert download(hub, "test/model", "_q4", tmp_path, "small").is_dir()
 
 
 def test_the_mirror_of_the_environment_is_asked(
@@ -131,3 +133,31 @@ def test_a_mirror_that_is_none_is_refused_and_a_good_one_is_used(qtbot: QtBot, m
     assert larimar.settings.hub_mirror == "https://mirror.example"
     assert isinstance(larimar._hub, Hub)
     assert larimar._hub.endpoint == "https://mirror.example"
+
+
+def test_a_mirror_gets_the_token_only_when_told_so(qtbot: QtBot, make_app: MakeApp) -> None:
+    larimar = make_app(FakeEngine())
+    hub = larimar._hub
+    assert isinstance(hub, Hub)
+    dialog = larimar.actions.open_settings()
+
+    def name(mirror: str) -> None:
+        dialog.mirror.setText(mirror)
+        dialog.mirror.editingFinished.emit()
+
+    assert not dialog.mirror_token.isEnabled()
+    name("http://mirror.example")
+    assert not dialog.mirror_token.isEnabled()
+    name("https://mirror.example")
+    assert dialog.mirror_token.isEnabled()
+    assert not dialog.mirror_token.isChecked()
+    assert not hub.takes_token("https://mirror.example/x")
+    dialog.mirror_token.click()
+    assert larimar.settings.hub_token_mirror == "https://mirror.example"
+    assert hub.takes_token("https://mirror.example/x")
+    name("https://other.example")
+    assert not dialog.mirror_token.isChecked()
+    assert not hub.takes_token("https://other.example/x")
+    name("https://mirror.example")
+    dialog.mirror_token.click()
+    assert not hub.takes_token("https://mirror.example/x")

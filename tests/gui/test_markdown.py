@@ -207,3 +207,84 @@ def test_deep_nesting_ends() -> None:
     blocks(">" * 5000 + " deep")
     blocks("- " * 2000 + "deep")
     blocks("[" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("**注意（重要）**请阅读", "<strong>注意（重要）</strong>请阅读"),
+        ("これは**「太字」**です", "これは<strong>「太字」</strong>です"),
+        ("**이것(중요)**은", "<strong>이것(중요)</strong>은"),
+        ("前**“引用”**后", "前<strong>“引用”</strong>后"),
+        ("参考*（注）*文", "参考<em>（注）</em>文"),
+        ("~~（旧）~~新", "<s>（旧）</s>新"),
+        ("a*“b”*c", "a*“b”*c"),
+        ("snake_case_name 和 _强调_", "snake_case_name 和 <em>强调</em>"),
+        ("2 * 3 * 4", "2 * 3 * 4"),
+    ],
+)
+def test_emphasis_beside_east_asian_letters(text: str, expected: str) -> None:
+    assert html(text) == f"<p>{expected}</p>"
+
+
+def test_breaks_in_cells_are_breaks() -> None:
+    result = html("| a | b |\n|---|---|\n| one<br>two<BR />three | `<br>` \\<br> |\n\na <br> b")
+    assert "one<br/>two<br/>three" in result
+    assert "<code>&lt;br&gt;</code> &lt;br&gt;" in result
+    assert "a &lt;br&gt; b" in result
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "words"),
+    [
+        ("see https://example.org/a_b_c?x=1&y=2.", "https://example.org/a_b_c?x=1&y=2", ""),
+        ("(https://example.org/a_(b))", "https://example.org/a_(b)", ""),
+        ("HTTP://EXAMPLE.org!", "HTTP://EXAMPLE.org", ""),
+        ("访问https://example.com，然后", "https://example.com", ""),
+        ("访问https://example.com的文档", "https://example.com", ""),
+        ("**https://example.org/**", "https://example.org/", ""),
+        ("www.example.org, and", "http://www.example.org", "www.example.org"),
+        ("write to me@example.org.", "mailto:me@example.org", "me@example.org"),
+        ("http://localhost:8080/x", "http://localhost:8080/x", ""),
+        ("https://example.org: this", "https://example.org", ""),
+    ],
+)
+def test_bare_addresses_are_links(text: str, address: str, words: str) -> None:
+    result = html(text)
+    shown = (words or address).replace("&", "&amp;")
+    assert f'<a href="{address.replace("&", "&amp;")}">{shown}</a>' in result
+    assert result.count("<a ") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://google.com@evil.example/",
+        "https://user:secret@evil.example/",
+        "https://google.com\\@evil.example",
+        "https://gооgle.com/",  # two Cyrillic letters
+        "https://",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "data:text/html,hi",
+        "ftp://example.org/",
+        "`https://example.org`",
+        "xhttps://example.org",
+        "a@b",
+        "\\https\\://example.org",
+    ],
+)
+def test_what_could_pass_for_another_address_is_no_link(text: str) -> None:
+    assert "<a " not in html(text)
+
+
+def test_hidden_marks_are_no_part_of_an_address() -> None:
+    assert '<a href="https://example.org/a">https://example.org/a</a>\u202e' in html(
+        "https://example.org/a\u202egpj.exe"
+    )
+    assert html("[words](https://example.org) and [https://b.example](https://example.org)").count("<a ") == 2
+    assert html("[https://b.example](https://example.org)").count("b.example") == 1
+
+
+def test_code_blocks_that_are_equal_grow_apart() -> None:
+    assert [block.code for block in blocks("```\n```\n```\nx")] == ["", "x"]

@@ -41,6 +41,7 @@ EVERYTHING = Settings(
     provider="cpu",
     unload_after=-1,
     hub_mirror="https://mirror.example/hub",
+    hub_token_mirror="https://trusted.example",
     spoken_replies=True,
     offline=True,
     remember_state=True,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fakes.engine import FakeEngine, words
+from fuzzing import examples
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -75,7 +78,27 @@ def test_only_the_user_may_talk_to_it(first: SingleInstance) -> None:
     assert socket.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("line", [b"nonsense\n", b"[1]\n", b'{"ask": 7}\n'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"nonsense\n",
+        b"[1]\n",
+        b'{"ask": 7}\n',
+        b"[" * 100_000 + b"\n",
+        b'{"ask": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+        b'{"ask": ' + b"9" * 5000 + b"}\n",
+        b'{"do": []}\n',
+        b'{"do": {"a": 1}}\n',
+        b'{"do": "format"}\n',
+        b'{"ask": "a\\u0000b"}\n',
+        b"\xff\xfe\x00\n",
+        b"\n",
+        b"NaN\n",
+        b"x" * (1 << 20) + b"xx",
+        b"[]," * (1 << 18) + b"\n",
+    ],
+    ids=lambda line: f"{line[:12]!r}-{len(line)}",
+)
 def test_nonsense_is_not_understood(qtbot: QtBot, first: SingleInstance, line: bytes) -> None:
     heard: list[Wishes] = []
     first.wished.connect(heard.append)
@@ -87,6 +110,110 @@ def test_nonsense_is_not_understood(qtbot: QtBot, first: SingleInstance, line: b
     assert bytes(socket.readLine().data()) == b"not understood\n"
     assert heard == []
     socket.abort()
+    assert_it_still_hears(qtbot, first)
+
+
+def assert_it_still_hears(qtbot: QtBot, first: SingleInstance) -> None:
+    heard: list[Wishes] = []
+    first.wished.connect(heard.append)
+    socket = QLocalSocket()
+    socket.connectToServer(first._name)
+    qtbot.waitUntil(lambda: socket.state() is QLocalSocket.LocalSocketState.ConnectedState)
+    socket.write(Wishes(ask="still there?").line)
+    qtbot.waitUntil(socket.canReadLine)
+    assert bytes(socket.readLine().data()) == b"ok\n"
+    assert heard == [Wishes(ask="still there?")]
+    socket.abort()
+
+
+def test_half_characters_in_a_question_become_whole() -> None:
+    assert Wishes.of(b'{"ask": "a\\ud800b"}').ask == "a\ufffdb"
+
+
+def test_one_that_says_nothing_is_sent_away(
+    qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.single_instance._PATIENCE_MS", 50)
+    instance = SingleInstance(tmp_path)
+    assert instance.first()
+    socket = QLocalSocket()
+    socket.connectToServer(instance._name)
+    socket.write(b'{"ask": "slo')
+    qtbot.waitUntil(socket.canReadLine)
+    assert bytes(socket.readLine().data()) == b"not understood\n"
+    qtbot.waitUntil(lambda: socket.state() is QLocalSocket.LocalSocketState.UnconnectedState)
+    instance.close()
+
+
+def test_many_that_say_nothing_keep_nobody_from_being_heard(qtbot: QtBot, first: SingleInstance) -> None:
+    silent = []
+    for _ in range(60):
+        socket = QLocalSocket()
+        socket.connectToServer(first._name)
+        qtbot.waitUntil(lambda socket=socket: socket.state() is QLocalSocket.LocalSocketState.ConnectedState)
+        silent.append(socket)
+    qtbot.waitUntil(lambda: 0 < len(first._callers) <= 16)
+    assert_it_still_hears(qtbot, first)
+    for socket in silent:
+        socket.abort()
+
+
+def test_random_bytes_are_answered(qtbot: QtBot, first: SingleInstance) -> None:
+    draw = random.Random(17)
+    good = Wishes(ask="a question", do="dictate").line
+    for _ in range(examples(60)):
+        line = bytearray(good)
+        for _ in range(draw.randint(1, 5)):
+            place = draw.randrange(len(line))
+            line[place : place + draw.randint(0, 3)] = draw.choice(
+                [b"[", b'"', b"\\", b"{", b"9" * 400, draw.randbytes(3)]
+            )
+        socket = QLocalSocket()
+        socket.connectToServer(first._name)
+        qtbot.waitUntil(lambda socket=socket: socket.state() is QLocalSocket.LocalSocketState.ConnectedState)
+        socket.write(bytes(line) + b"\n")
+        qtbot.waitUntil(socket.canReadLine)
+        assert bytes(socket.readLine().data()) in (b"ok\n", b"not understood\n")
+        socket.abort()
+    assert_it_still_hears(qtbot, first)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes links")
+@pytest.mark.parametrize("kind", ["file", "link", "circle"])
+@pytest.mark.parametrize("runtime", ["there", "missing", "file", "relative"])
+def test_a_folder_that_takes_no_lock_has_a_substitute(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, runtime: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "run" if runtime == "relative" else str(tmp_path / "run"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    if runtime == "there":
+        (tmp_path / "run").mkdir()
+    elif runtime == "file":
+        (tmp_path / "run").write_bytes(b"")
+    folder = tmp_path / "config"
+    if kind == "file":
+        folder.write_bytes(b"")
+    else:
+        folder.symlink_to(tmp_path / "nowhere" if kind == "link" else folder)
+    one, other = SingleInstance(folder), SingleInstance(folder)
+    assert one.first()
+    assert one._server.isListening()
+    assert not other.first(), "there is one already"
+    elsewhere = SingleInstance(tmp_path / "elsewhere")
+    assert elsewhere.first()
+    elsewhere.close()
+    one.close()
+    assert other.first()
+    other.close()
+
+
+def test_no_lock_is_no_other_larimar(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").write_bytes(b"")
+    monkeypatch.setattr("app.single_instance._substitutes", lambda folder: iter(()))
+    instance = SingleInstance(tmp_path / "config")
+    assert instance.first()
+    instance.close()
 
 
 def test_what_other_starts_want_is_done(qtbot: QtBot, make_app: MakeApp) -> None:
@@ -182,3 +309,18 @@ def test_one_that_was_killed_does_not_stand_in_the_way(qapp: QApplication, tmp_p
     instance = SingleInstance(tmp_path)
     assert instance.first()
     instance.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked otherwise there")
+def test_a_lock_of_a_process_that_has_our_number_is_stale(qapp: QApplication, tmp_path: Path) -> None:
+    """As in a container, where each start has the same number: what Qt finds running is ourselves."""
+    first = SingleInstance(tmp_path)
+    assert first.first()
+    lock = (tmp_path / "running.lock").read_bytes()
+    other = SingleInstance(tmp_path)
+    assert not other.first(), "the number is ours, but the lock is held"
+    first.close()
+    (tmp_path / "running.lock").write_bytes(lock)
+    assert other.first()
+    assert not SingleInstance(tmp_path).first()
+    other.close()

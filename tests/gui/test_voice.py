@@ -85,6 +85,18 @@ def test_sentences(text: str, found: list[str]) -> None:
     assert sentences(text)[0] == found
 
 
+def test_a_long_reply_is_read_on_as_it_is_said(qapp: object) -> None:
+    text = "".join(f"This is sentence number {number}.\n\n" for number in range(2000)) + "```\nx\n```\n\nThe end."
+    stream = SentenceStream()
+    found = stream.update(text, complete=True)
+    assert 0 < len(found) < 1000
+    assert stream.left
+    while stream.left:
+        found += stream.update(text, complete=True)
+    assert found == [*SentenceStream().update(text), "The end."]
+    assert len(found) == 2002
+
+
 def test_a_sentence_without_end_is_cut(qapp: object) -> None:
     text = "word, " * 400
     found = SentenceStream().update(text)

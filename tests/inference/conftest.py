@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,10 @@ class ScriptedModel:
         self.logits[self._reply[0] if self._reply else CONTROL_IDS["<turn|>"]] = 1000
         if not self._reply:
             self._reply = [CONTROL_IDS["<turn|>"]]
+
+
+if built_for_tests := os.environ.get("LARIMAR_TEST_OPERATORS"):  # with sanitizers, say
+    native_operators.LIBRARY = Path(built_for_tests)
 
 
 @pytest.fixture(scope="session")

@@ -151,8 +151,8 @@ class TestOfficialTemplates:
         results = (ToolResult("g", "G"), ToolResult("f", "one"), ToolResult("f", "two"))
         assert prompt(official, HI, Turn("assistant", calls), Turn("tool", results)).endswith(
             "call:f{a:1}<tool_call|><|tool_call>call:g{}<tool_call|><|tool_call>call:f{a:2}<tool_call|>"
-            '<|tool_response>response:g{value:<|"|>G<|"|>}<tool_response|>'
             '<|tool_response>response:f{value:<|"|>one<|"|>}<tool_response|>'
+            '<|tool_response>response:g{value:<|"|>G<|"|>}<tool_response|>'
             '<|tool_response>response:f{value:<|"|>two<|"|>}<tool_response|>'
         )
 

@@ -273,7 +273,7 @@ def test_a_call_may_name_its_arguments_in_any_order_but_each_once() -> None:
     assert not admitted("snow{}")
 
 
-def test_objects_of_very_many_properties_keep_their_order() -> None:
+def test_objects_of_very_many_properties() -> None:
     schema = {
         "type": "object",
         "properties": {f"p{n}": {"type": "integer"} for n in range(80)},
@@ -357,3 +357,14 @@ def test_tokens_beyond_the_tokenizer_are_never_drawn_in_json() -> None:
     masked = constraint.mask(np.zeros(VOCAB, np.float32))
     assert np.isneginf(masked[TOKENIZER.vocab_size :]).all()
     assert np.isneginf(masked[[QUOTE, CALL_OPEN, *STOP]]).all()
+
+
+def test_json_needs_no_tokens_of_tools_and_thoughts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tokenizer, "optional_control_id", lambda self, name: None)
+    monkeypatch.setattr(Tokenizer, "control_id", lambda self, name: pytest.fail(f"{name} was asked for"))
+    options = ReplyOptions(json_schema={"type": "object"}, tool_choice="none", thinking=True)
+    constraint = constraint_for(options)
+    admitted = np.flatnonzero(constraint.mask(np.zeros(VOCAB, np.float32)) > -np.inf)
+    assert not {CALL_OPEN, CHANNEL_OPEN, VOCAB - 1} & set(admitted.tolist())
+    tokens, _ = generate(constraint_for(options), 1, 1.0)
+    assert text_of(parts_of(tokens)).startswith("{")

@@ -21,7 +21,6 @@ from inference.hub import (
     DownloadError,
     Hub,
     Progress,
-    RemoteFile,
     download,
     forget_partial,
     partial_bytes,
@@ -158,21 +157,6 @@ def test_offline_asks_nobody(server: HubServer, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OfflineError, match="Offline"):
         fetch(server, tmp_path)
     assert server.asked == []
-
-
-def test_a_file_outside_the_folder_is_refused(tmp_path: Path) -> None:
-    class Evil:
-        def files(self, repository: str) -> list[RemoteFile]:
-            names = ["onnx/decoder_model_merged_q4.onnx", "onnx/embed_tokens_q4.onnx"]
-            names.append("onnx/embed_tokens_q4.onnx_data/../../../../evil")
-            return [RemoteFile(name, 1, "a" * 64) for name in names]
-
-        def pieces(self, repository: str, file: RemoteFile, start: int) -> Iterator[tuple[int, bytes]]:
-            raise AssertionError("nothing may be fetched")
-
-    with pytest.raises(DownloadError, match="outside"):
-        download(Evil(), "test/model", "_q4", tmp_path / "models", "small")
-    assert not (tmp_path / "evil").exists()
 
 
 def test_the_catalogue_makes_sense() -> None:

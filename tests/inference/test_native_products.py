@@ -320,3 +320,103 @@ def anonymous_bytes() -> int:
         pytest.skip("the system does not tell")
     line = next(line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
     return int(line.split()[1]) * 1024
+
+
+def branch_graph(
+    *, shared: bool = False, replaceable: bool = False, inside: bool = False, wrong: bool = False
+) -> bytes:
+    """Return a graph with a product in the branch of an If, of a matrix of the graph around it."""
+    weights, scales = made_up(1, 64, 4)
+    values = [
+        numpy_helper.from_array(weights, "weights"),
+        numpy_helper.from_array(scales[:-1] if wrong else scales, "scales"),
+    ]
+    attributes = {"N": 64, "K": 128, "bits": 4, "block_size": 32, "accuracy_level": 4}
+    names = ["rows", "weights", "scales"]
+    node = helper.make_node("MatMulNBits", names, ["inner"], domain="com.microsoft", **attributes)
+    inner, outer = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("inner", "product"))
+    other = helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, None)
+    nothing = helper.make_node("Constant", [], ["other"], value_float=0.0)
+    branches = {
+        "then_branch": helper.make_graph([node], "then", [], [inner], values if inside else []),
+        "else_branch": helper.make_graph([nothing], "else", [], [other]),
+    }
+    nodes = [helper.make_node("If", ["chosen"], ["product"], **branches)]
+    outputs = [outer]
+    if shared:
+        nodes.append(helper.make_node("Identity", ["scales"], ["again"]))
+        outputs.append(helper.make_tensor_value_info("again", onnx.TensorProto.FLOAT, None))
+    inputs = [
+        helper.make_tensor_value_info("rows", onnx.TensorProto.FLOAT, ["M", 128]),
+        helper.make_tensor_value_info("chosen", onnx.TensorProto.BOOL, []),
+    ]
+    if replaceable:
+        inputs.append(helper.make_tensor_value_info("scales", onnx.TensorProto.FLOAT, [64, 4]))
+    graph = helper.make_graph(nodes, "branch", inputs, outputs, [] if inside else values)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_matrix_of_a_branch_moves_into_it(library: Path, tmp_path: Path, inside: bool) -> None:
+    """Where it is a constant for the runtime, and still mapped from its file."""
+    path = tmp_path / "graph.onnx"
+    model = onnx.load_from_string(branch_graph(inside=inside))
+    onnx.save(model, path, save_as_external_data=not inside, location="graph.onnx_data", size_threshold=64)
+    native = onnx.load_from_string(with_native_products(path.read_bytes(), pack=True) or b"")
+    (node,) = native.graph.node
+    then = next(each.g for each in node.attribute if each.name == "then_branch")
+    assert [each.op_type for each in then.node] == ["Int4MatMul"]
+    assert [each.name for each in then.initializer] == ["weights", "scales"]
+    assert not native.graph.initializer
+    rows = np.random.default_rng(1).normal(0, 1, (3, 128)).astype(np.float32)
+    feeds = {"rows": rows, "chosen": np.array(True)}
+    (found,) = open_session(path, "cpu").run(None, feeds)
+    (expected,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feeds)
+    assert np.abs(found - expected).max() < 0.01 * np.abs(expected).max()
+
+
+def test_the_runtime_calls_a_matrix_in_a_branch_constant(native_library: Path) -> None:
+    """So that one of a wrong shape is refused when the graph is opened, not when the branch is first chosen."""
+    model = onnx.load_from_string(with_native_products(branch_graph(inside=True), pack=True) or b"")
+    then = next(each.g for each in model.graph.node[0].attribute if each.name == "then_branch")
+    then.initializer[1].CopyFrom(numpy_helper.from_array(np.ones(3, np.float32), "scales"))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.register_custom_ops_library(str(native_library))
+    with pytest.raises(Exception, match="the shapes do not fit together"):
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def test_a_matrix_that_may_change_is_left_to_the_runtime() -> None:
+    assert with_native_products(branch_graph(), pack=True) is not None
+    assert with_native_products(branch_graph(shared=True), pack=True) is None, "it cannot move: it has another use"
+    assert with_native_products(branch_graph(replaceable=True), pack=True) is None
+    model = onnx.load_from_string(graph_of(*made_up(1, 16, 4)))
+    model.graph.input.append(helper.make_tensor_value_info("scales", onnx.TensorProto.FLOAT, [16, 4]))
+    assert with_native_products(model.SerializeToString(), pack=True) is None
+    assert with_native_products(branch_graph(wrong=True), pack=True) is None
+
+
+def test_products_of_another_domain_stay() -> None:
+    model = onnx.load_from_string(graph_of(*made_up(1, 16, 4)))
+    model.graph.node[0].domain = "stranger"
+    assert with_native_products(model.SerializeToString(), pack=True) is None
+
+
+def test_what_is_no_number_stays_none(library: Path) -> None:
+    """In rows: rounding to 8 bits makes no noise of it. Amounts too small for a scale count as zeros."""
+    weights, scales = made_up(1, 40, 2)
+    for pack in (True, False):
+        session = session_of(library, graph_of(weights, scales), pack=pack)
+        for count in (1, 3, 20):
+            rows = np.ones((count, 64), np.float32)
+            clean = product(session, rows)
+            for odd in (np.nan, np.inf, -np.inf):
+                rows[count // 2, 40] = odd
+                result = product(session, rows)
+                assert np.isnan(result[count // 2]).all()
+                others = np.arange(count) != count // 2
+                np.testing.assert_array_equal(result[others], clean[others])
+            rows[count // 2] = 1e-40
+            assert np.abs(product(session, rows)[count // 2]).max() < 1e-38

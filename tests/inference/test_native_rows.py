@@ -262,3 +262,23 @@ def test_shapes_that_do_not_fit_are_refused(native_library: Path) -> None:
     ):
         with pytest.raises(Exception, match="do not fit together"):
             session.run(None, feeds | {name: wrong})
+
+
+def test_operators_of_other_domains_stay() -> None:
+    for name, domain in (
+        ("RotaryEmbedding", ""),
+        ("SimplifiedLayerNormalization", "stranger"),
+        ("Reshape", "stranger"),
+    ):
+        model = onnx.load_model_from_string(heads_graph(2, 16, turned=True))
+        for node in model.graph.node:
+            if node.op_type == name:
+                node.domain = domain
+        kinds = operators(with_native_rows(model.SerializeToString()) or model.SerializeToString())
+        assert "NormedRotary" not in kinds
+
+
+def test_a_value_that_is_made_twice_is_left_to_the_runtime() -> None:
+    model = onnx.load_model_from_string(sum_graph(16))
+    model.graph.node.append(model.graph.node[0])
+    assert with_native_rows(model.SerializeToString()) is None

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.messages import Image, Part, Role, Text, Thought, Tool, ToolCall, ToolResult, Turn
-from inference.template_messages import declarations_of, messages_of
+from inference.chat_template import ChatTemplate
+from inference.messages import Audio, Image, Part, Role, Text, Thought, Tool, ToolCall, ToolResult, Turn, Video
+from inference.template_messages import declarations_of, media_of, messages_of
 from inference.tool_schema import MAX_DEPTH
+
+ROOT = Path(__file__).parents[2]
+DEMO_TEMPLATE = ROOT / "resources" / "demo_model" / "chat_template.jinja"
+SHARED = Path(os.environ.get("LARIMAR_SHARED", ROOT.parent / "shared"))
+SHARED_TEMPLATES = sorted((SHARED / "data" / "templates").glob("*.jinja"))
 
 HI = Turn.of("user", "Hi")
 
@@ -185,3 +194,40 @@ class TestDeclarations:
         for _ in range(500):
             schema = {"type": "array", "items": schema}
         assert str(self.property(schema)).count("array") <= MAX_DEPTH
+
+
+class TestResultsStandUnderTheirCalls:
+    """Whatever order they come in: tools that run side by side end in any."""
+
+    CALLS = Turn("assistant", (ToolCall("w", {"city": "Oslo"}, "c1"), ToolCall("w", {"city": "Rome"}, "c2")))
+
+    @pytest.mark.parametrize("template", [DEMO_TEMPLATE, *SHARED_TEMPLATES], ids=lambda path: path.stem)
+    @pytest.mark.parametrize("values", [("3 C in Oslo", "20 C in Rome"), ({"t": "Oslo"}, {"t": "Rome"})])
+    def test_in_the_prompt(self, template: Path, values: tuple[Any, Any]) -> None:
+        oslo, rome = ToolResult("w", values[0], "c1"), ToolResult("w", values[1], "c2")
+        for results in ([Turn("tool", (rome, oslo))], [Turn("tool", (rome,)), Turn("tool", (oslo,))]):
+            written = ChatTemplate(template.read_text(encoding="utf-8")).render([HI, self.CALLS, *results]).text
+            behind = written.rpartition("<tool_call|>")[2]
+            assert 0 < behind.index("Oslo") < behind.index("Rome")
+
+    def test_a_result_without_an_id_takes_no_call_that_another_is_meant_for(self) -> None:
+        results = (ToolResult("w", "any"), ToolResult("w", "Oslo", "c1"))
+        messages = messages_of([HI, self.CALLS, Turn("tool", results)])
+        assert [message["content"] for message in messages[2:]] == ["Oslo", "any"]
+
+    @pytest.mark.parametrize("template", [DEMO_TEMPLATE, *SHARED_TEMPLATES], ids=lambda path: path.stem)
+    def test_their_media_go_with_them(self, template: Path) -> None:
+        rome, oslo, own = Image(b"rome"), Audio(b"oslo"), Image(b"own")
+        results = (ToolResult("w", "Rome", "c2"), rome, ToolResult("w", "Oslo", "c1"), oslo, ToolResult("?", "x"), own)
+        said = Turn("assistant", (*self.CALLS.parts, Text("see"), Image(b"said")))
+        turns = [HI, said, Turn("tool", results), Turn("user", (Video(b"last"),))]
+        assert media_of(turns) == [oslo, rome, Image(b"said"), Video(b"last")]
+        written = ChatTemplate(template.read_text(encoding="utf-8")).render(turns).text
+        assert re.findall(r"<\|(image|audio|video)\|>", written) == ["audio", "image", "image", "video"]
+        assert written.index("Oslo") < written.index("<|audio|>") < written.index("<|image|>") < written.index("see")
+
+    @given(st.lists(turns, max_size=6))
+    def test_media_are_as_many_and_in_the_order_of_their_places(self, conversation: list[Turn]) -> None:
+        conversation = [turn for turn in conversation if turn.role != "system"]  # templates write only their text
+        places = ChatTemplate(DEMO_TEMPLATE.read_text(encoding="utf-8")).render(conversation).text.count("<|image|>")
+        assert len(media_of(conversation)) == places

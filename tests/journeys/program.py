@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -19,13 +20,20 @@ DEADLINE_SECONDS = 120.0
 class Program:
     """A running ``main.py``; ended with the ``with`` block."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str], before: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str],
+        before: Sequence[str] = (),
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
         self._process = subprocess.Popen(
             [*before, sys.executable, str(ROOT / "main.py"), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            preexec_fn=prepare,
         )
         self._said = ""
         self._read_to = 0
@@ -41,6 +49,24 @@ class Program:
         self._process.wait()
         assert self._process.stderr is not None
         self._process.stderr.close()
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        """What has come in on standard error so far."""
+        return self._said
+
+    def interrupt(self) -> None:
+        """Press Ctrl+C."""
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self._process.kill()
 
     def wait_for(self, words: str) -> None:
         """Return when ``words`` stand on standard error, after what was waited for before; fail when it ends first."""

@@ -19,10 +19,10 @@ from inference.media import video as video_module
 from inference.media.video import (
     VideoFrame,
     frames_features,
+    placed,
     probe_video,
     sample_indices,
     sampled_frames,
-    upright,
     video_features,
 )
 
@@ -139,11 +139,48 @@ def test_videos_of_a_telephone_held_upright(matrix: tuple[int, ...], turned: int
     np.testing.assert_array_equal(made, np.rot90(plain, turned // 90))
 
 
-def test_odd_angles_are_left_alone() -> None:
-    pixels = noise(4, 6)
-    assert upright(pixels, 45) is pixels
-    assert upright(pixels, -360) is pixels
-    assert upright(pixels, 270).shape == (6, 4, 3)
+ONE = 1 << 16
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "c", "d", "shown"),
+    [
+        (1, 0, 0, 1, ["12", "34"]),
+        (-1, 0, 0, 1, ["21", "43"]),  # a selfie camera: mirrored left to right
+        (1, 0, 0, -1, ["34", "12"]),
+        (-1, 0, 0, -1, ["43", "21"]),
+        (0, 1, -1, 0, ["31", "42"]),
+        (0, -1, 1, 0, ["24", "13"]),
+        (0, 1, 1, 0, ["13", "24"]),
+        (0, -1, -1, 0, ["42", "31"]),
+        (0.7, 0.7, -0.7, 0.7, ["12", "34"]),  # odd angles, and what is no matrix, are left alone
+        (0, 0, 0, 0, ["12", "34"]),
+    ],
+)
+def test_turned_and_mirrored_frames(a: float, b: float, c: float, d: float, shown: list[str]) -> None:
+    """Each pixel lands where the matrix puts it; (p, q) goes to (a·p + c·q, b·p + d·q), up to a shift."""
+    pixels = np.array([[[1] * 3, [2] * 3], [[3] * 3, [4] * 3]], np.uint8)
+    matrix = np.array([a * ONE, b * ONE, 0, c * ONE, d * ONE, 0, 0, 0, 1 << 30], np.int32)
+    made = placed(pixels, matrix)
+    assert ["".join(str(int(pixel[0])) for pixel in row) for row in made] == shown
+
+
+def test_pictures_that_begin_after_the_sound_have_later_times(tmp_path: Path) -> None:
+    file = tmp_path / "a.mkv"
+    with av.open(str(file), "w") as container:
+        sound = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        pictures = container.add_stream("ffv1", rate=1)
+        pictures.width, pictures.height, pictures.pix_fmt = 32, 32, "yuv444p"
+        for second in range(6):
+            block = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.int16), format="s16", layout="mono")
+            block.sample_rate, block.pts, block.time_base = 16_000, second * 16_000, Fraction(1, 16_000)
+            container.mux(sound.encode(block))
+            if second >= 3:
+                frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+                frame.pts, frame.time_base = second, Fraction(1)
+                container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+    assert next(sampled_frames(file)).time == pytest.approx(3.0)
 
 
 def test_varying_frame_rates_show_what_was_on_display(tmp_path: Path) -> None:
