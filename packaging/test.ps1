@@ -5,6 +5,8 @@
 $python = Initialize-Environment -Folder '.venv-test' -Extras @('export', 'test')
 Set-Location $root
 $failed = $false
+# Where Node.js is, folders of ours are run in transformers.js as well; without it these tests skip.
+if ($args.Count -eq 0) { & $python tests\transformers_js\install.py }
 if ($args.Count -eq 0) {
     & $python -m ruff check .
     if ($LASTEXITCODE -ne 0) { $failed = $true }

@@ -10,6 +10,10 @@ prepare_environment "${LARIMAR_VENV:-$root/.venv-test}" export,test \
 cd "$root"
 python=$venv/bin/python
 failed=
+# Where Node.js is, folders of ours are run in transformers.js as well; without it these tests skip.
+case "$*" in
+    "" | *transformers_js*) "$python" tests/transformers_js/install.py || say "Going on without transformers.js." ;;
+esac
 
 check() {
     printf '== %s\n' "$*"

@@ -11,7 +11,8 @@ from typing import Any
 import onnx
 
 from inference.errors import DiskSpaceError, ModelFolderError, UnsupportedModelError
-from inference.export.checkpoint import read_text_config
+from inference.export.checkpoint import building_of, read_text_config
+from inference.export.config_bounds import check_config
 from inference.export.convert import (
     SUFFIXES,
     Progress,
@@ -27,7 +28,7 @@ from inference.export.drafter_checkpoint import open_drafter
 from inference.export.families import FAMILIES
 from inference.export.graph_files import Reporter
 from inference.export.half_precision import to_half_precision
-from inference.export.portable import to_standard_operators
+from inference.export.portable import to_standard_operators, write_odd_attention_out
 from inference.model_folder import ModelFolder
 
 
@@ -56,6 +57,7 @@ def add_drafter(drafter: Path, folder: Path, progress: Progress | None = None) -
     if out.exists():
         raise ModelFolderError(f"The model folder {folder} has a drafter already. To replace it, remove {out} first.")
     family = FAMILIES[target.config["model_type"]]
+    check_config(target.config, folder / "config.json")
     source = open_drafter(drafter, read_text_config(target.config, family))
     precision = next((name for name, suffix in SUFFIXES.items() if suffix == target.suffix), None)
     cache_type = _cache_type(target.graph("decoder_model_merged"))
@@ -64,11 +66,14 @@ def add_drafter(drafter: Path, folder: Path, progress: Progress | None = None) -
             f"The model in {folder} keeps its keys and values in a form that a drafter cannot read. Convert the model "
             "and its drafter together."
         )
-    builder = build_drafter(source, drafter_plan(source, precision), lambda done: report("Tracing drafter", done))
+    with building_of(drafter):
+        builder = build_drafter(source, drafter_plan(source, precision), lambda done: report("Tracing drafter", done))
     if cache_type == onnx.TensorProto.FLOAT16:
         to_half_precision(builder)
     if target.record.get("operators") == operators(portable=True):
         to_standard_operators(builder)
+    else:
+        write_odd_attention_out(builder)
     check_room(target.path, weight_bytes(builder))
     staging: Path | None = None
     try:

@@ -15,6 +15,7 @@ from inference import processor
 from inference.bench_peers import PeerError
 from inference.export.check_media import reference_encoder
 from inference.export.checkpoint import Checkpoint
+from inference.export.families import CACHE_ARGUMENT
 
 _FASTEST = {"vision_encoder": "sdpa", "audio_encoder": "eager"}
 """transformers' quickest attention for each encoder; the one for sound knows no other."""
@@ -61,9 +62,8 @@ class Transformers:
             started = time.perf_counter()
             for _ in range(tokens):
                 token = done.logits[:, -1:].argmax(-1)
-                done = self._model(
-                    input_ids=token, past_key_values=done.past_key_values, use_cache=True, logits_to_keep=1
-                )
+                cache = {CACHE_ARGUMENT: done[CACHE_ARGUMENT]}
+                done = self._model(input_ids=token, use_cache=True, logits_to_keep=1, **cache)
         return (time.perf_counter() - started) / tokens
 
     def _prompt(self, tokens: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.export.check import CheckContext, Row, decoder_outputs, difference, make_rest, prompt
+from inference.export.check import CheckContext, Row, decoder_outputs, make_rest, prompt
 from inference.export.drafter import DRAFTER, drafter_plan
 from inference.export.drafter_checkpoint import DrafterCheckpoint
 from inference.export.reference_fixes import kv_sharing_fixed
@@ -27,7 +27,8 @@ def probe_drafter(context: CheckContext, source: DrafterCheckpoint) -> Iterator[
         source: the drafter's checkpoint.
     """
     config, plan = source.text_config, drafter_plan(source, context.plan.precision)
-    if 4 * sum(int(np.prod(source.shape(name))) for name in source.names()) > context.memory:
+    size = 4 * sum(int(np.prod(source.shape(name))) for name in source.names())
+    if size > context.memory:
         return
     context.report("Checking the drafter", 0.0)
     ids = prompt(context)
@@ -46,34 +47,37 @@ def probe_drafter(context: CheckContext, source: DrafterCheckpoint) -> Iterator[
 
     context.report("Checking the drafter", 0.3)
     reference = _reference(source, plan)
+    inputs_of_guesses: list[NDArray[np.float32]] = []
     session, embedder = context.session(DRAFTER), context.session("embed_tokens")
-    ours, theirs = [], []
-    for _ in range(_GUESSES):
-        embedding = embedder.run(["inputs_embeds"], {"input_ids": np.array([[token]])})[0]
-        inputs = np.concatenate([embedding, state], -1).astype(np.float32)
-        logits = _run(session, inputs, len(ids), shared)
+
+    def guess(inputs: NDArray[np.float32], dtype: torch.dtype) -> Any:
         with torch.no_grad():
-            expected = reference(
-                inputs_embeds=torch.from_numpy(inputs),
+            return reference.to(dtype)(
+                inputs_embeds=torch.from_numpy(inputs).to(dtype),
                 position_ids=torch.tensor([[len(ids)]]),
                 shared_kv_states={
-                    name: tuple(torch.from_numpy(part.astype(np.float32)) for part in pair)
+                    name: tuple(torch.from_numpy(part.astype(np.float32)).to(dtype) for part in pair)
                     for name, pair in shared.items()
                 },
             )
-        ours.append(logits)
-        theirs.append(expected.logits[0, 0].numpy())
+
+    ours = []
+    for _ in range(_GUESSES):
+        embedding = embedder.run(["inputs_embeds"], {"input_ids": np.array([[token]])})[0]
+        inputs = np.concatenate([embedding, state], -1).astype(np.float32)
+        inputs_of_guesses.append(inputs)
+        ours.append(_run(session, inputs, len(ids), shared))
+        expected = guess(inputs, torch.float32)
         # both go on from the reference, so that one near-tie does not spoil the rest of the comparison
         token, state = int(expected.logits.argmax()), expected.last_hidden_state.numpy()
-    ours_, theirs_ = np.stack(ours), np.stack(theirs)
-    same = int((ours_.argmax(-1) == theirs_.argmax(-1)).sum())
     exact = plan.precision == "fp32"
-    yield Row(
+    yield context.judged(
         f"drafter, {_GUESSES} guesses",
         "transformers" if exact else "transformers, weights rounded alike",
-        difference(ours_, theirs_),
-        f"{same} of {_GUESSES}",
-        context.limit,
+        np.stack(ours),
+        lambda dtype: np.stack([guess(inputs, dtype).logits[0, 0].numpy() for inputs in inputs_of_guesses]),
+        lambda found, wanted: f"{int((found.argmax(-1) == wanted.argmax(-1)).sum())} of {_GUESSES}",
+        size=size,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import Gemma4Config, Gemma4Model
 
 from inference.errors import UnsupportedModelError
-from inference.export.check import CheckContext, Row, difference
+from inference.export.check import CheckContext, Row
 from inference.export.checkpoint import Checkpoint
 from inference.export.families import UNIFIED
 from inference.export.recipes import RECIPES
@@ -42,10 +44,20 @@ def probe_media(context: CheckContext) -> Iterator[Row]:
         context.report("Checking encoders", graphs.index(name) / len(graphs))
         inputs = _image(context) if name == "vision_encoder" else _sound()
         found, *_ = context.session(name).run(None, inputs)  # the audio encoder also gives its state
-        expected = _reference(context, name, inputs)
         limit = _ROUNDED_LIMIT if context.plan.precision in ("q4", "q8") else context.limit
         label = "image" if name == "vision_encoder" else "sound"
-        yield Row(f"{label}, {len(found)} soft tokens", "transformers", difference(found, expected), "", limit)
+        yield context.judged(
+            f"{label}, {len(found)} soft tokens",
+            "transformers",
+            found,
+            partial(_reference, context, name, inputs),
+            limit=limit,
+            size=4 * sum(prod(context.source.shape(each)) for each in context.source.names() if _is_part(each, name)),
+        )
+
+
+def _is_part(tensor: str, graph: str) -> bool:
+    return tensor.removeprefix("model.").startswith(_PARTS[graph])
 
 
 def _image(context: CheckContext) -> dict[str, NDArray[Any]]:
@@ -69,24 +81,28 @@ def _sound() -> dict[str, NDArray[Any]]:
     return {"input_features": features, "input_features_mask": np.ones((1, _FRAMES), np.bool_)}
 
 
-def _reference(context: CheckContext, name: str, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+def _reference(context: CheckContext, name: str, inputs: dict[str, NDArray[Any]], dtype: torch.dtype) -> NDArray[Any]:
     """Return transformers' soft tokens, [n, H]."""
-    encode = reference_encoder(context.source, name)
+    encode = reference_encoder(context.source, name, dtype=dtype)
+    tensors = (torch.from_numpy(value) for value in inputs.values())
     with torch.no_grad():
-        tokens = encode(*(torch.from_numpy(value) for value in inputs.values()))
+        tokens = encode(*(each.to(dtype) if each.is_floating_point() else each for each in tensors))
     if isinstance(tokens, (tuple, list)):
         tokens = torch.cat([each.reshape(-1, each.shape[-1]) for each in tokens])
-    result: NDArray[np.float32] = tokens.reshape(-1, tokens.shape[-1]).numpy()
+    result: NDArray[Any] = tokens.reshape(-1, tokens.shape[-1]).numpy()
     return result
 
 
-def reference_encoder(source: Checkpoint, name: str, attention: str = "eager") -> Callable[..., Any]:
-    """Return transformers' encoder in float32: its whole model but for the language model, which shrinks.
+def reference_encoder(
+    source: Checkpoint, name: str, attention: str = "eager", dtype: torch.dtype = torch.float32
+) -> Callable[..., Any]:
+    """Return transformers' encoder: its whole model but for the language model, which shrinks.
 
     Args:
         source: the checkpoint.
         name: "vision_encoder" or "audio_encoder".
         attention: transformers' implementation of it.
+        dtype: of the weights.
 
     Returns:
         What makes soft tokens of the graph's inputs, as tensors and in the graph's order.
@@ -125,5 +141,6 @@ def reference_encoder(source: Checkpoint, name: str, attention: str = "eager") -
         if each.startswith(_PARTS[name])
     }
     model.load_state_dict(state, strict=False)
+    model.to(dtype)
     encode = model.get_image_features if name == "vision_encoder" else model.get_audio_features
     return lambda *tensors: encode(*tensors, return_dict=True).pooler_output

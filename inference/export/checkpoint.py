@@ -6,9 +6,10 @@ kernel likes, and conversion promises a bound that grows with the largest tensor
 
 from __future__ import annotations
 
-import json
-import struct
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,32 +17,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import CheckpointError, UnsupportedModelError
+from inference.errors import CheckpointError, LarimarError, UnsupportedModelError
 from inference.export import qat
+from inference.export.config_bounds import check_config
 from inference.export.families import FAMILIES, Family
 from inference.export.quantize import Bits, QuantizedMatrix, dequantize_blockwise
+from inference.export.safetensors_files import (
+    FLOAT_DTYPES,
+    STORED_DTYPES,
+    TensorRecord,
+    index_tensors,
+    read_object,
+)
+from inference.foreign_names import display_name
 
 if TYPE_CHECKING:
     from transformers import Gemma4TextConfig
-
-_FLOAT_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-"""Stored form of each safetensors dtype that can hold weights; bfloat16 is the upper half of a float32."""
-
-STORED_DTYPES = {**_FLOAT_DTYPES, "I32": "<i4", "I64": "<i8"}
-"""Those, and the integers of packed weights."""
-
-_MAX_HEADER_BYTES = 100_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class TensorRecord:
-    """Where a tensor lies: file, byte range, shape and safetensors dtype."""
-
-    file: Path
-    offset: int
-    nbytes: int
-    shape: tuple[int, ...]
-    dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +41,22 @@ class PackedRecord:
 
     packed: TensorRecord
     scales: TensorRecord
-    shape: tuple[int, int]
-    bits: Bits
-    block_size: int
+    form: qat.PackedForm
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the matrix."""
+        return self.form.shape
+
+    @property
+    def bits(self) -> Bits:
+        """Of a value."""
+        return self.form.bits
+
+    @property
+    def block_size(self) -> int:
+        """Columns that share a scale in the graph."""
+        return self.form.block_size
 
 
 class Checkpoint:
@@ -72,23 +76,37 @@ class Checkpoint:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # Path.is_dir raises for folders that may not be looked at
             raise CheckpointError(f"There is no folder {folder}. Give the folder that holds config.json.")
-        self.raw_config = _read_json(folder / "config.json")
+        self.raw_config = read_object(folder / "config.json")
         model_type = self.raw_config.get("model_type")
-        if model_type not in self.families:
+        if not isinstance(model_type, str) or model_type not in self.families:
             raise UnsupportedModelError(
-                f"The checkpoint in {folder} is of the type “{model_type}”; {self.wanted} ({', '.join(self.families)})."
+                f"The checkpoint in {folder} is of the type “{display_name(str(model_type))}”; {self.wanted} "
+                f"({', '.join(self.families)})."
             )
         self.family = self.families[model_type]
+        check_config(self.raw_config, folder / "config.json")
         self.text_config = read_text_config(self.raw_config, self.family)
         qat.check_quantization_config(self.raw_config)
-        self._tensors = _index_tensors(folder)
+        self._tensors = index_tensors(folder)
         self._packed = self._find_packed()
         self.text_prefix = self._find_text_prefix()
+        self._check_extent()
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors or name in self._packed
+
+    @property
+    def files(self) -> list[Path]:
+        """The safetensors files that hold its tensors."""
+        return sorted({record.file for record in self._tensors.values()})
+
+    @property
+    def name(self) -> str:
+        """What the checkpoint calls itself, or its folder is called."""
+        given = self.raw_config.get("_name_or_path")
+        return display_name(given if isinstance(given, str) else "") or self.folder.resolve().name
 
     @property
     def is_packed(self) -> bool:
@@ -104,8 +122,7 @@ class Checkpoint:
     @property
     def trained_for_q4_0(self) -> bool:
         """Whether the weights were trained to be rounded as GGUF's Q4_0 does; only the name of the checkpoint says."""
-        names = (self.folder.resolve().name, str(self.raw_config.get("_name_or_path") or ""))
-        return any("q4_0" in name.lower() for name in names)
+        return any("q4_0" in name.lower() for name in (self.folder.resolve().name, self.name))
 
     @property
     def media_tokens(self) -> tuple[int, ...]:
@@ -115,7 +132,7 @@ class Checkpoint:
 
     def names(self) -> list[str]:
         """Return the names of all weights; a packed matrix counts as its ``weight``."""
-        return [*(name for name, record in self._tensors.items() if record.dtype in _FLOAT_DTYPES), *self._packed]
+        return [*(name for name, record in self._tensors.items() if record.dtype in FLOAT_DTYPES), *self._packed]
 
     def packed(self, name: str) -> PackedRecord | None:
         """Return where the integers of the matrix ``name`` (“….weight”) lie; ``None`` if it is not packed."""
@@ -151,7 +168,7 @@ class Checkpoint:
             CheckpointError: the checkpoint has no such tensor, or one of integers.
         """
         record = self.record(name)
-        if record.dtype not in _FLOAT_DTYPES:
+        if record.dtype not in FLOAT_DTYPES:
             raise CheckpointError(
                 f"The tensor “{name}” has the dtype {record.dtype}; weights must be float32, float16 or bfloat16."
             )
@@ -192,7 +209,8 @@ class Checkpoint:
         packed = self._packed[name]
         words = self._read_rows(packed.packed, rows)
         scales = _as_float32(self._read_rows(packed.scales, rows), packed.scales.dtype)
-        return qat.repack_compressed_tensors(words, scales, packed.shape[1])
+        form = packed.form
+        return qat.repack_compressed_tensors(words, scales, form.shape[1], form.block_size, form.group_size, form.bits)
 
     def _read_rows(self, record: TensorRecord, rows: slice) -> NDArray[Any]:
         shape = record.shape
@@ -216,35 +234,31 @@ class Checkpoint:
             if not name.endswith(f".{qat.PACKED}"):
                 continue
             module = name.removesuffix(f".{qat.PACKED}")
-            packed, scales, shape = (self.record(f"{module}.{part}") for part in (qat.PACKED, qat.SCALE, qat.SHAPE))
+            packed, scales = (self.record(f"{module}.{part}") for part in (qat.PACKED, qat.SCALE))
             if f"{module}.weight_g_idx" in self._tensors or f"{module}.weight_zero_point" in self._tensors:
                 raise UnsupportedModelError(
                     f"The weights of “{module}” are quantised with reordered columns or zero points, which Larimar "
                     "cannot read. Choose the checkpoint whose name ends in w4a16-ct, or one that is not quantised."
                 )
-            try:
-                rows, columns = (int(size) for size in self._read_rows(shape, slice(None)))
-                block_size = columns // scales.shape[1]
-                bits = packed.shape[1] * 32 // columns
-                sound = (
-                    packed.dtype == "I32"
-                    and scales.dtype in _FLOAT_DTYPES
-                    and packed.shape[0] == scales.shape[0] == rows
-                    and packed.shape[1] * 32 == columns * bits
-                    and scales.shape[1] * block_size == columns
-                    and bits in (4, 8)
-                    and block_size in (16, 32, 64, 128, 256)
-                )
-            except (ValueError, IndexError, ZeroDivisionError):
-                sound = False
-            if not sound:
+            form = None
+            if packed.dtype == "I32" and scales.dtype in FLOAT_DTYPES:
+                form = qat.packed_form(self.raw_config, packed.shape, scales.shape, self._given_shape(module))
+            if form is None:
                 raise CheckpointError(
                     f"The packed weights of “{module}” do not fit together: {qat.PACKED} {list(packed.shape)} "
                     f"{packed.dtype}, {qat.SCALE} {list(scales.shape)} {scales.dtype}. Download the checkpoint again."
                 )
-            width: Bits = 4 if bits == 4 else 8
-            found[f"{module}.weight"] = PackedRecord(packed, scales, (rows, columns), width, block_size)
+            found[f"{module}.weight"] = PackedRecord(packed, scales, form)
         return found
+
+    def _given_shape(self, module: str) -> tuple[int, ...] | None:
+        """Return the shape that the checkpoint gives a packed matrix; ``None`` where it gives none, empty: nonsense."""
+        record = self._tensors.get(f"{module}.{qat.SHAPE}")
+        if record is None:
+            return None
+        if record.dtype not in ("I32", "I64") or record.shape != (2,):
+            return ()
+        return tuple(int(size) for size in self._read_rows(record, slice(None)))
 
     def _find_text_prefix(self) -> str:
         """Return what precedes ``embed_tokens.weight``: it differs between the text model and the multimodal one."""
@@ -255,6 +269,21 @@ class Checkpoint:
             f"The checkpoint in {self.folder} has no token embedding (embed_tokens.weight): it is incomplete."
         )
 
+    def _check_extent(self) -> None:
+        """Check that the configuration's vocabulary and layers are those of the files, before graphs are made of it.
+
+        Raises:
+            CheckpointError: they are not.
+        """
+        config, table = self.text_config, f"{self.text_prefix}embed_tokens.weight"
+        expected = (config.vocab_size, config.hidden_size)
+        if self.shape(table) != expected:
+            raise CheckpointError(
+                f"The tensor “{table}” has the shape {list(self.shape(table))}, but the configuration asks for "
+                f"{list(expected)}: the files of this checkpoint do not belong together."
+            )
+        self.shape(f"{self.text_prefix}layers.{config.num_hidden_layers - 1}.input_layernorm.weight")
+
 
 def _as_float32(stored: NDArray[Any], dtype: str) -> NDArray[np.float32]:
     if dtype != "BF16":
@@ -264,85 +293,68 @@ def _as_float32(stored: NDArray[Any], dtype: str) -> NDArray[np.float32]:
     return wide.view(np.float32)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing. Give the folder that holds the whole checkpoint.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: it is damaged. Download it again.") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} cannot be read: it is damaged. Download it again.")
-    return content
-
-
 def read_text_config(raw: dict[str, Any], family: Family) -> Gemma4TextConfig:
     """Return the text configuration in a ``config.json``.
+
+    Args:
+        raw: its content, of which :func:`inference.export.config_bounds.check_config` has seen the numbers.
+        family: the branch of Gemma 4.
 
     Raises:
         UnsupportedModelError: it is not a valid one.
     """
     text_only = raw["model_type"] == family.text_model_type
     source: dict[str, Any] = raw if text_only else raw.get("text_config") or {}
+    return made_of(family.text_config, source)
+
+
+@contextmanager
+def building_of(folder: Path) -> Iterator[None]:
+    """Within the block, what transformers' and torch's code makes of a strange configuration becomes a sentence.
+
+    Raises:
+        UnsupportedModelError: something went wrong that nobody has foreseen.
+    """
     try:
-        return family.text_config(**{key: value for key, value in source.items() if key != "model_type"})
+        yield
+    except (LarimarError, MemoryError):
+        raise
     except Exception as error:
-        raise UnsupportedModelError(f"The checkpoint's configuration is not a valid Gemma 4 one: {error}") from error
+        raise UnsupportedModelError(
+            f"No model can be made of the checkpoint in {folder} ({type(error).__name__}: "
+            f"{display_name(str(error), 300)}). If transformers can open it, please report this."
+        ) from error
 
 
-def _index_tensors(folder: Path) -> dict[str, TensorRecord]:
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        weight_map = _read_json(index).get("weight_map", {})
-        names = sorted(set(weight_map.values()))
-        if missing := [name for name in names if not (folder / name).exists()]:
-            raise CheckpointError(
-                f"The checkpoint in {folder} is incomplete: {', '.join(missing)} is missing. Download it again."
-            )
-        files = [folder / name for name in names]
-    else:
-        weight_map = None
-        files = sorted(folder.glob("*.safetensors"))
-        if not files:
-            raise CheckpointError(f"There are no safetensors files in {folder}: nothing to convert.")
-    tensors: dict[str, TensorRecord] = {}
-    for file in files:
-        tensors.update(_read_header(file))
-    if weight_map and (absent := sorted(set(weight_map) - set(tensors))):
-        raise CheckpointError(
-            f"{folder / weight_map[absent[0]]} lacks {len(absent)} tensors that the index promises, “{absent[0]}” "
-            "first: it is damaged. Download it again."
-        )
-    return tensors
+_BESIDE_FIELDS = frozenset({"global_head_dim", "num_global_key_value_heads", "per_layer_config"})
+"""What a text configuration takes beside its fields."""
 
 
-def _read_header(file: Path) -> dict[str, TensorRecord]:
-    """Parse the header of a safetensors file and check that the file is as long as it says."""
-    damaged = CheckpointError(f"{file} is damaged or was cut off. Download it again.")
+def _settable(config_class: Any) -> set[str]:
+    """Return the names of a configuration's fields, and of its properties that can be set."""
+    properties = {
+        name
+        for name in dir(config_class)
+        if isinstance(found := getattr(config_class, name, None), property) and found.fset is not None
+    }
+    return {field.name for field in fields(config_class)} | properties
+
+
+def made_of(config_class: Any, content: dict[str, Any]) -> Any:
+    """Return transformers' configuration of what a ``config.json`` says.
+
+    Only what a class knows goes in: it makes attributes of all else, whatever they are called.
+
+    Raises:
+        UnsupportedModelError: it is not a valid one.
+    """
+    import transformers
+
+    known = (_settable(config_class) - _settable(transformers.PretrainedConfig)) | _BESIDE_FIELDS
     try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            prefix = stream.read(8)
-            if len(prefix) < 8:
-                raise damaged
-            (length,) = struct.unpack("<Q", prefix)
-            if length > min(size, _MAX_HEADER_BYTES):
-                raise damaged
-            header = json.loads(stream.read(length))
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror}.") from error
-    except ValueError:
-        raise damaged from None
-    base = 8 + length
-    records: dict[str, TensorRecord] = {}
-    try:
-        for name, entry in header.items():
-            if name == "__metadata__":
-                continue
-            start, end = entry["data_offsets"]
-            if base + end > size:
-                raise damaged
-            records[name] = TensorRecord(file, base + start, end - start, tuple(entry["shape"]), entry["dtype"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise damaged from None
-    return records
+        return config_class(**{key: value for key, value in content.items() if key in known})
+    except Exception as error:
+        raise UnsupportedModelError(
+            f"The checkpoint's configuration is not a valid Gemma 4 one ({display_name(str(error), 300)}). Download it "
+            "again, or choose another checkpoint."
+        ) from error

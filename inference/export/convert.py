@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import json
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from inference.cancellation import CancelToken
-from inference.errors import CheckpointError, DiskSpaceError, UnsupportedModelError
-from inference.export.checkpoint import Checkpoint
+from inference.errors import (
+    CheckpointError,
+    DiskSpaceError,
+    ForeignFileError,
+    OutOfMemoryError,
+    UnsupportedModelError,
+)
+from inference.export.checkpoint import Checkpoint, building_of
 from inference.export.drafter import DRAFTER, build_drafter, drafter_plan
-from inference.export.drafter_checkpoint import DrafterCheckpoint, open_drafter
+from inference.export.drafter_checkpoint import DrafterCheckpoint, cache_shapes, open_drafter
 from inference.export.graph_files import (
     ConversionCancelled,
     Progress,
@@ -25,12 +30,15 @@ from inference.export.graph_files import (
     write_json,
 )
 from inference.export.half_precision import to_half_precision
-from inference.export.portable import to_standard_operators
+from inference.export.portable import HEAD_MULTIPLE, to_standard_operators, write_odd_attention_out
+from inference.export.processor_files import processor_files
 from inference.export.quantize import BLOCK_SIZE
 from inference.export.recipes import RECIPES, GraphRecipe
+from inference.export.safetensors_files import read_object
 from inference.export.staging import Staging, conversion_key
 from inference.export.stitching import GraphBuilder
 from inference.export.weights import PRECISIONS, HeadPrecision, Precision, WeightPlan
+from inference.foreign_files import read_bytes
 from inference.version import __version__
 
 __all__ = [
@@ -61,9 +69,9 @@ _COPIED_FILES = (
     "tokenizer_config.json",
     "chat_template.jinja",
     "generation_config.json",
-    "processor_config.json",
-    "preprocessor_config.json",
 )
+_MOST_COPIED = 256 << 20
+"""Bytes of a file that is copied as it is; the largest tokenizer has 32 MB."""
 _HASH_PIECE = 1 << 24
 
 
@@ -121,9 +129,12 @@ def convert_checkpoint(
         )
     _check_out(out)
     source = Checkpoint(checkpoint)
-    for name in _REQUIRED_FILES:
-        if not (checkpoint / name).exists():
-            raise CheckpointError(f"{checkpoint / name} is missing. Give the folder that holds the whole checkpoint.")
+    copied = {name: content for name in _COPIED_FILES if (content := _copied(checkpoint / name)) is not None}
+    if precision in _HALF and (odd := _odd_head(source)):
+        raise UnsupportedModelError(
+            f"The heads of this model have {odd} numbers, and in float16 there is no attention for heads whose size is "
+            f"no multiple of {HEAD_MULTIPLE}. Choose --precision q4, q8 or fp32."
+        )
     assistant = None if drafter is None else open_drafter(drafter, source.text_config)
 
     builds: dict[str, Callable[[], GraphBuilder]] = {
@@ -139,14 +150,15 @@ def convert_checkpoint(
         options["lm_head"] = lm_head
     kept = {**options, "portable": portable}
     keys = [conversion_key(folder, kept) for folder in (checkpoint, drafter) if folder is not None]
-    staging = Staging(out, " ".join(keys), fresh)
+    staging = _staging(out, " ".join(keys), fresh)
     try:
         files = _write_graphs(builds, staging, precision, portable, report)
         report("Hashing the checkpoint", 0.0)
         record = {**_record(source, options, builds, assistant, report), "operators": operators(portable)}
-        for name in _COPIED_FILES:
-            if (checkpoint / name).exists():
-                shutil.copyfile(checkpoint / name, staging.path / name)
+        for name, content in copied.items():
+            (staging.path / name).write_bytes(content)
+        for name, settings in processor_files(source, builds).items():
+            write_json(staging.path / name, settings)
         write_json(staging.path / "config.json", _config(source.raw_config, files, staging.graphs, precision))
         write_json(staging.path / "larimar.json", record)
         staging.publish()
@@ -155,9 +167,15 @@ def convert_checkpoint(
         raise
     except BaseException as error:
         staging.drop()
-        if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise DiskSpaceError(
                 f"The disk of {out.parent} is full. Nothing was written; make room and try again."
+            ) from error
+        if isinstance(error, OSError):
+            raise _unwritable(out, error) from error
+        if isinstance(error, MemoryError):
+            raise OutOfMemoryError(
+                "There is not enough memory for converting this checkpoint. Close other programs and try again."
             ) from error
         raise
     report("Done", 1.0)
@@ -181,6 +199,8 @@ def _write_graphs(
                 to_half_precision(builders[name])
             if portable:
                 to_standard_operators(builders[name])
+            else:
+                write_odd_attention_out(builders[name])
     sizes = {name: weight_bytes(builder) for name, builder in builders.items()}
     staging.path.parent.mkdir(parents=True, exist_ok=True)
     check_room(staging.path.parent, sum(sizes.values()))
@@ -197,15 +217,63 @@ def _building(
     recipe: GraphRecipe, source: Checkpoint, plan: WeightPlan, report: Reporter
 ) -> Callable[[], GraphBuilder]:
     stage = f"Tracing {recipe.name.replace('_', ' ')}"
-    return lambda: recipe.build(source, plan, lambda done: report(stage, done))
+
+    def build() -> GraphBuilder:
+        with building_of(source.folder):
+            return recipe.build(source, plan, lambda done: report(stage, done))
+
+    return build
 
 
 def _building_drafter(source: DrafterCheckpoint, precision: Precision, report: Reporter) -> Callable[[], GraphBuilder]:
-    return lambda: build_drafter(source, drafter_plan(source, precision), lambda done: report("Tracing drafter", done))
+    def build() -> GraphBuilder:
+        with building_of(source.folder):
+            return build_drafter(source, drafter_plan(source, precision), lambda done: report("Tracing drafter", done))
+
+    return build
+
+
+def _copied(file: Path) -> bytes | None:
+    """Return the content of a file that goes into the folder as it is; ``None`` where there is none.
+
+    Raises:
+        CheckpointError: it is missing and must not be, or is no regular file of a sensible size.
+    """
+    try:
+        return read_bytes(file, _MOST_COPIED)
+    except ForeignFileError as error:
+        if not error.missing or file.is_symlink():
+            raise CheckpointError(f"{error} The checkpoint is damaged. Download it again.") from error
+        if file.name in _REQUIRED_FILES:
+            raise CheckpointError(f"{file} is missing. Give the folder that holds the whole checkpoint.") from error
+        return None
+
+
+def _odd_head(source: Checkpoint) -> int | None:
+    """Return a size of heads that ONNX Runtime's attention does not take, if there is one."""
+    with building_of(source.folder):
+        sizes = [size for _, size in cache_shapes(source.text_config).values()]
+    return next((size for size in sizes if size % HEAD_MULTIPLE), None)
+
+
+def _staging(out: Path, key: str, fresh: bool) -> Staging:
+    try:
+        return Staging(out, key, fresh)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> CheckpointError:
+    where = error.filename or out
+    return CheckpointError(f"{out} cannot be written: {error.strerror or error} ({where}). Choose another folder.")
 
 
 def _check_out(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    try:
+        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    if taken:
         raise CheckpointError(f"{out} exists already. Choose another folder for the converted model, or remove it.")
 
 
@@ -230,7 +298,7 @@ def _record(
 ) -> dict[str, Any]:
     """Return what larimar.json says about where the folder came from."""
     own = source.folder / "larimar.json"
-    carried = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {}
+    carried = read_object(own) if own.exists() else {}
     quantized = options["precision"] not in ("fp16", "fp32")
     return {
         **{key: carried[key] for key in ("name", "demo", "most_image_soft_tokens") if key in carried},
@@ -248,7 +316,7 @@ def _record(
 
 def origin(source: Checkpoint, report: Progress | None = None) -> dict[str, Any]:
     """Return what larimar.json says about a checkpoint: its name and the hashes of its files."""
-    files = sorted(source.folder.glob("*.safetensors"))
+    files = source.files
     total, done = max(1, sum(file.stat().st_size for file in files)), 0
     hashes = {}
     for file in files:
@@ -260,4 +328,4 @@ def origin(source: Checkpoint, report: Progress | None = None) -> dict[str, Any]
                 if report is not None:
                     report("Hashing the checkpoint", done / total)
         hashes[file.name] = digest.hexdigest()
-    return {"name": source.raw_config.get("_name_or_path") or source.folder.resolve().name, "sha256": hashes}
+    return {"name": source.name, "sha256": hashes}

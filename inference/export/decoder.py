@@ -14,7 +14,7 @@ import onnx_ir as ir
 import torch
 
 from inference.export import attention_ops, expert_ops
-from inference.export.families import Family
+from inference.export.families import CACHE_ARGUMENT, Family
 from inference.export.stitching import GraphBuilder
 from inference.export.tracing import Piece, trace
 
@@ -64,7 +64,7 @@ class _Layer(torch.nn.Module):
                 shared_kv_states={self.layer_type: (past_key, past_value)},
                 position_embeddings=(cos, sin),
                 attention_mask=None,
-                past_key_values=_NewStatesOnly(),
+                **{CACHE_ARGUMENT: _NewStatesOnly()},
             )
         return (hidden_states, *(context.present or ()))
 

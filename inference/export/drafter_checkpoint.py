@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -12,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import CheckpointError, UnsupportedModelError
-from inference.export.checkpoint import STORED_DTYPES, Checkpoint, TensorRecord
+from inference.export.checkpoint import Checkpoint
 from inference.export.families import TOWERS, UNIFIED, Family
+from inference.export.safetensors_files import STORED_DTYPES, TensorRecord, read_object
+from inference.foreign_names import display_name
 
 if TYPE_CHECKING:
     from transformers import Gemma4TextConfig
@@ -171,10 +172,10 @@ class DrafterCheckpoint(Checkpoint):
 
     def _number(self, key: str) -> int:
         number = self.raw_config.get(key, _DEFAULTS[key])
-        if not isinstance(number, int):
+        if isinstance(number, bool) or not isinstance(number, int):
             raise UnsupportedModelError(
-                f"The configuration of the drafter in {self.folder} gives “{number}” for {key}, where a whole number "
-                "belongs. Download it again."
+                f"The configuration of the drafter in {self.folder} gives “{display_name(str(number))}” for {key}, "
+                "where a whole number belongs. Download it again."
             )
         return number
 
@@ -201,10 +202,10 @@ class _ClusterRecord(TensorRecord):
 def is_drafter(folder: Path) -> bool:
     """Return whether a folder holds the checkpoint of a drafter."""
     try:
-        model_type = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError):
+        model_type = read_object(folder / "config.json").get("model_type")
+    except CheckpointError:
         return False
-    return model_type in DRAFTER_FAMILIES
+    return isinstance(model_type, str) and model_type in DRAFTER_FAMILIES
 
 
 def open_drafter(folder: Path, target: Gemma4TextConfig) -> DrafterCheckpoint:

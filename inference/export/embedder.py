@@ -80,4 +80,4 @@ def lookup(
     if columns % stored.block_size == 0:
         return rows_found
     padding_starts = builder.integers(columns)
-    return builder.node("Slice", [rows_found, builder.integers(0), padding_starts, builder.integers(2)])
+    return builder.node("Slice", [rows_found, builder.integers(0), padding_starts, builder.integers(-1)])

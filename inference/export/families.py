@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from transformers import (
@@ -13,6 +14,10 @@ from transformers import (
 )
 from transformers.models.gemma4 import modeling_gemma4
 from transformers.models.gemma4_unified import modeling_gemma4_unified
+
+_LAYER_ARGUMENTS = signature(modeling_gemma4.Gemma4TextDecoderLayer.forward).parameters
+CACHE_ARGUMENT = "cache" if "cache" in _LAYER_ARGUMENTS else "past_key_values"
+"""What a layer calls its cache: ``cache`` from transformers 5.24 on."""
 
 
 @dataclass(frozen=True)

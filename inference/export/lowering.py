@@ -1,8 +1,9 @@
 """Writes the operators of the domain ``larimar`` in those of ONNX Runtime.
 
 Attention becomes ``GroupQueryAttention``: with the past and the present bound to one buffer it appends in place. A
-layer that shares a donor's cache passes no keys of its own (length 0) and asks for no present, so that nothing is
-copied.
+layer that shares a donor's cache passes no keys of its own (length 0). Nobody reads its present, but it is named all
+the same: ONNX Runtime before 1.31, which transformers.js still runs on, writes to it and crashes where there is none.
+We open such graphs without it, so that nothing is copied: see :mod:`inference.graphs.attention_nodes`.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class _Lowering:
         flats = [self._flat(states) for states in (query, key, value)]
         heads, kv_heads = _heads(query), _heads(key)
         inputs = [flat.outputs[0] for flat in flats] + [past_key, past_value, last_index, total_length]
-        return [*flats, self._grouped_query_attention(node, inputs, heads, kv_heads, outputs=3)]
+        return [*flats, self._grouped_query_attention(node, inputs, heads, kv_heads)]
 
     def _block_attention(self, node: ir.Node) -> _Lowered:
         query, key, value, past_key, past_value, last_index, total_length, block_ids = node.inputs
@@ -105,7 +106,7 @@ class _Lowering:
         flats = [self._flat(states) for states in (query, key, value)]
         inputs = [flat.outputs[0] for flat in flats] + [past_key, past_value, last_index, total_length]
         heads = _heads(query)
-        causal = self._grouped_query_attention(node, inputs, heads, _heads(key), outputs=3)
+        causal = self._grouped_query_attention(node, inputs, heads, _heads(key))
         nodes = [*flats, causal]
 
         def new(op_type: str, inputs: list[ir.Value], attributes: dict[str, Any] | None = None) -> ir.Value:
@@ -134,18 +135,19 @@ class _Lowering:
 
         return insert
 
-    def _shared_attention(self, node: ir.Node) -> list[ir.Node]:
+    def _shared_attention(self, node: ir.Node) -> _Lowered:
         query, key_cache, value_cache, last_index, total_length = node.inputs
         flat = self._flat(query)
         kv_heads = _heads(key_cache)
         nothing = self._builder.constant(np.zeros((1, 0, kv_heads * int(key_cache.shape[3])), np.float32))
         inputs = [flat.outputs[0], nothing, nothing, key_cache, value_cache, last_index, total_length]
-        return [flat, self._grouped_query_attention(node, inputs, _heads(query), kv_heads, outputs=1)]
+        attention = self._grouped_query_attention(node, inputs, _heads(query), kv_heads)
+        for present, past in zip(attention.outputs[1:], (key_cache, value_cache), strict=True):
+            present.shape, present.type = past.shape, past.type
+        return [flat, attention], attention.outputs[:1]
 
     @staticmethod
-    def _grouped_query_attention(
-        node: ir.Node, inputs: list[ir.Value | None], heads: int, kv_heads: int, outputs: int
-    ) -> ir.Node:
+    def _grouped_query_attention(node: ir.Node, inputs: list[ir.Value | None], heads: int, kv_heads: int) -> ir.Node:
         return ir.node(
             "GroupQueryAttention",
             inputs,
@@ -156,7 +158,7 @@ class _Lowering:
                 "local_window_size": node.attributes["window"].as_int(),
             },
             domain=_MICROSOFT,
-            num_outputs=outputs,
+            num_outputs=3,
         )
 
     def _rotary(self, node: ir.Node) -> list[ir.Node]:

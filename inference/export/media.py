@@ -12,9 +12,8 @@ from transformers import (
     Gemma4VisionConfig,
 )
 
-from inference.errors import UnsupportedModelError
 from inference.export import audio, unified_media, vision
-from inference.export.checkpoint import Checkpoint
+from inference.export.checkpoint import Checkpoint, made_of
 from inference.export.encoder_weights import EncoderWeights
 from inference.export.families import UNIFIED
 from inference.export.lowering import lower
@@ -69,11 +68,7 @@ def _finished(builder: GraphBuilder, plan: WeightPlan, report: Report) -> GraphB
 
 
 def _config(source: Checkpoint, key: str, config_class: Any) -> Any:
-    content = {name: value for name, value in source.raw_config[key].items() if name != "model_type"}
-    try:
-        return config_class(**content)
-    except Exception as error:
-        raise UnsupportedModelError(f"The checkpoint's configuration is not a valid Gemma 4 one: {error}") from error
+    return made_of(config_class, source.raw_config[key])
 
 
 def _has(source: Checkpoint, key: str, tensors: tuple[str, ...]) -> bool:

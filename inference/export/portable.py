@@ -38,6 +38,15 @@ def to_standard_operators(builder: GraphBuilder) -> None:
     _Portable(builder).run()
 
 
+HEAD_MULTIPLE = 8
+"""Sizes of heads that ``GroupQueryAttention`` takes are multiples of it."""
+
+
+def write_odd_attention_out(builder: GraphBuilder) -> None:
+    """Write attention out whose heads ONNX Runtime's own operator does not take, and leave all else as it is."""
+    _Portable(builder).write_odd_attention_out()
+
+
 class _Portable:
     def __init__(self, builder: GraphBuilder) -> None:
         self._builder = builder
@@ -78,6 +87,12 @@ class _Portable:
                 del graph.initializers[name]
         graph.opset_imports.pop(_MICROSOFT, None)
 
+    def write_odd_attention_out(self) -> None:
+        write_out = self._sweeps[0]["GroupQueryAttention"]
+        for node in list(_all_nodes(self._builder.graph)):
+            if node.op_type == "GroupQueryAttention" and int(node.inputs[3].shape[3]) % HEAD_MULTIPLE:
+                self._replace(node, write_out(node))
+
     def _replace(self, node: ir.Node, outputs: Sequence[ir.Value]) -> None:
         nodes = self._write.taken()
         self._replaced += 1
@@ -85,9 +100,12 @@ class _Portable:
             new.name = f"standard.{self._replaced}.{position}"
             for number, value in enumerate(new.outputs):
                 value.name = f"{new.name}.{number}"
-        for value, old in zip(outputs, node.outputs, strict=True):
+        replaced, left_out = node.outputs[: len(outputs)], node.outputs[len(outputs) :]
+        if any(value.uses() or value.is_graph_output() for value in left_out):
+            raise UnsupportedModelError(f"This form of {node.op_type} has no portable form yet.")
+        for value, old in zip(outputs, replaced, strict=True):
             value.name, value.shape, value.type = old.name, old.shape, old.type
-        ir.convenience.replace_nodes_and_values(node.graph, node, [node], nodes, node.outputs, outputs)
+        ir.convenience.replace_nodes_and_values(node.graph, node, [node], nodes, replaced, outputs)
 
     def _rms_norm(self, node: ir.Node) -> list[ir.Value]:
         write = self._write

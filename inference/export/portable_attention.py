@@ -58,7 +58,10 @@ class PortableAttention:
         self._count = 0
 
     def grouped_query(self, node: ir.Node) -> list[ir.Value]:
-        """Write a ``GroupQueryAttention`` out: causal, with a window or without, head groups, one batch at a time."""
+        """Write a ``GroupQueryAttention`` out: causal, with a window or without, head groups, one batch at a time.
+
+        Where it has no keys of its own, its present, which nobody reads, is left out.
+        """
         query, key, value, past_key, past_value, _, total = node.inputs[:7]
         if not _GROUPED_ATTRIBUTES.issuperset(node.attributes) or any(node.inputs[7:]):
             raise UnsupportedModelError("This form of grouped-query attention has no portable form yet.")
@@ -79,7 +82,8 @@ class PortableAttention:
         weights = write("Softmax", [write("Add", [by_head, span.mask])], {"axis": -1})
         regrouped = write("Reshape", [weights, write.integers(0, kv_heads, -1, 0)])
         output = write("Reshape", [write("MatMul", [regrouped, values]), write.integers(0, heads, -1, size)])
-        return [self._flat(output, heads * size), *cache][: len(node.outputs)]
+        flat = self._flat(output, heads * size)
+        return [flat] if _is_empty(key) else [flat, *cache][: len(node.outputs)]
 
     def multi_head(self, node: ir.Node) -> list[ir.Value]:
         """Write a ``MultiHeadAttention`` out: every row sees every row.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Bits = Literal[4, 8]
 
 BLOCK_SIZE = 32
+BLOCK_SIZES = (16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True, slots=True)

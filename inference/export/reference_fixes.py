@@ -7,7 +7,7 @@ and values that others read. Its rule fits E2B and E4B only:
   built at all;
 * targets without KV-shared layers (12B, 26B-A4B, 31B) get no writing layer, so that the drafter is handed nothing.
 
-``tests/export/test_drafter_reference_fixes.py`` fails as soon as transformers does either right by itself.
+transformers 5.24 builds drafters by itself; ``tests/export/test_drafter_reference_fixes.py`` says what does what.
 
 **Pictures in 12B Unified.** The soft tokens of a picture see one another in sliding layers only: so say Google's own
 runtime, ``create_masks_for_vision_model`` of both families, and the other models. The forward pass of the unified

@@ -6,9 +6,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from inference.errors import ForeignFileError
+from inference.foreign_files import check_file
+from inference.foreign_json import read_json_object
 from inference.version import __version__
 
 _STATE = "conversion.json"
@@ -32,9 +36,10 @@ class Staging:
         self._finished: dict[str, dict[str, int]] = {}
         if not fresh:
             self._finished = self._read_finished()
-        if not self._finished:
-            shutil.rmtree(self.path, ignore_errors=True)
-        self._forget_the_rest()
+        if self._finished:
+            self._forget_the_rest()
+        elif self.path.is_symlink() or self.path.exists():
+            _remove(self.path)
 
     @property
     def graphs(self) -> Path:
@@ -83,23 +88,38 @@ class Staging:
 
     def _read_finished(self) -> dict[str, dict[str, int]]:
         try:
-            state = json.loads((self.path / _STATE).read_text(encoding="utf-8"))
+            state = read_json_object(self.path / _STATE)
             if state["key"] != self._key:
                 return {}
             finished: dict[str, dict[str, int]] = state["finished"]
             return {
                 graph: files
                 for graph, files in finished.items()
-                if all((self.graphs / name).stat().st_size == size for name, size in files.items())
+                if files and all(self._is_whole(name, size) for name, size in files.items())
             }
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ForeignFileError, OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
+    def _is_whole(self, name: str, size: int) -> bool:
+        file = self.graphs / name
+        return not file.is_symlink() and file.is_file() and file.stat().st_size == size
+
     def _forget_the_rest(self) -> None:
+        """Remove what does not belong to a finished graph.
+
+        That may be a folder: onnx_ir writes the weights into one of its own, and moves them when they are complete.
+        """
         known = {name for files in self._finished.values() for name in files}
-        for file in self.graphs.glob("*"):
-            if file.name not in known:
-                file.unlink()
+        for entry in self.graphs.glob("*"):
+            if entry.name not in known:
+                _remove(entry)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)
 
 
 def conversion_key(folder: Path, options: Mapping[str, Any]) -> str:
@@ -111,9 +131,12 @@ def conversion_key(folder: Path, options: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(f"{__version__} {json.dumps(dict(options), sort_keys=True)}".encode())
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
-    for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
-        status = file.stat()
+    for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors"), *folder.glob("*.jinja")]):
+        try:
+            status = check_file(file)
+        except ForeignFileError:  # what is no file is no part of a checkpoint
+            continue
         digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
-        with file.open("rb") as stream:
+        with suppress(OSError), file.open("rb") as stream:
             digest.update(stream.read(1 << 16))
     return digest.hexdigest()

@@ -5,14 +5,19 @@ The graph's file stays as it is, for it is made for other runtimes too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from inference.graphs.onnx_bytes import (
+    ATTRIBUTE_GRAPH,
     GRAPH_INITIALIZER,
     GRAPH_INPUT,
     GRAPH_NODE,
+    GRAPH_OUTPUT,
+    NODE_ATTRIBUTE,
+    NODE_INPUT,
     NODE_OP_TYPE,
+    NODE_OUTPUT,
     TENSOR_NAME,
     VALUE_NAME,
     Node,
@@ -94,8 +99,65 @@ def replace_attention(
         graph = graph_of(content)
         rewritten, replaced = _rewritten(graph, _Reader.of(graph), write)
         return replace_graph(content, rewritten, end()) if replaced else None
-    except (UnknownFormError, LookupError, ValueError, TypeError, ArithmeticError):  # damaged: its opening will tell
+    except (UnknownFormError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError):
+        return None  # damaged: its opening will tell
+
+
+def without_unread_presents(content: bytes) -> bytes | None:
+    """Return the content of a graph whose layers without keys of their own hand no present back.
+
+    The file names one, which runtimes of others need; where it is named, the runtime copies the whole cache into it.
+
+    Args:
+        content: of an ONNX file.
+
+    Returns:
+        What to open in its place, with the same external data. ``None`` where there is no such present, and for what
+        is no such file.
+    """
+    try:
+        graph = graph_of(content)
+        reader = _Reader.of(graph)
+        unread = {
+            name
+            for number, part in fields_of(graph)
+            if number == GRAPH_NODE and strings_of(part, NODE_OP_TYPE) == [_ATTENTION]
+            for name in reader.unread_presents(read_node(part))
+        }
+        return replace_graph(content, _without_outputs(graph, unread), b"") if unread else None
+    except (LookupError, ValueError, TypeError, RecursionError):  # damaged: its opening will tell
         return None
+
+
+def _without_outputs(graph: memoryview, names: set[str]) -> bytes:
+    """Return a graph whose attention nodes do not name these values, the last of a node's outputs."""
+    parts: list[bytes] = []
+    for number, part, start, end in spans_of(graph):
+        if number == GRAPH_NODE and isinstance(part, memoryview) and strings_of(part, NODE_OP_TYPE) == [_ATTENTION]:
+            kept = [
+                bytes(part[first:last])
+                for kind, value, first, last in spans_of(part)
+                if kind != NODE_OUTPUT or not isinstance(value, memoryview) or bytes(value).decode() not in names
+            ]
+            parts.append(write_field(GRAPH_NODE, b"".join(kept)))
+        else:
+            parts.append(bytes(graph[start:end]))
+    return b"".join(parts)
+
+
+def _names_read(graph: memoryview) -> Iterator[str]:
+    """Yield the names of the values that nodes read, those of inner graphs too, and of the graph's outputs."""
+    for number, part in fields_of(graph):
+        if number == GRAPH_OUTPUT:
+            yield from strings_of(part, VALUE_NAME)
+        elif number == GRAPH_NODE:
+            for kind, field in fields_of(part):
+                if kind == NODE_INPUT:
+                    yield bytes(field).decode()
+                elif kind == NODE_ATTRIBUTE:
+                    for which, inner in fields_of(field):
+                        if which == ATTRIBUTE_GRAPH:
+                            yield from _names_read(inner)
 
 
 def _rewritten(
@@ -120,6 +182,8 @@ class _Reader:
     """By name of keys or values in float32: inputs of the graph, and what was read to come from these."""
     empty: frozenset[str]
     """Initializers without elements: the keys of layers that have none of their own."""
+    read_names: frozenset[str]
+    """What anything in the graph reads."""
 
     @classmethod
     def of(cls, graph: memoryview) -> _Reader:
@@ -132,7 +196,14 @@ class _Reader:
                     sizes[strings_of(part, VALUE_NAME)[0]] = shape[3]
             elif number == GRAPH_INITIALIZER and tensor_is_empty(part):
                 empty.update(strings_of(part, TENSOR_NAME))
-        return cls(sizes, frozenset(empty))
+        return cls(sizes, frozenset(empty), frozenset(_names_read(graph)))
+
+    def unread_presents(self, node: Node) -> list[str]:
+        """Return the presents of a layer without keys of its own; none where something reads one of them."""
+        if node.domain != MICROSOFT or node.inputs[1] not in self.empty:  # IndexError: no attention
+            return []
+        presents = [name for name in node.outputs[1:] if name]
+        return [] if self.read_names.intersection(presents) else presents
 
     def read(self, node: Node) -> AttentionNode:
         attributes = {name for name, value in node.attributes.items() if value not in (0, 0.0)}
@@ -145,7 +216,8 @@ class _Reader:
         heads, kv_heads, window = (int(node.attributes[name]) for name in _HEADS)  # type: ignore[arg-type]
         if past_key not in self.head_sizes or kv_heads < 1 or heads < 1 or heads % kv_heads:
             raise UnknownFormError
-        present = [name for name in node.outputs[1:] if name]
+        unread = self.unread_presents(node)
+        present = [name for name in node.outputs[1:] if name and name not in unread]
         if len(present) != (0 if key in self.empty else 2):
             raise UnknownFormError
         size = self.head_sizes[past_key]

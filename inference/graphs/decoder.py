@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.attention_nodes import without_unread_presents
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.foreign_graph import read_graph
 from inference.graphs.half_cache import with_half_cache
@@ -66,14 +67,15 @@ class Decoder:
             content = with_half_cache(read_graph(path) if content is None else content) or content
         self._binds_parts = False
         """Whether attention goes through all that is bound of a buffer, seen or not."""
+        original = read_graph(path) if content is None else content
+        native = folded = None
         if not half_cache and wanted_providers(provider) == [CPU]:
-            original = read_graph(path) if content is None else content
             native = with_native_attention(original)
             if native is not None:
                 native = with_native_rows(native) or native
             folded = None if native else with_folded_attention(original)
             self._binds_parts = folded is not None
-            content = native or folded or content
+        content = native or folded or without_unread_presents(original) or content
         self._session = open_session(path, provider, threads, content, cancel)
         self._weights = MappedWeights(path)
         self.provider = provider_name(self._session)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inference.cancellation import CancelToken
 from inference.errors import ModelFolderError
+from inference.graphs.attention_nodes import without_unread_presents
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.foreign_graph import read_graph
 from inference.graphs.graph_file import check_graph_file
@@ -92,14 +93,15 @@ class Drafter:
         halved = any(spec.dtype == np.float16 for spec in cache.specs.values())
         content = with_half_cache(read_graph(path)) if halved else None
         self._binds_parts = False
+        original = read_graph(path) if content is None else content
+        native = folded = None
         if not halved and wanted_providers(provider) == [CPU]:
-            original = read_graph(path)
             native = with_native_attention(original)
             if native is not None:
                 native = with_native_rows(native) or native
             folded = None if native else with_folded_attention(original)
             self._binds_parts = folded is not None
-            content = native or folded
+        content = native or folded or without_unread_presents(original) or content
         self._session = open_session(path, provider, threads, content)
         self._weights = MappedWeights(path)
         self.provider = provider_name(self._session)

@@ -10,6 +10,7 @@ from fixtures_checkpoints import TEXT_CONFIGS, randomize, text_classes
 from transformers.models.gemma4.modeling_gemma4 import Gemma4RMSNorm, apply_rotary_pos_emb, eager_attention_forward
 
 from inference.export import attention_ops
+from inference.export.families import CACHE_ARGUMENT
 
 
 class _Module(torch.nn.Module):
@@ -153,7 +154,7 @@ def _run_layers(model: Any, ids: torch.Tensor) -> torch.Tensor:
                 shared_kv_states={layer_type: past},
                 position_embeddings=model.rotary_emb(hidden, positions, layer_type),
                 attention_mask=None,
-                past_key_values=_Cache(),
+                **{CACHE_ARGUMENT: _Cache()},
             )
         if context.present is not None:
             donors[layer_type] = context.present

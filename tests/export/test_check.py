@@ -11,14 +11,18 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from fixtures_checkpoints import build_checkpoint
+from fixtures_checkpoints import FULL, SLIDING, build_checkpoint
 from fixtures_multimodal import build_multimodal_checkpoint
+from safetensors.numpy import load_file, save_file
 
 import main
-from inference.errors import ModelFolderError
+from inference.cancellation import CancelToken
+from inference.errors import LarimarError, ModelFolderError, UnsupportedModelError
 from inference.export import check, convert
 from inference.export.check import Row, check_folder, difference, table
 from inference.export.convert import convert_checkpoint
+from inference.language_model import LanguageModel
+from inference.model_folder import ModelFolder
 
 torch.set_num_threads(1)
 
@@ -94,6 +98,56 @@ def test_encoders_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
     assert all(row.passed for row in rows), table(rows)
     if precision == "q4":
         assert all(row.difference > 1e-3 for row in rows), "rounding has no effect: what was compared?"
+
+
+SMALL = {"num_hidden_layers": 2, "layer_types": [SLIDING, FULL]}
+
+
+def test_odd_sizes_are_checked(tmp_path: Path) -> None:
+    """No kernel of ONNX Runtime has heads of 12 and 20, and none of torch's experts of 45."""
+    sizes = {"head_dim": 12, "global_head_dim": 20, "moe_intermediate_size": 45}
+    checkpoint = build_checkpoint(tmp_path / "checkpoint", "moe", **SMALL, **sizes)
+    out = convert_checkpoint(checkpoint, tmp_path / "out", "q4")
+    for memory in (None, 0):
+        rows = check_folder(checkpoint, out, memory=memory)
+        assert all(row.passed for row in rows), table(rows)
+    with pytest.raises(UnsupportedModelError, match="The heads of this model have 12 numbers"):
+        convert_checkpoint(checkpoint, tmp_path / "half", "q4f16")
+    model = LanguageModel.open(ModelFolder.open(out), provider="cpu", threads=1)
+    for _ in model.prefill([2, *range(130, 140)], CancelToken()):
+        pass
+    assert np.isfinite(model.logits).all()
+    model.close()
+
+
+def test_noise_of_float32_is_told_from_errors(tmp_path: Path) -> None:
+    """Sharp attention magnifies the last bits; what transformers does in float64 is the measure then."""
+    checkpoint = build_checkpoint(tmp_path / "checkpoint", "31b")
+    tensors = load_file(checkpoint / "model.safetensors")
+    sharp = {name: tensor * (4 if "q_norm" in name or "k_norm" in name else 1) for name, tensor in tensors.items()}
+    save_file(sharp, checkpoint / "model.safetensors")
+    out = convert_checkpoint(checkpoint, tmp_path / "out", "fp32")
+    rows = check_folder(checkpoint, out)
+    assert all(row.passed for row in rows), table(rows)
+    (text,) = (row for row in rows if row.probe.startswith("text"))
+    assert text.against == "transformers, float64", "there is no noise in it: what was checked?"
+    assert text.limit is not None
+    assert text.limit < 0.2
+    # and an error is still one
+    sharp["model.layers.3.self_attn.o_proj.weight"] = np.roll(sharp["model.layers.3.self_attn.o_proj.weight"], 1)
+    save_file(sharp, checkpoint / "model.safetensors")
+    assert "TOO FAR OFF" in table(check_folder(checkpoint, out))
+
+
+def test_what_goes_wrong_in_a_check_is_told(
+    converted: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Any) -> Any:
+        raise RuntimeError("strides should be multiple of 16 bytes")
+
+    monkeypatch.setattr(check, "PROBES", (fails,))
+    with pytest.raises(LarimarError, match=r"could not be made \(RuntimeError: strides"):
+        check_folder(*converted)
 
 
 def test_a_difference_that_is_no_number_fails() -> None:

@@ -14,7 +14,7 @@ from fixtures_checkpoints import build_checkpoint
 from safetensors.numpy import load_file, save_file
 
 from inference.errors import CheckpointError, DiskSpaceError, UnsupportedModelError
-from inference.export import convert
+from inference.export import graph_files
 from inference.export.checkpoint import Checkpoint
 from inference.export.convert import convert_checkpoint
 from inference.model_folder import ModelFolder
@@ -83,14 +83,14 @@ def test_shards_are_read_through_their_index(checkpoint: Path) -> None:
 
 def test_weights_are_read_exactly_whatever_their_dtype(checkpoint: Path) -> None:
     import torch
+    from safetensors.torch import load_file as load_torch
     from safetensors.torch import save_file as save_torch
 
     name = "model.norm.weight"
     values = torch.tensor([1.5, -2.25, 3.140625, 1e-30, -65504.0])
+    others = load_torch(checkpoint / "model.safetensors")
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        save_torch(
-            {"model.embed_tokens.weight": torch.zeros(2, 2), name: values.to(dtype)}, checkpoint / "model.safetensors"
-        )
+        save_torch({**others, name: values.to(dtype)}, checkpoint / "model.safetensors")
         read = Checkpoint(checkpoint).read(name)
         np.testing.assert_array_equal(read, values.to(dtype).float().numpy())
     np.testing.assert_array_equal(Checkpoint(checkpoint).read(name, slice(1, 3)), read[1:3])
@@ -179,7 +179,7 @@ def test_a_folder_in_use_is_left_alone(checkpoint: Path, tmp_path: Path) -> None
 
 def test_too_little_disk_space(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(convert.shutil, "disk_usage", lambda _: usage(1 << 30, 1 << 30, 4096))
+    monkeypatch.setattr(graph_files.shutil, "disk_usage", lambda _: usage(1 << 30, 1 << 30, 4096))
     assert_refused(checkpoint, DiskSpaceError, "Nothing was written")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fixtures_checkpoints import build_checkpoint
+from fuzzing import examples
 
 from inference.cancellation import CancelToken
 from inference.errors import CheckpointError
@@ -124,6 +128,35 @@ def test_a_stop_is_honoured_while_weights_are_written(checkpoint: Path, tmp_path
     stages = Stages()
     convert_checkpoint(checkpoint, tmp_path / "out", progress=stages, cancel=CancelToken())
     assert "Writing decoder model merged" not in stages.seen
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_a_conversion_that_was_killed_goes_on_whatever_the_moment(checkpoint: Path, tmp_path: Path) -> None:
+    """Also while the weights of a later graph are written: a folder of the library's is left then, not a file."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    script = Path(__file__).with_name("killed_conversions.py")
+    result = subprocess.run(
+        [sys.executable, str(script), str(checkpoint), str(folder), "7", str(examples(25))],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip().endswith(" kills"), f"{result.stdout}\n{result.stderr}"
+    assert int(result.stdout.split()[0]) >= 20
+
+
+def test_what_lies_in_the_way_is_removed(checkpoint: Path, tmp_path: Path) -> None:
+    partial = tmp_path / ".out.partial"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "letter.txt").write_text("dear")
+    for make in (lambda: partial.write_text("a file"), lambda: partial.symlink_to(elsewhere)):
+        make()
+        shutil.rmtree(convert_checkpoint(checkpoint, tmp_path / "out"))
+    assert (elsewhere / "letter.txt").read_text() == "dear"
 
 
 def test_progress_says_bytes_and_time_left() -> None:

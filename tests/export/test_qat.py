@@ -13,13 +13,16 @@ import onnxruntime
 import pytest
 import torch
 from fixtures_checkpoints import build_checkpoint
+from fuzzing import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from safetensors.torch import load_file, save_file
 
 from inference.errors import CheckpointError, UnsupportedModelError
 from inference.export.checkpoint import Checkpoint
 from inference.export.convert import convert_checkpoint
-from inference.export.qat import fits_float16, repack_compressed_tensors, repack_q4_0
+from inference.export.qat import fits_float16, packed_form, repack_compressed_tensors, repack_q4_0
 from inference.export.quantize import Bits, Quantization, dequantize_blockwise, quantize
 
 torch.set_num_threads(1)
@@ -242,6 +245,114 @@ def test_the_integers_of_the_checkpoint_are_those_of_the_graph(qat_checkpoint: P
     (table,) = (tensor for tensor in embedder.initializer if tensor.name == "model.embed_tokens.weight")
     assert table.data_type == TensorProto.BFLOAT16, "tables stay as in the checkpoint"
     assert table.raw_data == stored[table.name].view(torch.int16).numpy().tobytes()
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    # what compressed-tensors' rule says of the weights, and what the files hold
+    "by row": {"rule": {"strategy": "channel", "group_size": None}, "group": None},
+    "by row, as a group": {"rule": {"strategy": "group", "group_size": -1}, "group": None},
+    "by row, without a shape": {"rule": {"strategy": "channel"}, "group": None, "without": "weight_shape"},
+    "groups without a shape": {"rule": {"group_size": 16}, "group": 16, "without": "weight_shape"},
+    "8 bits without a shape": {"rule": {"group_size": 32, "num_bits": 8}, "group": 32, "without": "weight_shape"},
+    "groups larger than a block": {"rule": {"group_size": 96}, "group": 96},
+    "groups of an odd size": {"rule": {"group_size": 48}, "group": 48},
+    "rounded in another order": {"rule": {"actorder": "static"}, "group": 32},
+    "scales as a vector": {"rule": {"strategy": "channel"}, "group": None, "flat": True},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_legal_variants_are_read(tmp_path: Path, variant: str) -> None:
+    """Scales by row, groups that are no block of ONNX Runtime's, files without ``weight_shape``."""
+    how = VARIANTS[variant]
+    rule = {**QUANTIZATION_CONFIG["config_groups"]["group_0"]["weights"], **how["rule"]}  # type: ignore[index]
+    bits, columns = rule["num_bits"], 192
+    words, scales, weights = _random_packed(24, columns, bits, how["group"] or columns, seed=5)
+    parts = {
+        "weight_packed": words,
+        "weight_scale": scales.reshape(-1) if how.get("flat") else scales,
+        "weight_shape": torch.tensor([24, columns]),
+    }
+    source = _opened(tmp_path, {name: part for name, part in parts.items() if name != how.get("without")}, rule)
+    packed = source.packed(MODULE + ".weight")
+    assert packed is not None
+    np.testing.assert_array_equal(source.read(MODULE + ".weight"), weights.numpy())
+    np.testing.assert_array_equal(source.read(MODULE + ".weight", slice(3, 9)), weights.numpy()[3:9])
+    matrix = source.read_packed(MODULE + ".weight")
+    np.testing.assert_array_equal(_read_out(matrix.packed, matrix.scales, bits, columns), weights.numpy())
+
+
+@given(
+    rows=st.integers(1, 9),
+    columns=st.integers(1, 200),
+    bits=st.sampled_from([4, 8]),
+    group=st.sampled_from([16, 32, 48, 64, 128, 160, None]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=examples(60))
+def test_every_size_is_read_bit_exact(rows: int, columns: int, bits: Bits, group: int | None, seed: int) -> None:
+    """Also where the last group, the last block and the last word are not full."""
+    generator = torch.Generator().manual_seed(seed)
+    half, size = 1 << (bits - 1), group or columns
+    values = torch.randint(-half, half, (rows, columns), generator=generator)
+    scales = 0.01 + torch.rand((rows, -(-columns // size)), generator=generator)
+    padded = torch.nn.functional.pad(values, (0, -columns % (32 // bits)))  # with zeros, as compressed-tensors does
+    rule = {"num_bits": bits, "strategy": "group" if group else "channel", "group_size": group}
+    config = {"quantization_config": {**QUANTIZATION_CONFIG, "config_groups": {"g": {"weights": rule}}}}
+    words = _pack(padded, bits).numpy()
+    form = packed_form(config, words.shape, tuple(scales.shape), (rows, columns))
+    assert form is not None
+    assert form.bits == bits
+    matrix = repack_compressed_tensors(words, scales.numpy(), columns, form.block_size, form.group_size, form.bits)
+    expected = (values.float() * scales.repeat_interleave(size, 1)[:, :columns]).numpy()
+    np.testing.assert_array_equal(dequantize_blockwise(matrix.packed, matrix.scales, bits, columns), expected)
+    np.testing.assert_allclose(_read_out(matrix.packed, matrix.scales, bits, columns), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "extra", "sentence"),
+    [
+        ({"symmetric": False}, {}, "quantised in a way that Larimar cannot read"),
+        ({"strategy": "tensor"}, {}, "quantised in a way that Larimar cannot read"),
+        ({"actorder": "group"}, {}, "quantised in a way that Larimar cannot read"),
+        ({}, {"weight_g_idx": torch.arange(192, dtype=torch.int32)}, "reordered columns or zero points"),
+        ({}, {"weight_zero_point": torch.zeros(3, 6, dtype=torch.int32)}, "reordered columns or zero points"),
+        ({"group_size": 24}, {"weight_scale": torch.ones(24, 8)}, "24 weights share a scale"),
+    ],
+)
+def test_legal_variants_that_are_not_read_are_called_so(
+    tmp_path: Path, change: dict[str, Any], extra: dict[str, Any], sentence: str
+) -> None:
+    """Not damaged: unsupported."""
+    rule = {**QUANTIZATION_CONFIG["config_groups"]["group_0"]["weights"], **change}  # type: ignore[index]
+    words, scales, _ = _random_packed(24, 192)
+    parts = {"weight_packed": words, "weight_scale": scales, "weight_shape": torch.tensor([24, 192]), **extra}
+    with pytest.raises(UnsupportedModelError, match=sentence):
+        _opened(tmp_path, parts, rule)
+
+
+MODULE = "model.layers.0.mlp.up_proj"
+
+
+def _opened(folder: Path, parts: dict[str, torch.Tensor], rule: dict[str, Any]) -> Checkpoint:
+    """Write a checkpoint of next to nothing with one packed matrix, and open it."""
+    tensors = {
+        "model.embed_tokens.weight": torch.zeros(8, 4),
+        "model.layers.0.input_layernorm.weight": torch.zeros(4),
+        **{f"{MODULE}.{name}": part for name, part in parts.items()},
+    }
+    save_file(tensors, folder / "model.safetensors")
+    quantization = {**QUANTIZATION_CONFIG, "config_groups": {"group_0": {"targets": ["Linear"], "weights": rule}}}
+    config = {
+        "model_type": "gemma4_text",
+        "vocab_size": 8,
+        "hidden_size": 4,
+        "num_hidden_layers": 1,
+        "layer_types": ["full_attention"],
+        "quantization_config": quantization,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return Checkpoint(folder)
 
 
 def test_packed_weights_that_do_not_fit_together(qat_checkpoint: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 
 from inference.cancellation import CancelToken
 from inference.graphs import decoder, native_operators
+from inference.graphs.attention_nodes import without_unread_presents
 from inference.graphs.folded_attention import with_folded_attention
 from inference.graphs.native_attention import with_native_attention
 from inference.language_model import LanguageModel
@@ -37,8 +38,16 @@ def form(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+SHARED = {
+    "": None,
+    "no present": ["second"],
+    "unread present": ["second", "second_key", "second_value"],
+}
+"""What a layer that shares the keys of another hands back, by what it is called; older files name no present."""
+
+
 def attention_graph(
-    heads: int, kv_heads: int, size: int, *, scale: float = 1.0, window: int = -1, shared: bool = False, **more: Any
+    heads: int, kv_heads: int, size: int, *, scale: float = 1.0, window: int = -1, shared: str = "", **more: Any
 ) -> bytes:
     """Return a graph of two attention nodes over one cache: the second reads what the first appended."""
 
@@ -57,8 +66,8 @@ def attention_graph(
     nothing = helper.make_tensor("nothing", TensorProto.FLOAT, [1, 0, kv_heads * size], [])
     nodes = [node(["query", "key", "value", "past_key", "past_value"], ["first", "present_key", "present_value"])]
     outputs = [value("first", [1, "rows", heads * size])]
-    if shared:
-        nodes.append(node(["again", "nothing", "nothing", "present_key", "present_value"], ["second"]))
+    if second := SHARED[shared]:
+        nodes.append(node(["again", "nothing", "nothing", "present_key", "present_value"], second))
         outputs.append(value("second", [1, "kept", heads * size]))
     cache = [1, kv_heads, "capacity", size]
     graph = helper.make_graph(
@@ -110,7 +119,7 @@ def run(content: bytes, feeds: dict[str, np.ndarray], cache: dict[str, np.ndarra
     past=st.integers(0, 40),
     window=st.sampled_from([-1, 1, 5, 64]),
     scale=st.sampled_from([1.0, 0.25]),
-    shared=st.booleans(),
+    shared=st.sampled_from(list(SHARED)),
     seed=st.integers(0, 99),
 )
 @settings(max_examples=60, deadline=None)
@@ -122,7 +131,7 @@ def test_the_replacement_is_the_same(
     past: int,
     window: int,
     scale: float,
-    shared: bool,
+    shared: str,
     seed: int,
 ) -> None:
     content = attention_graph(*heads, size, scale=scale, window=window, shared=shared)
@@ -148,6 +157,41 @@ def test_the_replacement_is_the_same(
     assert expected.keys() == found.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=2e-5, err_msg=name)
+
+
+def test_presents_that_nobody_reads_are_not_made() -> None:
+    """The file names them for the sake of others; where it does, the runtime copies the whole cache."""
+    named, plain = (attention_graph(4, 2, 8, shared=shared) for shared in ("unread present", "no present"))
+    changed = without_unread_presents(named)
+    assert changed is not None
+    assert onnx.load_model_from_string(changed) == onnx.load_model_from_string(plain)
+    assert without_unread_presents(plain) is None
+    assert without_unread_presents(attention_graph(4, 2, 8)) is None
+    assert without_unread_presents(named[:-9]) is None
+
+
+def test_files_name_the_present_of_every_layer(drafted: Any) -> None:
+    """ONNX Runtime before 1.31, on which transformers.js runs, crashes where an attention node names none."""
+    folder = drafted("e2b").folder
+    for graph in ("decoder_model_merged", "drafter"):
+        nodes = onnx.load(folder.graph(graph), load_external_data=False).graph.node
+        outputs = [[name for name in node.output if name] for node in nodes if node.op_type == "GroupQueryAttention"]
+        assert {len(names) for names in outputs} == {3}
+        assert len({name for names in outputs for name in names}) == 3 * len(outputs)
+
+
+def test_presents_that_something_reads_stay(form: str) -> None:
+    model = onnx.load_model_from_string(attention_graph(4, 2, 8, shared="unread present"))
+    model.graph.output.append(helper.make_tensor_value_info("second_value", TensorProto.FLOAT, None))
+    content = model.SerializeToString()
+    assert without_unread_presents(content) is None
+    assert FORMS[form](content) is None
+    # read by a branch only
+    branch = helper.make_graph([helper.make_node("Identity", ["second_key"], ["inner"])], "branch", [], [])
+    branch.output.append(helper.make_tensor_value_info("inner", TensorProto.FLOAT, None))
+    model = onnx.load_model_from_string(attention_graph(4, 2, 8, shared="unread present"))
+    model.graph.node.append(helper.make_node("If", ["yes"], ["outer"], then_branch=branch, else_branch=branch))
+    assert without_unread_presents(model.SerializeToString()) is None
 
 
 @pytest.mark.parametrize("attribute", [{"do_rotary": 1}, {"softcap": 5.0}, {"smooth_softmax": 1}])

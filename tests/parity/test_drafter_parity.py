@@ -24,7 +24,7 @@ pytestmark = pytest.mark.parity
 
 TOLERANCE = 1e-4
 """Of a drafter that is given the same numbers as transformers'."""
-CHAIN_TOLERANCE = 2e-3
+CHAIN_TOLERANCE = 4e-3
 """Of one that is given our decoder's keys, values and hidden states, which bring their own differences along."""
 PROMPT = [2, *range(130, 150)]
 

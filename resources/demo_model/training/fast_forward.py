@@ -51,7 +51,7 @@ def hidden_states_at(
         kind = types[index]
         hidden = layer(
             hidden, per_layer[:, :, index, :], shared_kv_states=shared, position_embeddings=rotary[kind],
-            attention_mask=masks[kind], position_ids=places[None], past_key_values=None,
+            attention_mask=masks[kind], position_ids=places[None],
         )  # fmt: skip
     output: torch.Tensor = language_model.norm(hidden)
     return output
