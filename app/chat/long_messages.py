@@ -28,7 +28,7 @@ def affordable(text: str, budget: int | None) -> int:
         end = text.find("\n", at)
         length = (len(text) if end < 0 else end + 1) - at
         if cost + length + _LINE > budget:
-            return _whole_characters(text, min(len(text), at + max(0, budget - cost)))
+            return _whole_characters(text, at + min(length, max(0, budget - cost)))
         cost, at = cost + length + _LINE, at + length
         if at >= len(text):
             break

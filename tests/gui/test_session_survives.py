@@ -180,23 +180,21 @@ def hostile_model(folder: Path, demo: Path) -> Path:
     return folder
 
 
-def test_a_tokenizer_that_panics_costs_one_reply(
+def test_a_tokenizer_that_would_panic_costs_one_load(
     qtbot: QtBot, make_session: MakeSession, tmp_path: Path, project_root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """It is refused before it is used; that a panic costs no more than a reply is shown above by what it raises."""
     demo = project_root / "resources" / "demo_model"
     session = make_session(open_engine, load=False)
     session.load(hostile_model(tmp_path / "hostile", demo))
-    qtbot.waitUntil(lambda: session.state is SessionState.READY, timeout=60_000)
-    frames = collect(session)
-    session.submit([Turn.of("user", "my diary " + "x" * 60)], ReplyOptions())
-    qtbot.waitUntil(lambda: bool(frames) and frames[-1].last, timeout=60_000)
-    assert "tokenizer is damaged" in frames[-1].error
-    frames.clear()
-    session.submit([Turn.of("user", "Who are you?")], ReplyOptions(max_tokens=4))
-    qtbot.waitUntil(lambda: bool(frames) and frames[-1].last, timeout=60_000)
-    assert "".join(frame.text for frame in frames)
+    qtbot.waitUntil(lambda: session.state is SessionState.FAILED, timeout=60_000)
+    assert "tokenizer" in session.failure
     session.load(demo)
     qtbot.waitUntil(lambda: session.state is SessionState.READY, timeout=60_000)
+    frames = collect(session)
+    session.submit([Turn.of("user", "my diary")], ReplyOptions(max_tokens=4))
+    qtbot.waitUntil(lambda: bool(frames) and frames[-1].last, timeout=60_000)
+    assert "".join(frame.text for frame in frames)
     said = capfd.readouterr()
     assert "my diary" not in said.out + said.err
 
