@@ -49,6 +49,7 @@ class Worker:
         self._call = 0
         """Counts up when a call begins, and when it ends."""
         self._largest = 0
+        """Most resident bytes that were seen; what the system counts begins with those of the process that forked."""
         self._greeted = False
         self.last_used = time.monotonic()
         """When the last call ended."""
@@ -309,14 +310,12 @@ class Worker:
             self._ended = self._process.poll() is not None
             return self._ended
         try:
-            pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+            pid, status = os.waitpid(self._process.pid, os.WNOHANG)
         except ChildProcessError:
             self._process.returncode, self._ended = -1, True
             return True
         if pid:
             self._process.returncode, self._ended = os.waitstatus_to_exitcode(status), True
-            scale = 1 if sys.platform == "darwin" else 1024
-            self._largest = max(self._largest, usage.ru_maxrss * scale)
         return self._ended
 
     def __del__(self) -> None:

@@ -166,6 +166,15 @@ def test_a_child_that_ends(job: tuple[object, ...], worker: Worker) -> None:
     assert not worker.alive
 
 
+@posix
+def test_memory_of_the_parent_is_not_the_childs(worker: Worker) -> None:
+    """What the system counts for a child begins with the process that forked, which may hold a model."""
+    held = bytearray(b"x") * (300 << 20)
+    with pytest.raises(BrokeDownError, match="broke down"):
+        worker.call("isolation_jobs:end", 7, limits=Limits(memory=320 << 20))
+    assert len(held)
+
+
 def test_a_child_that_cannot_be_started(worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("inference.isolation.launching.child_command", lambda: [str(tmp_path / "nothing")])
     with pytest.raises(BrokeDownError, match="could not be started"):
