@@ -97,7 +97,7 @@ def member_lines(form: ObjectForm, new_name: Callable[[], str]) -> tuple[str, li
         extra = f"({extra})"
     if not pairs:
         return _map(extra, least, most), []
-    if (least > sum(required) or (most is not None and most < len(pairs))) and (extra or len(pairs) > _MOST_BITS):
+    if (least > sum(required) or most is not None) and (extra or len(pairs) > _MOST_BITS):
         form.notes["“minProperties” and “maxProperties” beside declared properties"] = None
         least, most = 0, None
     if extra:  # declared and other members are not counted together
@@ -136,7 +136,15 @@ def _in_any_order(
     """
     member, following = new_name(), new_name()
     count = min(len(pairs), _MOST_BITS)
-    choices = [f"{pair} {following}::set_bit({n}) %if bit_clear({n})" for n, pair in enumerate(pairs[:count])]
+    optional: tuple[int | None, int] = (None, 0)
+    if most is not None:  # what may be left out must leave room for what must be there
+        order = sorted(range(len(pairs)), key=lambda n: not required[n])
+        pairs, required = [pairs[n] for n in order], [required[n] for n in order]
+        optional = (sum(required), most - sum(required))
+    choices = [
+        f"{pair} {following}::set_bit({n}) %if {_open(n, required[n], count, *optional)}"
+        for n, pair in enumerate(pairs[:count])
+    ]
     choices += [f"{pair} {following}::_" for pair in [*pairs[count:], *([extra] if extra else [])]]
     conditions = [f"bit_set({n})" for n, needed in enumerate(required[:count]) if needed]
     if least > sum(required):
@@ -151,3 +159,11 @@ def _in_any_order(
         f'{following}::_: "}}" %if {complete}\n    | "," {member}::_{more}',
     ]
     return f"{member}::0x0", lines
+
+
+def _open(number: int, required: bool, count: int, first_optional: int | None, room: int) -> str:
+    """Return the condition for pair ``number``: not written yet, and of the optional ones fewer than ``room``."""
+    clear = f"bit_clear({number})"
+    if required or first_optional is None:
+        return clear
+    return f"and({clear}, bit_count_lt([{first_optional}:{count}], {room}))"

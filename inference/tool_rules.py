@@ -19,7 +19,7 @@ from inference.schema_patterns import NAME, found
 from inference.schema_references import is_list
 from inference.tool_calls import MAX_DEPTH, is_bare_name
 from inference.tool_objects import Extra, ListForm, ObjectForm, Pair, Shape, member_lines
-from inference.tool_scalars import is_writable, key_terminals, key_texts, number_expression, string_terminal
+from inference.tool_scalars import is_admitted_key, is_writable, key_terminals, number_expression, string_terminal
 
 _MOST_SHAPES: Final = 20_000
 _MOST_CONSTANTS: Final = 50_000
@@ -320,10 +320,9 @@ class _Reader:
         declared = list(dict.fromkeys([*known, *sorted(required)]))
         if len(declared) > _MOST_PROPERTIES:
             raise SchemaError(f"it declares an object of more than {_MOST_PROPERTIES} properties")
-        admitted = key_texts(nodes)
         pairs: list[Pair] = []
         for name in declared:
-            if is_writable(name) and (admitted is None or name in admitted):
+            if is_writable(name) and is_admitted_key(name, nodes):
                 shape = self.shape([each for node in nodes for each in _member(node, name)])
                 pairs.append(Pair(self._writer.key(name), shape, name in required))
             else:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from inference.schema_alternatives import Node, limit, numbers, texts
-from inference.schema_patterns import FORMATS, admits_text, terminal, whole
+from inference.schema_patterns import FORMATS, admits_text, found, terminal, whole
 from inference.schema_references import is_list
 from inference.tool_calls import is_bare_name
 
@@ -53,6 +53,19 @@ def key_texts(nodes: Sequence[Node]) -> set[str] | None:
             listed = {value for value in values if isinstance(value, str)}
             admitted = listed if admitted is None else admitted & listed
     return admitted
+
+
+def is_admitted_key(name: str, nodes: Sequence[Node]) -> bool:
+    """Return whether ``propertyNames`` admits a key; also where its pattern cannot be judged."""
+    names = _property_names(nodes)
+    listed = key_texts(nodes)
+    least, most = limit(names, "minLength", most=False) or 0, limit(names, "maxLength", most=True)
+    return (
+        (listed is None or name in listed)
+        and len(name) >= least
+        and (most is None or len(name) <= most)
+        and all(found(pattern, name) is not False for pattern in texts(names, "pattern"))
+    )
 
 
 def key_terminals(

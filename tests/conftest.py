@@ -40,7 +40,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker; torch would o
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says what else the machine does, and nothing of the code.
-settings.register_profile("larimar", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The ordinary run tries the same inputs each time; with LARIMAR_FUZZ, which multiplies them, they are new ones.
+settings.register_profile(
+    "larimar",
+    settings(),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="LARIMAR_FUZZ" not in os.environ,
+    database=None,
+)
 settings.load_profile("larimar")
 
 # A shell that starts the tests in the background has them, and the programs that they start, ignore Ctrl+C.
