@@ -33,6 +33,9 @@ _WHITE_SPACE: Final = r" |\n[ \t]{0,32}"
 _LONGEST_SCHEMA: Final = 4 << 20
 """Characters of a JSON schema; llguidance is tried with up to this."""
 
+_LARGEST_GRAMMAR: Final = 40_000
+"""Symbols of the grammar of a JSON schema, about 4,000 optional properties: compiling 9,000 takes most of a minute."""
+
 
 class _State(Enum):
     START = "start"
@@ -114,7 +117,7 @@ class ConstraintCompiler:
             call = self._matcher(grammar.text, "The declaration of a tool")
             notes += grammar.notes
         if options.json_schema is not None and options.tool_choice != "required":
-            schema = self._matcher(_json_grammar(options.json_schema), "The JSON schema")
+            schema = self._matcher(_json_grammar(options.json_schema), "The JSON schema", _LARGEST_GRAMMAR)
             notes += [f"The JSON is not held to {_ignored(each)}." for each in schema.get_grammar_warnings()]
         return ReplyRules(
             vocab_size=self._vocab_size,
@@ -132,10 +135,11 @@ class ConstraintCompiler:
             notes=tuple(notes),
         )
 
-    def _matcher(self, grammar: str, what: str) -> LLMatcher:
-        from llguidance import LLMatcher
+    def _matcher(self, grammar: str, what: str, symbols: int | None = None) -> LLMatcher:
+        from llguidance import LLMatcher, LLParserLimits
 
-        matcher = LLMatcher(self._llguidance_tokenizer(), grammar, log_level=0)
+        limits = None if symbols is None else LLParserLimits(max_grammar_size=symbols)
+        matcher = LLMatcher(self._llguidance_tokenizer(), grammar, log_level=0, limits=limits)
         if matcher.is_error():
             raise _cannot_follow(what, matcher)
         return matcher

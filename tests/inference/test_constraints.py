@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,23 @@ def test_schemas_that_cannot_be_followed(schema: dict[str, Any], reason: str) ->
         COMPILER.rules(ReplyOptions(json_schema=schema))
     assert str(caught.value).startswith("The JSON schema")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("objects", [1, 1000])
+def test_a_schema_of_too_many_properties_is_refused_before_it_takes_a_minute(objects: int) -> None:
+    properties = {f"p{n}": {"type": "string"} for n in range(12_000 // objects)}
+    wide = {f"q{n}": {"type": "object", "properties": properties} for n in range(objects)}
+    before = time.thread_time()
+    with pytest.raises(SchemaError, match="too big"):
+        COMPILER.rules(ReplyOptions(json_schema={"type": "object", "properties": wide}))
+    assert time.thread_time() - before < 20
+
+
+def test_a_schema_of_many_properties_is_followed() -> None:
+    properties = {f"p{n}": {"type": "string"} for n in range(3000)}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    constraint = constraint_for(ReplyOptions(json_schema=schema))
+    assert constraint.allowed_prefix(tokens := TOKENIZER.encode('{"p0": "a", "p1": "b"')) == len(tokens)
 
 
 def test_what_makes_no_sense_is_refused() -> None:
