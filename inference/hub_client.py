@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ MAX_PATH: Final = 400
 
 _MAX_REDIRECTS: Final = 5
 _SECONDS: Final = 30.0
+_LISTING_SECONDS: Final = 120.0
+"""For the whole list of files: one that sends a byte now and then would never be late otherwise."""
 _HUB: Final = frozenset({"huggingface.co", "hf.co"})
 _DIGEST: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PART: Final = re.compile(r"[\w.+@=,~#()\[\] -]{1,200}")
@@ -121,8 +124,11 @@ class Hub:
         address = f"{self._endpoint()}/api/models/{repository}?blobs=true"
         with _as_sentences(repository), self._get(address, {}) as answer:
             content = bytearray()
+            latest = time.monotonic() + _LISTING_SECONDS
             for piece in answer.iter_raw():
                 NETWORK.require()
+                if time.monotonic() > latest:
+                    raise StrangeHubError("its list of files takes too long to come")
                 content += piece
                 if len(content) > MAX_LISTING:
                     raise StrangeHubError("its list of files does not come to an end")

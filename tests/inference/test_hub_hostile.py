@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,24 @@ def fetch(server: HubServer, folder: Path, hub: Hub | None = None) -> Path:
 
 def everything_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_a_list_that_comes_byte_by_byte_ends(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.hub_client._LISTING_SECONDS", 0.1)
+
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        with suppress(OSError):
+            for _ in range(6000):
+                request.wfile.write(b" ")
+                time.sleep(0.01)
+
+    server.instead[LISTING] = drip
+    with pytest.raises(DownloadError, match="too long"):
+        fetch(server, tmp_path)
 
 
 @pytest.mark.parametrize(
