@@ -6,6 +6,7 @@ Standard output carries what was said and nothing else; progress and errors go t
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import sys
 import time
@@ -56,12 +57,13 @@ def transcribe_files(
     times: bool = False,
     output: Path | None = None,
     into_folder: bool = False,
+    also_read: Sequence[Path] = (),
 ) -> int:
     """Write down what is said in ``files``, to standard output or to ``output``.
 
     ``output`` is a folder for several files, with ``into_folder``, or where it is one already: there nothing is ever
     replaced. Where nobody speaks, nothing is written; what was heard until it was stopped or failed is kept beside, as
-    unfinished.
+    unfinished. ``output`` never takes the place of ``files``, nor of what was ``also_read`` for the options.
 
     Returns the exit code: 0, 1 when a file could not be read or written, or 130 when Ctrl+C stopped it. Raises
     :class:`LarimarError`.
@@ -69,7 +71,7 @@ def transcribe_files(
     for file in files:
         require_file(file)
     several = len(files) > 1
-    targets = _targets(output, files, subtitles, into_folder=into_folder or several)
+    targets = _targets(output, files, subtitles, into_folder=into_folder or several, also_read=also_read)
     failed = False
     with thread as engine:
         _require_ears(engine)
@@ -153,14 +155,15 @@ class _Target:
 
 
 def _targets(
-    output: Path | None, files: Sequence[Path], subtitles: bool, *, into_folder: bool
+    output: Path | None, files: Sequence[Path], subtitles: bool, *, into_folder: bool, also_read: Sequence[Path]
 ) -> Sequence[_Target | None]:
     """Return where each transcript goes; ``None`` for standard output. Raises before anything is read."""
     if output is None:
         return [None] * len(files)
-    if not into_folder and not output.is_dir():
-        check_output(output, files)
-        return [_Target(output, True, files)]
+    inputs = [*files, *also_read]
+    if not into_folder and not os.path.isdir(output):  # Path.is_dir raises where a name is too long
+        check_output(output, inputs)
+        return [_Target(output, True, inputs)]
     make_output_folder(output)
     names = distinct_names(files, ".srt" if subtitles else ".txt")
     return [_Target(output / name, False, files) for name in names]

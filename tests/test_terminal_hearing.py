@@ -248,3 +248,21 @@ class TestWhereTranscriptsGo:
         file = recording(tmp_path / "a.wav", speech(1))
         assert main(["transcribe", str(file), "--output", "/dev/full"]) == 1
         assert "There is too little room for full; nothing was written." in capsys.readouterr().err
+
+
+def test_a_name_too_long_is_refused_before_anything_is_read(engine: Install, tmp_path: Path, capsys) -> None:
+    fake = engine(words("Good morning."))
+    file = recording(tmp_path / "a.wav", speech(1))
+    assert main(["transcribe", str(file), "--output", str(tmp_path / ("n" * 300))]) == 1
+    assert "cannot be written: File name too long" in capsys.readouterr().err
+    assert fake.asked == []
+
+
+def test_the_phrases_are_not_replaced_by_what_is_written_down(engine: Install, tmp_path: Path, capsys) -> None:
+    engine(words("Good morning."))
+    file = recording(tmp_path / "a.wav", speech(1))
+    phrases = tmp_path / "phrases.txt"
+    phrases.write_text("Larimar\n", encoding="utf-8")
+    assert main(["transcribe", str(file), "--phrases", str(phrases), "--output", str(phrases)]) == 1
+    assert "it is what is read" in capsys.readouterr().err
+    assert phrases.read_text(encoding="utf-8") == "Larimar\n"

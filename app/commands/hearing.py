@@ -63,6 +63,7 @@ def run_transcribe(options: argparse.Namespace, parser: argparse.ArgumentParser)
         times=options.times,
         output=None if options.output is None else Path(options.output),
         into_folder=options.output is not None and options.output.endswith(("/", os.sep)),
+        also_read=() if options.phrases is None else (options.phrases,),
     )
 
 
