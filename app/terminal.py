@@ -75,15 +75,28 @@ def ask(thread: EngineThread, parts: Sequence[Part], *, system: str | None, opti
     Returns the exit code: 0, 1 when JSON was asked for and cut off, or 130 when Ctrl+C stopped the answer. Raises
     :class:`LarimarError`.
     """
-    for part in parts:
-        if isinstance(part, Image | Audio | Video) and isinstance(part.source, Path):
-            require_file(part.source)
+    files = [part.source for part in parts if isinstance(part, Image | Audio | Video) and isinstance(part.source, Path)]
+    for file in files:
+        require_file(file)
+    if files:
+        prepare_decoding()
     turns = [*_system_turn(system), Turn("user", tuple(parts))]
     with thread as engine:
         say_what_is_not_held_to(engine, options)
         reply = Reply(engine, turns, options)
         reply.show()
     return EXIT_INTERRUPTED if reply.reason == "cancelled" else int(reply.json_cut_off)
+
+
+def prepare_decoding() -> None:
+    """Start the process that decodes files, beside the loading of the model instead of after it."""
+
+    def warm() -> None:
+        from inference.media import isolated
+
+        isolated.warm()
+
+    threading.Thread(target=warm, name="decoding", daemon=True).start()
 
 
 def chat(thread: EngineThread, *, system: str | None, options: ReplyOptions) -> int:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from app.commands.streams import is_terminal, printable, tell
 from app.devices.audio_source import AudioSource
 from app.hearing.recording import Recording
-from app.terminal import EXIT_INTERRUPTED, EngineThread, cancel_on_interrupt, next_of, require_file
+from app.terminal import EXIT_INTERRUPTED, EngineThread, cancel_on_interrupt, next_of, prepare_decoding, require_file
 from app.terminal_output import ProgressLine, say
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError, UnsupportedInputError
@@ -73,6 +73,7 @@ def transcribe_files(
     several = len(files) > 1
     targets = _targets(output, files, subtitles, into_folder=into_folder or several, also_read=also_read)
     failed = False
+    prepare_decoding()
     with thread as engine:
         _require_ears(engine)
         for file, target in zip(files, targets, strict=True):

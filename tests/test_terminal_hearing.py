@@ -266,3 +266,20 @@ def test_the_phrases_are_not_replaced_by_what_is_written_down(engine: Install, t
     assert main(["transcribe", str(file), "--phrases", str(phrases), "--output", str(phrases)]) == 1
     assert "it is what is read" in capsys.readouterr().err
     assert phrases.read_text(encoding="utf-8") == "Larimar\n"
+
+
+def test_the_process_that_decodes_starts_while_the_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
+) -> None:
+    warming = threading.Event()
+    fake = FakeEngine([words("Good morning.")], modalities=frozenset({"audio"}))
+
+    def load(path: Path | None, provider: str) -> FakeEngine:
+        assert warming.wait(30)
+        return fake
+
+    monkeypatch.setattr("inference.media.isolated.warm", warming.set)
+    monkeypatch.setattr("inference.engine.Engine.open", load)
+    monkeypatch.setattr("inference.graphs.voice_activity.VoiceActivityModel", VoiceIsLoud)
+    assert main(["transcribe", str(recording(tmp_path / "a.wav", speech(1)))]) == 0
+    assert capsys.readouterr().out == "Good morning.\n"
