@@ -26,7 +26,13 @@ _CALLS: Final = {
         "pidfd_open": 434, "pidfd_send_signal": 424, "pidfd_getfd": 438, "ptrace": 101, "process_vm_readv": 310,
         "process_vm_writev": 311, "process_madvise": 440, "io_uring_setup": 425, "bpf": 321, "userfaultfd": 323,
         "perf_event_open": 298, "add_key": 248, "request_key": 249, "keyctl": 250, "mount": 165, "umount2": 166,
-        "unshare": 272, "setns": 308, "shmget": 29, "msgget": 68, "semget": 64,
+        "unshare": 272, "setns": 308, "shmget": 29, "msgget": 68, "semget": 64, "shmat": 30, "shmctl": 31,
+        "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "semop": 65, "semctl": 66, "semtimedop": 220, "mq_open": 240,
+        "mq_unlink": 241, "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199, "setxattrat": 463,
+        "removexattrat": 466, "file_setattr": 469, "flock": 73, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
+        "prlimit64": 302, "setpriority": 141, "ioprio_set": 251, "sched_setparam": 142, "sched_setscheduler": 144,
+        "sched_setaffinity": 203, "sched_setattr": 314, "migrate_pages": 256, "move_pages": 279,
+        "process_mrelease": 448, "prctl": 157, "fcntl": 72, "ioctl": 16,
     },
     "aarch64": {
         "socket": 198, "socketpair": 199, "connect": 203, "bind": 200, "listen": 201, "execve": 221, "execveat": 281,
@@ -37,14 +43,29 @@ _CALLS: Final = {
         "pidfd_getfd": 438, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "process_madvise": 440,
         "io_uring_setup": 425, "bpf": 280, "userfaultfd": 282, "perf_event_open": 241, "add_key": 217,
         "request_key": 218, "keyctl": 219, "mount": 40, "umount2": 39, "unshare": 97, "setns": 268, "shmget": 194,
-        "msgget": 186, "semget": 190,
+        "msgget": 186, "semget": 190, "shmat": 196, "shmctl": 195, "msgsnd": 189, "msgrcv": 188, "msgctl": 187,
+        "semop": 193, "semctl": 191, "semtimedop": 192, "mq_open": 180, "mq_unlink": 181, "removexattr": 14,
+        "lremovexattr": 15, "fremovexattr": 16, "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
+        "flock": 32, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "prlimit64": 261, "setpriority": 140,
+        "ioprio_set": 30, "sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122,
+        "sched_setattr": 274, "migrate_pages": 238, "move_pages": 239, "process_mrelease": 448, "prctl": 167,
+        "fcntl": 25, "ioctl": 29,
     },
 }  # fmt: skip
 _ARCHITECTURES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _MISSING: Final = frozenset({"openat2", "clone3"})
 """Calls whose arguments a filter cannot see: as on an older kernel, libraries then take the ones before them."""
-_TO_ONESELF: Final = frozenset({"kill", "tgkill"})
+_TO_ONESELF: Final = frozenset({"kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"})
 """Signals to oneself end a process in order (abort); to others they are an attack."""
+_OF_ONESELF: Final = frozenset(
+    {"prlimit64", "sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr"}
+)
+"""Of another process they take its files, its time or, with a limit of time that has passed, its life. 0 is oneself."""
+_PR_SET_PDEATHSIG: Final = 1
+_FCNTL: Final = (0, 1, 2, 3, 4, 1030, 1031, 1032)
+"""Descriptors, their flags, and sizes of pipes; not who gets a signal of them, and no lock on a file of the user's."""
+_IOCTL: Final = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""What tells terminals from files, and flags of descriptors; not to type on the terminal, nor a file's attributes."""
 
 _LOAD, _EQUAL, _GREATER_OR_EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _FAIL = 0x7FFF0000, 0x00050000
@@ -92,6 +113,16 @@ def _program(calls: dict[str, int], architecture: int) -> list[tuple[int, int, i
             rest = [(_LOAD, 0, 0, _ARGUMENTS), (_ANY_BIT, 1, 0, _CLONE_THREAD), refuse, (_RETURN, 0, 0, _ALLOW)]
         elif name in _TO_ONESELF:
             rest = [(_LOAD, 0, 0, _ARGUMENTS), (_EQUAL, 1, 0, os.getpid()), refuse, (_RETURN, 0, 0, _ALLOW)]
+        elif name in _OF_ONESELF:
+            rest = [(_LOAD, 0, 0, _ARGUMENTS), (_EQUAL, 2, 0, 0), (_EQUAL, 1, 0, os.getpid()), refuse]
+            rest.append((_RETURN, 0, 0, _ALLOW))
+        elif name == "prctl":
+            rest = [(_LOAD, 0, 0, _ARGUMENTS), (_EQUAL, 0, 1, _PR_SET_PDEATHSIG), refuse, (_RETURN, 0, 0, _ALLOW)]
+        elif name in ("fcntl", "ioctl"):
+            known = _FCNTL if name == "fcntl" else _IOCTL
+            rest = [(_LOAD, 0, 0, _ARGUMENTS + 8)]
+            rest += [(_EQUAL, len(known) - place, 0, each) for place, each in enumerate(known)]
+            rest += [refuse, (_RETURN, 0, 0, _ALLOW)]
         else:
             rest = [(_RETURN, 0, 0, _FAIL | (errno.ENOSYS if name in _MISSING else errno.EACCES))]
         program += [(_EQUAL, 0, len(rest), number), *rest]

@@ -77,7 +77,8 @@ def read(receive: Callable[[memoryview], None], most: int, accepts: Sequence[typ
         raise MalformedError("the header lacks something")
     if not all(type(size) is int and 0 <= size <= most for size in sizes) or sum(sizes) > most:
         raise MalformedError("the answer is larger than it may be")
-    blobs = [_received(receive, size) for size in sizes]
+    # Each is for one place: a value of a few bytes that named one a thousand times would be a thousand copies of it.
+    blobs = {index: _received(receive, size) for index, size in enumerate(sizes)}
     try:
         return kind, _decoded(header["value"], blobs, {each.__name__: each for each in accepts})
     except (KeyError, IndexError, TypeError, ValueError, RecursionError, OverflowError) as error:
@@ -124,7 +125,7 @@ def _encoded(value: object, blobs: list[Buffer]) -> object:
     raise TypeError(f"{type(value).__name__} cannot be sent")
 
 
-def _decoded(body: Any, blobs: list[NDArray[np.uint8]], accepts: dict[str, type]) -> Any:
+def _decoded(body: Any, blobs: dict[int, NDArray[np.uint8]], accepts: dict[str, type]) -> Any:
     if body is None or isinstance(body, bool | float | str):
         return body
     if isinstance(body, int) and body.bit_length() <= _BITS:
@@ -132,10 +133,10 @@ def _decoded(body: Any, blobs: list[NDArray[np.uint8]], accepts: dict[str, type]
     if not isinstance(body, list) or not body:
         raise MalformedError("a value of no known kind")
     match body:
-        case ["bytes", int(index)] if index >= 0:
-            return blobs[index].tobytes()
-        case ["array", int(index), str(dtype), list(shape)] if index >= 0:
-            return _array(blobs[index], dtype, shape)
+        case ["bytes", int(index)]:
+            return blobs.pop(index).tobytes()
+        case ["array", int(index), str(dtype), list(shape)]:
+            return _array(blobs.pop(index), dtype, shape)
         case ["list", list(items)]:
             return [_decoded(each, blobs, accepts) for each in items]
         case ["tuple", list(items)]:

@@ -169,3 +169,55 @@ def forbidden(folder: str, victim: int) -> list[str]:
             continue
         worked.append(name)
     return worked + [f"native {name}" for name, attempt in native.items() if attempt() != -1]
+
+
+def forbidden_calls(file: str, victim: int) -> list[str]:
+    """Make system calls that reach beyond this process, on x86-64; return those that worked."""
+    import resource
+    import struct
+
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    syscall.restype = ctypes.c_long
+    opened = os.open(file, os.O_RDONLY)
+    reading, _ = os.pipe()
+    signal_of_mine = ctypes.create_string_buffer(struct.pack("iii", 0, 0, -1), 128)  # SI_QUEUE
+    same = ctypes.create_string_buffer(struct.pack("QQ", *resource.prlimit(0, resource.RLIMIT_NOFILE)))
+    one = ctypes.create_string_buffer(b"\1", 128)
+    attempts: dict[str, tuple[object, ...]] = {
+        "rt_sigqueueinfo": (129, victim, 0, signal_of_mine),
+        "rt_tgsigqueueinfo": (297, victim, victim, 0, signal_of_mine),
+        "prlimit64": (302, victim, resource.RLIMIT_NOFILE, same, None),
+        "setpriority": (141, 0, victim, os.getpriority(os.PRIO_PROCESS, victim)),
+        "ioprio_set": (251, 1, victim, 2 << 13 | 4),
+        "sched_setaffinity": (203, victim, 128, one),
+        "sched_setscheduler": (144, victim, 0, ctypes.create_string_buffer(4)),
+        "a signal by F_SETOWN": (72, reading, 8, victim),
+        "a signal by F_SETSIG": (72, reading, 10, 10),
+        "F_SETLK": (72, opened, 6, ctypes.create_string_buffer(64)),
+        "flock": (73, opened, 1),
+        "to outlive the parent": (157, 1, 0, 0, 0, 0),
+        "mq_open": (240, b"larimar", os.O_RDWR | os.O_CREAT, 0o600, None),
+        "fremovexattr": (199, opened, b"user.larimar"),
+        "FS_IOC_GETFLAGS": (16, opened, 0x80086601, one),
+    }
+    return [name for name, call in attempts.items() if syscall(*map(_as_argument, call)) != -1]
+
+
+def _as_argument(value: object) -> object:
+    return ctypes.c_long(value) if isinstance(value, int) else value
+
+
+def what_libraries_need() -> str:
+    """Look at and set what concerns this process alone, as libraries do; return whether that works."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_STACK, resource.getrlimit(resource.RLIMIT_STACK))
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+    os.sched_setaffinity(os.getpid(), os.sched_getaffinity(0))
+    os.set_inheritable(0, os.get_inheritable(0))
+    os.set_blocking(0, os.get_blocking(0))
+    os.close(os.dup(0))
+    thread = threading.Thread(target=os.isatty, args=(0,))
+    thread.start()
+    thread.join()
+    return "works"

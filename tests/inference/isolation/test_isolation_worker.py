@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import platform
 import select
 import signal
 import struct
@@ -228,6 +229,20 @@ class TestRights:
         assert worker.call("isolation_jobs:forbidden", str(tmp_path), os.getpid()) == []
         assert [file.name for file in tmp_path.iterdir()] == ["there"]
 
+    @pytest.mark.skipif(not sys.platform.startswith("linux") or platform.machine() != "x86_64", reason="its numbers")
+    def test_which_calls_reach_nobody_else(self, worker: Worker, tmp_path: Path) -> None:
+        file = tmp_path / "there"
+        file.write_bytes(b"x")
+        with contextlib.suppress(OSError):  # not every file system has them
+            os.setxattr(file, "user.larimar", b"x")
+        victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        try:
+            assert worker.call("isolation_jobs:forbidden_calls", str(file), victim.pid) == []
+            assert victim.poll() is None
+        finally:
+            victim.communicate(b"\n")
+        assert worker.call("isolation_jobs:what_libraries_need") == "works"
+
     @linux
     def test_what_it_has(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
@@ -365,6 +380,13 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=12,
 )  # fmt: skip
+
+
+def test_what_is_sent_once_is_there_once() -> None:
+    value = ["list", [["bytes", 0]] * 1000]
+    header = json.dumps({"kind": "result", "value": value, "blobs": [1 << 20]}).encode()
+    with pytest.raises(wire.MalformedError):  # a gigabyte, of one that was allowed
+        wire.read(reader(message(header) + bytes(1 << 20)), 1 << 20)
 
 
 @settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
