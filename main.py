@@ -22,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         hide_private_text(sys.argv[1:])  # before anything else: other users see it until then
     multiprocessing.freeze_support()
+    if arguments is None and sys.argv[1:] in ([_CHILD], [_ENGINE_PROCESS]) and not _started_by_larimar():
+        print(f"larimar: {sys.argv[1]} is for Larimar's own use; start it without.", file=sys.stderr)
+        return 2
     if arguments is None and sys.argv[1:] == [_CHILD]:
         from inference.isolation.child import main as be_child
 
@@ -47,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         streams.abandon()
         streams.remark(f"larimar: {sentence}")
         return 1
+
+
+def _started_by_larimar() -> bool:
+    """Return whether this may be a child of Larimar's: those are asked through pipes, users type and read."""
+    return not any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -49,6 +49,8 @@ class ChildProcess:
             **_apart(),
         )
         self._ended = False
+        self.received = 0
+        """Bytes of the answers up to now."""
         self._frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         # Writing is for a thread of its own: whoever sends must not wait for a child that hangs.
         self._writer = threading.Thread(target=self._write, name="larimar-engine-requests", daemon=True)
@@ -81,6 +83,7 @@ class ChildProcess:
         (size,) = wire.LENGTH.unpack(self._read(stdout, wire.LENGTH.size))
         if size > wire.ANSWER_BYTES:
             raise MalformedError("an answer is too long")
+        self.received += size
         return wire.decoded(self._read(stdout, size))
 
     def kill(self) -> None:

@@ -282,9 +282,12 @@ class EngineProcess:
         """Yield answers to the end of a request. Raises what the engine raised."""
         begun = False
         asked = 0
+        most = self._process.received + wire.REQUEST_BYTES
         while True:
             try:
                 answer = self._process.receive()
+                if self._process.received > most:  # what is not read yet waits in memory
+                    raise MalformedError("it says more than any model does")
             except (EOFError, MalformedError) as error:
                 raise self._end(error, begun) from None
             match answer:

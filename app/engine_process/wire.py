@@ -26,6 +26,8 @@ LENGTH: Final = struct.Struct("<Q")
 """Before every frame: its length."""
 ANSWER_BYTES: Final = 16 << 20
 """No answer is longer."""
+REQUEST_BYTES: Final = 64 << 20
+"""No request is answered with more; the longest reply of a model is a tenth of that."""
 LOG_CHARACTERS: Final = 16_000
 SHARED_BYTES: Final = 64 << 20
 """Most bytes of media that the child keeps, so that those of a conversation are sent once."""
@@ -162,6 +164,17 @@ def _text(value: object) -> str:
     return value
 
 
+def _said(value: object) -> str:
+    """Return what a model said; no tokens decode to half of a surrogate pair, which no database or file would take."""
+    text = _text(value)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedError("a text cannot be written") from error
+    return text
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise MalformedError("a flag is none")
@@ -206,8 +219,8 @@ def _done(reason: object, stats: object) -> Done:
 
 
 _DECODERS: Final[dict[str, Callable[..., Answer]]] = {
-    "text": lambda text: Text(_text(text)),
-    "thought": lambda text: Thought(_text(text)),
+    "text": lambda text: Text(_said(text)),
+    "thought": lambda text: Thought(_said(text)),
     "prefill": lambda done, total: Prefill(_count(done), _count(total)),
     "call": _call,
     "done": _done,

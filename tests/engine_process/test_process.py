@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from fuzzing import examples
 
-from app.engine_process import launching, proxy
+from app.engine_process import launching, proxy, wire
 from app.engine_process.launching import SPARE, ChildProcess
 from app.engine_process.proxy import EngineProcess
 from inference.cancellation import CancelToken
@@ -398,6 +398,22 @@ def test_a_process_that_says_nonsense_is_ended(monkeypatch: pytest.MonkeyPatch, 
         EngineProcess.open(None)
 
 
+@pytest.mark.parametrize("answer", [b'["text","%s"]' % (b"x" * 100_000), b'["begun"]'], ids=["much", "many"])
+def test_a_process_that_says_more_than_a_model_is_ended(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    program = (
+        "import sys\nframe = bytes.fromhex(sys.stdin.buffer.readline().decode())\n"
+        "while True: sys.stdout.buffer.write(frame)"
+    )
+    monkeypatch.setattr(wire, "REQUEST_BYTES", 400_000)
+    monkeypatch.setattr(launching, "child_command", lambda: [sys.executable, "-c", program])
+    process = ChildProcess()
+    process.send((launching.wire.LENGTH.pack(len(answer)) + answer).hex().encode() + b"\n")
+    engine = EngineProcess(process, None)
+    with pytest.raises(EngineLostError):
+        list(engine.reply(QUESTION, GREEDY))
+    assert engine.lost
+
+
 def test_a_process_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(launching, "child_command", lambda: [str(tmp_path / "nothing")])
     with pytest.raises(OSError, match="nothing"):
@@ -467,3 +483,20 @@ def load_audio_of_a_tone():  # type: ignore[no-untyped-def]
     import numpy as np
 
     return np.sin(np.arange(16_000) / 20).astype(np.float32)
+
+
+@needs_signals
+@pytest.mark.parametrize("argument", ["--engine-process", "--isolated-child"])
+def test_somebody_who_asks_for_a_child_in_a_terminal_is_told(project_root: Path, argument: str) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    try:
+        command = [sys.executable, str(project_root / "main.py"), argument]
+        ended = subprocess.run(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, timeout=GUARD, check=False)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert ended.returncode == 2
+    assert argument in ended.stderr.decode()
+    assert ended.stderr.count(b"\n") == 1
