@@ -8,8 +8,9 @@ tokens a grammar admits; :class:`ReplyConstraint` knows when which grammar appli
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 
 _WHITE_SPACE: Final = r" |\n[ \t]{0,32}"
 """Between the parts of JSON: room for indentation, but none for a small model to lose itself in."""
+
+_MOST_REMAINDERS: Final = 20_000
+"""Of all that a schema wants numbers to be multiples of: 0.2 s. A million would take 20 s, and a gigabyte."""
+_NAMES: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords of JSON schemas whose keys are no keywords."""
+_VALUES: Final = frozenset({"const", "enum", "default", "examples"})
+"""Those that hold no schemas."""
 
 _LONGEST_SCHEMA: Final = 4 << 20
 """Characters of a JSON schema; llguidance is tried with up to this."""
@@ -117,7 +125,9 @@ class ConstraintCompiler:
             call = self._matcher(grammar.text, "The declaration of a tool")
             notes += grammar.notes
         if options.json_schema is not None and options.tool_choice != "required":
-            schema = self._matcher(_json_grammar(options.json_schema), "The JSON schema", _LARGEST_GRAMMAR)
+            lighter, left_out = _without_heavy_multiples(options.json_schema)
+            schema = self._matcher(_json_grammar(lighter), "The JSON schema", _LARGEST_GRAMMAR)
+            notes += [f"The JSON is not held to the “multipleOf” {each}." for each in left_out]
             notes += [f"The JSON is not held to {_ignored(each)}." for each in schema.get_grammar_warnings()]
         return ReplyRules(
             vocab_size=self._vocab_size,
@@ -316,12 +326,62 @@ def _ignored(warning: str) -> str:
     """Return what of a schema llguidance says that it leaves out."""
     kind, _, what = warning.partition(": ")
     if kind == "Unimplemented keys":
-        return ", ".join(f"“{name}”" for name in json.loads(what))
+        try:
+            return ", ".join(f"“{name}”" for name in json.loads(what))
+        except (ValueError, TypeError):  # several warnings in one
+            pass
     if kind == "Unknown format":
         return f"the format {what[:60]!r}"
     if kind.startswith("oneOf"):
         return "“oneOf” where several of its schemas fit"
     return f"all of its schema: {' '.join(warning.split())[:200].rstrip('.')}"
+
+
+def _without_heavy_multiples(schema: object) -> tuple[object, list[str]]:
+    """Return a schema without multiples that cannot be followed in time, and those.
+
+    llguidance makes a state of each remainder, and of each pair of them where two meet; powers of ten cost it nothing.
+    """
+    try:
+        if '"multipleOf"' not in json.dumps(schema, default=dict):
+            return schema, []
+    except (TypeError, ValueError, RecursionError):
+        return schema, []  # what is wrong with it is said where it is read
+    cost, left_out = 1, list[str]()
+
+    def lighter(value: Any, *, names: bool = False) -> Any:
+        nonlocal cost
+        if isinstance(value, list):
+            return [lighter(each) for each in value]
+        if not isinstance(value, Mapping):
+            return value
+        kept = {}
+        for key, each in value.items():
+            if not names and key == "multipleOf" and isinstance(each, int | float) and each not in counted:
+                remainders = _remainders(each)
+                if cost * remainders > _MOST_REMAINDERS:
+                    left_out.append(f"{each:.6g}" if abs(each) < 1e300 else "of such a size")
+                    continue
+                cost *= remainders
+                counted.add(each)
+            kept[key] = each if not names and key in _VALUES else lighter(each, names=not names and key in _NAMES)
+        return kept
+
+    counted = set[float]()
+    try:
+        found = lighter(schema)
+    except RecursionError as error:
+        raise SchemaError("The JSON schema is nested too deeply. Simplify it.") from error
+    return found, left_out
+
+
+def _remainders(multiple: float) -> int:
+    """Return how many remainders there are, but for the power of ten in a number."""
+    try:
+        digits = Decimal(str(multiple)).as_tuple().digits
+    except (ArithmeticError, ValueError):
+        return 1  # more digits than Python reads; llguidance says what is wrong
+    return int("".join(map(str, digits[:40])).strip("0") or "1") if len(digits) <= 40 else _MOST_REMAINDERS + 1
 
 
 def _json_grammar(schema: object) -> str:

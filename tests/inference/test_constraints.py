@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from inference.cancellation import CancelToken
-from inference.constraints import ConstraintCompiler, ReplyConstraint
+from inference.constraints import ConstraintCompiler, ReplyConstraint, _ignored
 from inference.errors import SchemaError
 from inference.generation import Finished, Token, generate_tokens
 from inference.messages import ReplyOptions, Text, Thought, Tool, ToolCall, ToolChoice
@@ -386,3 +386,30 @@ def test_json_needs_no_tokens_of_tools_and_thoughts(monkeypatch: pytest.MonkeyPa
     assert not {CALL_OPEN, CHANNEL_OPEN, VOCAB - 1} & set(admitted.tolist())
     tokens, _ = generate(constraint_for(options), 1, 1.0)
     assert text_of(parts_of(tokens)).startswith("{")
+
+
+@pytest.mark.parametrize("multiple", [999_983, 2**31, 2**63, 0.123456789, 10**30 + 1])
+def test_multiples_of_too_many_remainders_are_left_out_and_told(multiple: float) -> None:
+    schema = {"type": "object", "properties": {"const": {"type": "number", "multipleOf": multiple}}}
+    rules = COMPILER.rules(ReplyOptions(json_schema=schema))  # a million would take 20 seconds and a gigabyte
+    assert rules is not None
+    assert len(rules.notes) == 1
+    assert "multipleOf" in rules.notes[0]
+    many = {"allOf": [{"type": "integer", "multipleOf": factor} for factor in (7919, 7907, 7901)]}
+    rules = COMPILER.rules(ReplyOptions(json_schema=many))
+    assert rules is not None
+    assert len(rules.notes) == 2
+
+
+def test_ordinary_multiples_are_kept() -> None:
+    schema = {
+        "properties": {"multipleOf": {"multipleOf": 0.01}, "b": {"multipleOf": 1_000_000}, "c": {"multipleOf": 5}}
+    }
+    rules = COMPILER.rules(ReplyOptions(json_schema={"type": "object", **schema}))
+    assert rules is not None
+    assert rules.notes == ()
+
+
+def test_several_warnings_about_one_schema_are_told() -> None:
+    assert _ignored('Unimplemented keys: ["if", "then"] (and more)')
+    assert _ignored('Unimplemented keys: ["if", "then"]') == "“if”, “then”"
