@@ -8,6 +8,7 @@ tokens a grammar admits; :class:`ReplyConstraint` knows when which grammar appli
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -324,12 +325,12 @@ def _known(token: int | None) -> frozenset[int]:
 
 def _ignored(warning: str) -> str:
     """Return what of a schema llguidance says that it leaves out."""
-    kind, _, what = warning.partition(": ")
+    kind, _, what = re.sub(r" \(\d+ times\)$", "", warning).partition(": ")
     if kind == "Unimplemented keys":
         try:
             return ", ".join(f"“{name}”" for name in json.loads(what))
-        except (ValueError, TypeError):  # several warnings in one
-            pass
+        except (ValueError, TypeError):
+            return what[:200]
     if kind == "Unknown format":
         return f"the format {what[:60]!r}"
     if kind.startswith("oneOf"):
