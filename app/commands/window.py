@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 
 from app.commands import talk
 from app.commands.arguments import not_empty
@@ -56,7 +59,27 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         SPARE.close()
 
 
+@contextlib.contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Let Ctrl+C wait for the end of the block: within the first import of Qt it would abort the process."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
+
+
 def _run(options: argparse.Namespace) -> int:
+    with interrupts_later():
+        import PySide6.QtCore  # noqa: F401
+
     from app.single_instance import Wishes, tell
 
     wishes = Wishes(options.new_chat, options.ask or "", options.quit, options.do)
