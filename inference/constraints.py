@@ -39,8 +39,8 @@ _NAMES: Final = frozenset({"properties", "patternProperties", "$defs", "definiti
 _VALUES: Final = frozenset({"const", "enum", "default", "examples"})
 """Those that hold no schemas."""
 
-_MOST_REFERENCES: Final = 1000
-"""``$ref`` in a schema: llguidance follows a chain of them in depth, and one of 5,000 ends the process (SIGSEGV)."""
+_MOST_REFERENCES: Final = 200
+"""Parts that a schema refers to: llguidance follows a chain of them in depth, and 600 can end the process (SIGSEGV)."""
 
 _LONGEST_SCHEMA: Final = 4 << 20
 """Characters of a JSON schema; llguidance is tried with up to this."""
@@ -397,10 +397,8 @@ def _json_grammar(schema: object) -> str:
         text = json.dumps(schema, default=dict)
         if len(text) > _LONGEST_SCHEMA:
             raise SchemaError("The JSON schema is too large for answers to be held to it. Simplify it.")
-        if text.count('"$ref"') > _MOST_REFERENCES:
-            raise SchemaError(
-                "The JSON schema refers to its parts too often to be followed. Simplify it."
-            )
+        if len(set(re.findall(r'"\$ref": "([^"]*)"', text))) > _MOST_REFERENCES:
+            raise SchemaError("The JSON schema refers to too many parts to be followed. Simplify it.")
         return str(LLMatcher.grammar_from_json_schema(text, overrides=overrides))
     except RecursionError as error:
         raise SchemaError("The JSON schema is nested too deeply. Simplify it.") from error

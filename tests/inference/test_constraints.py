@@ -418,12 +418,15 @@ def test_what_is_left_out_several_times_is_told_once() -> None:
     assert rules.notes == ("The JSON is not held to “if”, “then”.",)
 
 
-@pytest.mark.parametrize("length", [900, 5000])
+@pytest.mark.parametrize("length", [150, 667])
 def test_a_chain_of_references_does_not_end_the_process(length: int) -> None:
-    chain = {f"a{i}": {"$ref": f"#/$defs/a{i + 1}"} for i in range(length)}
+    chain = {
+        f"a{i}": {"type": "object", "properties": {"x": {"anyOf": [{"$ref": f"#/$defs/a{i + 1}"}]}}}
+        for i in range(length)
+    }
     schema = {"$ref": "#/$defs/a0", "$defs": {**chain, f"a{length}": {"type": "integer"}}}
-    if length < 1000:
+    if length < 200:
         assert COMPILER.rules(ReplyOptions(json_schema=schema)) is not None
     else:
-        with pytest.raises(SchemaError, match="too often"):
+        with pytest.raises(SchemaError, match="too many parts"):
             COMPILER.rules(ReplyOptions(json_schema=schema))
