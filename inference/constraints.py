@@ -42,6 +42,9 @@ _VALUES: Final = frozenset({"const", "enum", "default", "examples"})
 _MOST_REFERENCES: Final = 200
 """Parts that a schema refers to: llguidance follows a chain of them in depth, and 600 can end the process (SIGSEGV)."""
 
+_MOST_PATTERNS: Final = 200
+"""Patterns for names of one object: these take a second, 400 more than ten."""
+
 _LONGEST_SCHEMA: Final = 4 << 20
 """Characters of a JSON schema; llguidance is tried with up to this."""
 
@@ -388,6 +391,13 @@ def _remainders(multiple: float) -> int:
     return int("".join(map(str, digits[:40])).strip("0") or "1") if len(digits) <= 40 else _MOST_REMAINDERS + 1
 
 
+def _check_patterns(part: dict[str, Any]) -> dict[str, Any]:
+    patterns = part.get("patternProperties")
+    if isinstance(patterns, dict) and len(patterns) > _MOST_PATTERNS:
+        raise SchemaError("The JSON schema has too many patternProperties to be followed. Simplify it.")
+    return part
+
+
 def _json_grammar(schema: object) -> str:
     from llguidance import LLMatcher
 
@@ -399,6 +409,8 @@ def _json_grammar(schema: object) -> str:
             raise SchemaError("The JSON schema is too large for answers to be held to it. Simplify it.")
         if len(set(re.findall(r'"\$ref": "([^"]*)"', text))) > _MOST_REFERENCES:
             raise SchemaError("The JSON schema refers to too many parts to be followed. Simplify it.")
+        if '"patternProperties"' in text:
+            json.loads(text, object_hook=_check_patterns)
         return str(LLMatcher.grammar_from_json_schema(text, overrides=overrides))
     except RecursionError as error:
         raise SchemaError("The JSON schema is nested too deeply. Simplify it.") from error

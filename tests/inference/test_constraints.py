@@ -430,3 +430,9 @@ def test_a_chain_of_references_does_not_end_the_process(length: int) -> None:
     else:
         with pytest.raises(SchemaError, match="too many parts"):
             COMPILER.rules(ReplyOptions(json_schema=schema))
+
+
+def test_patterns_of_names_are_bounded() -> None:
+    patterns = {f"^{chr(0x4E00 + place)}": {"type": "integer"} for place in range(400)}
+    with pytest.raises(SchemaError, match="too many patternProperties"):  # it would take a minute
+        COMPILER.rules(ReplyOptions(json_schema={"type": "object", "patternProperties": patterns}))
