@@ -119,17 +119,19 @@ class Background(QObject):
         future, done, failed = delivery
         if self._closed:
             return
-        try:
-            value = future.result()
-        except (CancelledError, CallCancelled):
+        if future.cancelled():
             return
-        except BaseException as error:  # raised by the work, on its thread: a panic in Rust is no Exception
-            if failed is not None:
-                failed(as_exception(error))
-            else:
-                log.error("Unexpected in the background: %s", describe(error))
+        # Raised here, an error would keep this frame, which keeps the error, and with it every caller: dialogs that
+        # wait among them, which the garbage collector may then end on any thread.
+        error = future.exception()  # a panic in Rust is no Exception
+        if error is None:
+            done(future.result())
+        elif isinstance(error, (CancelledError, CallCancelled)):
+            return
+        elif failed is not None:
+            failed(as_exception(error))
         else:
-            done(value)
+            log.error("Unexpected in the background: %s", describe(error))
 
 
 def _look_at_a_path() -> None:
