@@ -116,7 +116,8 @@ class SingleInstance(QObject):
 
     def first(self) -> bool:
         """Return whether nobody was there before us, as far as can be told; if so, listen from now on."""
-        if not self._lock.tryLock(0):
+        # (Qt would wait for the other end of a pipe)
+        if _may_be_lock(self._lock_file) and not self._lock.tryLock(0):
             failed = QLockFile.LockError.LockFailedError
             if self._lock.error() is failed and not (_removed_if_stale(self._lock_file) and self._lock.tryLock(0)):
                 return False
@@ -196,6 +197,15 @@ class SingleInstance(QObject):
             socket.abort()
         else:
             socket.disconnectFromServer()
+
+
+def _may_be_lock(lock: Path) -> bool:
+    """Whether somebody can hold what stands in the place of the lock: a folder or a pipe is held by nobody."""
+    try:
+        mode = lock.lstat().st_mode
+    except OSError:  # it has gone meanwhile, and there may be another
+        return True
+    return stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and lock.is_file())
 
 
 def _removed_if_stale(lock: Path) -> bool:

@@ -216,6 +216,25 @@ def test_no_lock_is_no_other_larimar(qapp: QApplication, tmp_path: Path, monkeyp
     instance.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes links and pipes")
+@pytest.mark.parametrize("kind", ["folder", "full folder", "pipe", "broken link", "link to itself"])
+def test_what_is_no_file_is_no_lock_of_another_larimar(qapp: QApplication, tmp_path: Path, kind: str) -> None:
+    lock = tmp_path / "running.lock"
+    if kind == "pipe":
+        os.mkfifo(lock)
+    elif kind.endswith("folder"):
+        lock.mkdir()
+        if kind.startswith("full"):
+            (lock / "file").write_bytes(b"of somebody")
+    else:
+        lock.symlink_to(tmp_path / "nowhere" if kind.startswith("broken") else lock)
+    instance = SingleInstance(tmp_path)
+    assert instance.first()
+    assert instance._server.isListening()
+    instance.close()
+    assert not kind.startswith("full") or (lock / "file").read_bytes() == b"of somebody"
+
+
 def test_what_other_starts_want_is_done(qtbot: QtBot, make_app: MakeApp) -> None:
     hold = threading.Event()
     engine = FakeEngine([[Text("a"), hold, Text("b")], words("answered")])
