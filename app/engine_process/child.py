@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 from app.engine_process import wire
 from app.engine_process.wire import Answer, Begun, Failed, Finished, Heard, LogLine, MayKeep, Opened, Progress
 from app.error_report import describe
+from app.private_files import private_opener
 from inference.cancellation import CancelToken
 from inference.errors import LarimarError
 from inference.network import NETWORK
@@ -201,7 +202,7 @@ class Child:
         root.addHandler(_ToParent(self.send))
         if crash_log is not None:
             with contextlib.suppress(OSError):
-                self._crashes = crash_log.open("a", encoding="utf-8")
+                self._crashes = open(crash_log, "a", encoding="utf-8", opener=private_opener)  # noqa: SIM115
                 faulthandler.enable(self._crashes)
 
     def _ask_whether_to_keep(self) -> bool:

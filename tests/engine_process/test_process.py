@@ -67,6 +67,16 @@ def said(events: Iterator[object]) -> str:
     return "".join(event.text for event in events if isinstance(event, Text))
 
 
+def test_crash_reports_are_private(opened: Callable[..., EngineProcess], tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        opened(crash_log=tmp_path / "crash.log")
+    finally:
+        os.umask(before)
+    if os.name == "posix":
+        assert (tmp_path / "crash.log").stat().st_mode & 0o777 == 0o600
+
+
 def test_it_is_the_engine_that_is_opened_here(opened: Callable[..., EngineProcess], here: Engine) -> None:
     engine = opened()
     for name in ("name", "demo", "modalities", "context_length", "provider", "provider_reason"):
