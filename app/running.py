@@ -13,6 +13,7 @@ from app.application import Larimar, Options
 from app.devices.speaker import SystemSpeaker
 from app.engine_opening import open_engine
 from app.engine_process.launching import SPARE
+from app.garbage import GuiThreadCollector
 from app.hub_token import HubToken, HubTokenError
 from app.logging_setup import close_logs, log_to, stop_logging_qt
 from app.paths import Paths
@@ -44,6 +45,7 @@ def run(model: Path | None = None, data_dir: Path | None = None, wishes: Wishes 
         print("Larimar is not running.", file=sys.stderr)
         return 0
     NETWORK.guard()
+    garbage = GuiThreadCollector(app)
     if is_unfinished(options.paths):
         _wipe(options.paths)
         instance.close()
@@ -67,6 +69,7 @@ def run(model: Path | None = None, data_dir: Path | None = None, wishes: Wishes 
             if not instance.first():
                 return 0
     finally:
+        garbage.close()
         instance.close()
 
 

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from transformers import Gemma4VisionConfig
 from transformers.models.gemma4 import modeling_gemma4
 
-from inference.errors import CheckpointError, UnsupportedModelError
+from inference.errors import CheckpointError
 from inference.export import encoder_ops
 
 
@@ -105,7 +105,7 @@ def test_a_configuration_that_is_none_is_refused(checkpoint: Path, tmp_path: Pat
     damaged = _copy(checkpoint, tmp_path, lambda _: None)
     config = damaged / "config.json"
     config.write_text(config.read_text().replace('"num_hidden_layers": 2', '"num_hidden_layers": "two"'))
-    with pytest.raises(UnsupportedModelError, match="not a valid Gemma 4"):
+    with pytest.raises(CheckpointError, match="num_hidden_layers"):
         convert_encoders(damaged, "31b", tmp_path / "out")
 
 

@@ -104,7 +104,7 @@ def test_a_stage_is_not_reported_too_often_and_ends_with_its_listener() -> None:
         (lambda folder: (folder / "config.json").unlink(), "no config.json"),
         (lambda folder: (folder / "config.json").write_text('{"model_type": "gem'), "is damaged"),
         (lambda folder: (folder / "config.json").write_text('{"model_type": "llama"}'), "no Gemma 4"),
-        (lambda folder: (folder / "config.json").write_text("[]"), "no Gemma 4"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "is damaged"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
     ],
 )

@@ -42,7 +42,7 @@ def test_an_export_beside_an_older_one_keeps_its_attachments(tmp_path: Path) -> 
     conversation = Conversation(id="c", title="Talk", system_prompt="", leaf_id=message.id)
     export_markdown(WholeConversation(conversation, (message,), False), tmp_path / "Talk.md")
     assert (folder / "attachment").read_text() == "somebody else's"
-    assert "Talk%20media%202/attachment" in (tmp_path / "Talk.md").read_text()
+    assert "Talk%20media%202/picture.png" in (tmp_path / "Talk.md").read_text()
 
 
 @pytest.mark.parametrize(("typed", "kept"), [("notes", "notes.txt"), ("notes.txt", "notes.txt"), ("a.v2", "a.v2.txt")])

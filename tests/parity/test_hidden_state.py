@@ -89,7 +89,7 @@ def test_what_is_no_decoder(converted: Any, tmp_path: Path) -> None:
     embedder = converted("e2b").folder / "onnx" / "embed_tokens.onnx"
     with pytest.raises(ModelFolderError, match="not a decoder graph"):
         with_hidden_state(embedder)
-    with pytest.raises(ModelFolderError, match="cannot be read"):
+    with pytest.raises(ModelFolderError, match="does not exist"):
         with_hidden_state(tmp_path / "nothing.onnx")
 
 
